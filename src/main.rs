@@ -1,0 +1,3 @@
+//! The `synod` binary.
+
+fn main() {}
