@@ -1,0 +1,213 @@
+//! What a card must satisfy before its agent is registered; every fault is named, not the first.
+
+use std::collections::BTreeSet;
+
+use crate::card::{AgentCard, AgentKind, Capability};
+use crate::id::{AgentId, is_identifier};
+use crate::schema;
+
+const MAX_TEXT: usize = 4_096;
+const MAX_NAME: usize = 128;
+const MAX_CAPABILITIES: usize = 64;
+const MAX_SCHEMA: usize = 64 * 1_024;
+const MAX_METADATA: usize = 64;
+const MAX_ENDPOINT: usize = 2_048;
+
+/// One thing that is wrong with a card.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: expected {expected}, got {got}")]
+pub struct CardFault {
+    /// Path of the field, `capabilities[2].input_schema`.
+    pub field: String,
+    /// What would be right.
+    pub expected: String,
+    /// What was there, cut to a readable length.
+    pub got: String,
+}
+
+/// Collects faults; one method per form of rule.
+struct Faults(Vec<CardFault>);
+
+impl Faults {
+    fn require(&mut self, ok: bool, field: &str, expected: &str, got: impl ToString) {
+        if !ok {
+            let got = got.to_string().chars().take(80).collect();
+            self.0.push(CardFault { field: field.into(), expected: expected.into(), got });
+        }
+    }
+
+    fn at_most(&mut self, length: usize, limit: usize, field: &str, unit: &str) {
+        let expected = format!("at most {limit} {unit}");
+        self.require(length <= limit, field, &expected, format!("{length} {unit}"));
+    }
+}
+
+impl AgentCard {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// All that is wrong, each with its field and what was expected.
+    pub fn validate(&self) -> Result<(), Vec<CardFault>> {
+        let mut faults = Faults(Vec::new());
+        self.check_identity(&mut faults);
+        self.check_limits(&mut faults);
+        self.check_endpoint(&mut faults);
+        self.check_metadata(&mut faults);
+        self.check_capabilities(&mut faults);
+        if faults.0.is_empty() { Ok(()) } else { Err(faults.0) }
+    }
+
+    fn check_identity(&self, faults: &mut Faults) {
+        let id = self.id.as_str();
+        let expected = "1 to 64 of a-z, 0-9, '.', '_', '-', a letter or digit first";
+        faults.require(AgentId::new(id).is_ok(), "id", expected, id);
+        if let Some(text) = &self.malformed_version {
+            faults.require(false, "version", "a semantic version such as 1.0.0", text);
+        }
+        faults.at_most(self.name.len(), MAX_NAME, "name", "bytes");
+        faults.at_most(self.description.len(), MAX_TEXT, "description", "bytes");
+        let fair = self.cost.is_finite() && self.cost >= 0.0;
+        faults.require(fair, "cost", "a finite number of at least 0", self.cost);
+    }
+
+    fn check_limits(&self, faults: &mut Faults) {
+        let limits = &self.limits;
+        let tasks = limits.max_concurrent_tasks;
+        let field = "limits.max_concurrent_tasks";
+        faults.require((1..=4_096).contains(&tasks), field, "1 to 4096", tasks);
+        let seconds = limits.perform_timeout_s;
+        let field = "limits.perform_timeout_s";
+        faults.require((1..=86_400).contains(&seconds), field, "1 to 86400", seconds);
+        let grace = limits.grace_ms.unwrap_or(0);
+        faults.require(grace <= 600_000, "limits.grace_ms", "0 to 600000", grace);
+    }
+
+    fn check_endpoint(&self, faults: &mut Faults) {
+        match (&self.endpoint, self.kind) {
+            (None, AgentKind::Http) => {
+                faults.require(false, "endpoint", "the URL of the http agent", "nothing");
+            }
+            (Some(url), AgentKind::Http) => {
+                let web = url.starts_with("http://") || url.starts_with("https://");
+                faults.require(web, "endpoint", "a URL with http:// or https://", url);
+                faults.at_most(url.len(), MAX_ENDPOINT, "endpoint", "bytes");
+            }
+            (Some(url), _) => {
+                faults.require(false, "endpoint", "nothing: the kind is not http", url);
+            }
+            (None, _) => {}
+        }
+    }
+
+    fn check_metadata(&self, faults: &mut Faults) {
+        faults.at_most(self.metadata.len(), MAX_METADATA, "metadata", "entries");
+        for (key, value) in self.metadata.iter().take(MAX_METADATA) {
+            let field = format!("metadata.{}", key.chars().take(40).collect::<String>());
+            let fits = (1..=MAX_NAME).contains(&key.len());
+            faults.require(fits, &field, "a key of 1 to 128 bytes", key.len());
+            faults.at_most(value.len(), MAX_TEXT, &field, "bytes");
+        }
+    }
+
+    fn check_capabilities(&self, faults: &mut Faults) {
+        let count = self.capabilities.len();
+        let some = (1..=MAX_CAPABILITIES).contains(&count);
+        faults.require(some, "capabilities", "1 to 64 capabilities", count);
+        let mut seen = BTreeSet::new();
+        for (index, capability) in self.capabilities.iter().take(MAX_CAPABILITIES).enumerate() {
+            let field = format!("capabilities[{index}]");
+            let fresh = seen.insert(capability.name.as_str());
+            faults.require(fresh, &field, "each capability once", &capability.name);
+            capability.check(&field, faults);
+        }
+    }
+}
+
+impl Capability {
+    fn check(&self, field: &str, faults: &mut Faults) {
+        let named = is_identifier(&self.name, MAX_NAME);
+        let expected = "1 to 128 of a-z, 0-9, '.', '_', '-', a letter or digit first";
+        faults.require(named, &format!("{field}.name"), expected, &self.name);
+        let described = format!("{field}.description");
+        faults.at_most(self.description.len(), MAX_TEXT, &described, "bytes");
+        let schemas = [("input_schema", &self.input_schema), ("output_schema", &self.output_schema)];
+        for (name, schema) in schemas {
+            let Some(schema) = schema else { continue };
+            let field = format!("{field}.{name}");
+            let size = schema.to_string().len();
+            faults.at_most(size, MAX_SCHEMA, &field, "bytes");
+            if size <= MAX_SCHEMA
+                && let Err(reason) = schema::compile(schema)
+            {
+                faults.require(false, &field, "a JSON Schema (draft 2020-12)", reason);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn fields(card: &AgentCard) -> Vec<String> {
+        let faults = card.validate().err().unwrap_or_default();
+        faults.into_iter().map(|fault| fault.field).collect()
+    }
+
+    #[test]
+    fn a_small_card_is_enough() {
+        assert_eq!(AgentCard::new("a", "1.0.0").capability("text.count").validate(), Ok(()));
+    }
+
+    #[test]
+    fn every_fault_is_reported_with_its_field() {
+        let card = AgentCard::new("Not An Id", "one")
+            .capability("Bad Name")
+            .capability(Capability::new("a").input(json!({"type": 7})))
+            .capability("a")
+            .concurrency(0)
+            .cost(f64::NAN)
+            .endpoint("http://here/");
+        assert_eq!(
+            fields(&card),
+            [
+                "id",
+                "version",
+                "cost",
+                "limits.max_concurrent_tasks",
+                "endpoint",
+                "capabilities[0].name",
+                "capabilities[1].input_schema",
+                "capabilities[2]",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_http_agent_needs_a_web_address() {
+        let card = AgentCard::new("a", "1.0.0").capability("x").kind(AgentKind::Http);
+        assert_eq!(fields(&card), ["endpoint"]);
+        assert_eq!(fields(&card.clone().endpoint("ftp://x")), ["endpoint"]);
+        assert!(fields(&card.endpoint("https://x/perform")).is_empty());
+    }
+
+    #[test]
+    fn a_schema_that_points_to_the_network_is_refused() {
+        let remote = json!({"$ref": "http://127.0.0.1:1/schema.json"});
+        let card = AgentCard::new("a", "1.0.0").capability(Capability::new("x").input(remote));
+        assert_eq!(fields(&card), ["capabilities[0].input_schema"]);
+    }
+
+    #[test]
+    fn a_capability_may_be_written_as_its_name() {
+        let card: AgentCard =
+            serde_json::from_value(json!({"id": "a", "capabilities": ["x", {"name": "y"}]}))
+                .unwrap();
+        assert_eq!(card.capabilities, [Capability::new("x"), Capability::new("y")]);
+        let unknown = json!({"id": "a", "capabilities": [{"name": "y", "inptu_schema": {}}]});
+        let error = serde_json::from_value::<AgentCard>(unknown).unwrap_err();
+        assert!(error.to_string().contains("inptu_schema"), "{error}");
+    }
+}
