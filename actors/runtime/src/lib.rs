@@ -1,1 +1,54 @@
-//! placeholder
+//! The kernel of Synod: supervised actors with priority mailboxes, over ractor.
+//!
+//! ```text
+//!  Address ── interceptors ──▶ Inbox (five lanes, bound, outlives crashes)
+//!     ▲                           │ one wake per batch
+//!     │ Reply, Permit             ▼
+//!  who asked ◀────────────── Cell (one incarnation: start, handle, settle, stop)
+//!                                 │ exit
+//!                                 ▼
+//!                            Supervisor (restart, back-off, escalate) ── System (one per node)
+//! ```
+//!
+//! Invariants:
+//! - An address never dies with an incarnation, and a crash never loses a queued message.
+//! - The message in hand in a crash is never handled twice: it becomes a dead letter.
+//! - Nothing here waits without a deadline, and nothing grows without a limit.
+//! - Nothing outside of this crate names ractor.
+
+pub mod address;
+pub mod clock;
+pub mod config;
+mod correlation;
+mod dead_letters;
+mod deadlines;
+pub mod entropy;
+mod error;
+mod interceptor;
+pub mod mailbox;
+mod message;
+mod metadata;
+mod path;
+mod principal;
+mod priority;
+mod route;
+pub mod scope;
+mod services;
+
+pub use address::{Address, Permit, Reply, SendOptions};
+pub use clock::{Clock, SystemClock, VirtualClock};
+pub use config::ConfigFault;
+pub use correlation::{Correlation, InvalidTraceparent};
+pub use dead_letters::{DeadLetter, DeadLetters, DeadReason};
+pub use entropy::{Entropy, OsEntropy, SeededEntropy};
+pub use error::{AskError, SendError, TrySendError};
+pub use interceptor::{Interceptor, Interceptors, Verdict};
+pub use mailbox::{Batch, Delivery, Inbox, InboxId, MailboxConfig, Overflow};
+pub use message::{Ask, Request, WireMessage};
+pub use metadata::Metadata;
+pub use path::ActorPath;
+pub use principal::{Principal, PrincipalKind};
+pub use priority::{Priority, UnknownPriority};
+pub use route::Route;
+pub use scope::{Scope, Scoped};
+pub use services::Services;

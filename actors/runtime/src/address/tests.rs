@@ -1,0 +1,1 @@
+//! Tests of addresses, asks, replies and permits.

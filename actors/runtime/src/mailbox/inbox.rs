@@ -1,0 +1,220 @@
+//! The inbox: where an actor's messages are, whether an incarnation of it runs or not.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::batch::Batch;
+use super::config::MailboxConfig;
+use super::envelope::Envelope;
+use super::state::{State, Tally};
+use crate::dead_letters::DeadReason;
+use crate::error::SendError;
+use crate::metadata::Metadata;
+use crate::path::ActorPath;
+use crate::priority::Priority;
+use crate::services::Services;
+
+/// Tells the inboxes of this process apart; never used twice, never the same in another run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InboxId(u64);
+
+impl InboxId {
+    /// An id that nobody has.
+    pub(crate) fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// The mailbox of one actor, shared by its address, its permits and its incarnations.
+pub struct Inbox<M> {
+    id: InboxId,
+    config: MailboxConfig,
+    pub(super) binding: OnceLock<Binding>,
+    pub(super) state: Mutex<State<M>>,
+}
+
+/// Where the inbox hangs in its node; set once, when its actor is spawned for the first time.
+#[derive(Debug)]
+pub(super) struct Binding {
+    pub(super) path: ActorPath,
+    pub(super) services: Arc<Services>,
+}
+
+impl<M> Inbox<M> {
+    /// An empty inbox that accepts messages at once and keeps them until an actor attaches.
+    ///
+    /// A configuration that does not validate is brought to the nearest values that do.
+    #[must_use]
+    pub fn new(config: MailboxConfig) -> Arc<Self> {
+        let config = config.clamped();
+        Arc::new(Self {
+            id: InboxId::next(),
+            state: Mutex::new(State::new(&config)),
+            config,
+            binding: OnceLock::new(),
+        })
+    }
+
+    /// Gives the inbox its place in a node. Only the first call counts; false for any other.
+    pub fn bind(&self, path: ActorPath, services: Arc<Services>) -> bool {
+        self.binding.set(Binding { path, services }).is_ok()
+    }
+
+    /// Tells the inboxes of this process apart.
+    #[must_use]
+    pub fn id(&self) -> InboxId {
+        self.id
+    }
+
+    /// Its limits.
+    #[must_use]
+    pub fn config(&self) -> &MailboxConfig {
+        &self.config
+    }
+
+    /// Whose inbox it is; `(unbound)` before its actor has been spawned.
+    #[must_use]
+    pub fn path(&self) -> ActorPath {
+        let bound = self.binding.get().map(|binding| binding.path.clone());
+        bound.unwrap_or_else(|| ActorPath::new("(unbound)"))
+    }
+
+    /// The services of its node, once bound.
+    #[must_use]
+    pub fn services(&self) -> Option<&Arc<Services>> {
+        self.binding.get().map(|binding| &binding.services)
+    }
+
+    /// An incarnation is ready: `waker` is called once per batch, at once when messages wait.
+    pub fn attach(&self, waker: impl Fn() + Send + Sync + 'static) {
+        let wake = self.state.lock().attach(Arc::new(waker));
+        if let Some(wake) = wake {
+            wake();
+        }
+    }
+
+    /// The incarnation is gone; what is queued waits for the next one.
+    pub fn detach(&self) {
+        // The waker may own the last reference to its cell: dropped after the lock.
+        let waker = self.state.lock().detach();
+        drop(waker);
+    }
+
+    /// The actor has ended for good: what is queued becomes dead letters for `reason`, senders
+    /// that wait are let go, and nothing is accepted any more.
+    pub fn close(&self, reason: DeadReason) {
+        let closing = self.state.lock().close(reason);
+        for envelope in closing.queued {
+            self.bury(envelope, reason);
+        }
+        for (envelope, admitted) in closing.waiting {
+            drop(envelope);
+            // The sender may have given up meanwhile; then nobody needs to know.
+            let _ = admitted.send(Err(SendError::Closed));
+        }
+        drop(closing.waker);
+    }
+
+    /// Whether the actor has ended for good.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.state.lock().closed.is_some()
+    }
+
+    /// Hands out no messages until [`Inbox::resume`]; a batch in hand is not affected.
+    pub fn pause(&self) {
+        self.state.lock().pause();
+    }
+
+    /// Hands out messages again.
+    pub fn resume(&self) {
+        let wake = self.state.lock().resume();
+        if let Some(wake) = wake {
+            wake();
+        }
+    }
+
+    /// Takes the next messages; an empty batch when paused, detached, or while another batch of
+    /// the same inbox is in hand.
+    #[must_use]
+    pub fn take_batch(self: &Arc<Self>) -> Batch<M> {
+        let taken = self.state.lock().take();
+        Batch::new(Arc::clone(self), taken)
+    }
+
+    /// Queued messages in each lane, the most urgent first; those in hand are not among them.
+    #[must_use]
+    pub fn lane_depths(&self) -> [usize; Priority::COUNT] {
+        let state = self.state.lock();
+        std::array::from_fn(|lane| state.lanes.len(lane))
+    }
+
+    /// Messages that count against the limits: queued or in hand, within the bound or in slots,
+    /// and slots reserved but not yet used.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        let state = self.state.lock();
+        state.room.held() + state.room.slots()
+    }
+
+    /// Messages handed to the actor since the inbox was made.
+    #[must_use]
+    pub fn processed(&self) -> u64 {
+        self.state.lock().processed
+    }
+
+    /// How many messages have been accepted after the oldest queued one; none when empty.
+    #[must_use]
+    pub fn oldest(&self) -> Option<u64> {
+        self.state.lock().oldest()
+    }
+
+    /// Senders that wait for room.
+    #[must_use]
+    pub fn waiting_senders(&self) -> usize {
+        self.state.lock().waiting_senders()
+    }
+
+    /// The node's time.
+    pub(crate) fn now(&self) -> Instant {
+        self.services().map_or_else(Instant::now, |services| services.clock.now())
+    }
+
+    /// Tells of a message that is not handled, and drops it.
+    pub(crate) fn bury(&self, envelope: Envelope<M>, reason: DeadReason) {
+        self.tell_dead(&envelope.metadata(), reason);
+    }
+
+    pub(super) fn tell_dead(&self, metadata: &Metadata, reason: DeadReason) {
+        if let Some(Binding { path, services }) = self.binding.get() {
+            services.dead_letters.record(path, metadata, reason, services.clock.utc());
+        }
+    }
+
+    pub(super) fn give_back(&self, rest: VecDeque<Envelope<M>>, tally: &Tally) {
+        let aftermath = self.state.lock().give_back(rest, tally);
+        if let Some(wake) = aftermath.wake {
+            wake();
+        }
+        for admitted in aftermath.admitted {
+            // The sender may have gone after its message was admitted; the message stays.
+            let _ = admitted.send(Ok(()));
+        }
+        if let Some((undeliverable, reason)) = aftermath.undeliverable {
+            for envelope in undeliverable {
+                self.bury(envelope, reason);
+            }
+        }
+    }
+}
+
+impl<M> std::fmt::Debug for Inbox<M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inbox").field("id", &self.id).field("path", &self.path()).finish()
+    }
+}

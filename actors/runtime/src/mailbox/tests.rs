@@ -1,0 +1,1 @@
+//! Tests of the mailbox against the inbox itself.
