@@ -1,0 +1,44 @@
+# Thin names over cargo. `make` alone says what there is.
+
+CARGO ?= cargo
+# Rounds of kill -9 in `make test-kill`; `make test` does a few.
+SYNOD_KILL_ROUNDS ?= 100
+
+.DEFAULT_GOAL := help
+.PHONY: help test test-kill lint bench demo left-out
+
+help: ## say what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+test: left-out ## run every test
+	$(CARGO) test --workspace --no-fail-fast
+
+test-kill: ## kill a node under load, SYNOD_KILL_ROUNDS times over (100)
+	SYNOD_KILL_ROUNDS=$(SYNOD_KILL_ROUNDS) $(CARGO) test --release --test it kill -- --nocapture
+
+lint: ## formatting, lints, documentation, licences
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
+	@if $(CARGO) deny --version >/dev/null 2>&1; then \
+		$(CARGO) deny check; \
+	else \
+		echo "left out: licences and advisories, because cargo-deny is not installed" \
+			"(cargo install cargo-deny)"; \
+	fi
+
+bench: ## print our figures beside the peers'
+	$(CARGO) bench --workspace
+
+demo: ## triage this machine's logs
+	$(CARGO) run --release -- demo
+
+# What the tests do without, and what that leaves out. Nothing is skipped silently.
+left-out:
+	@command -v python3 >/dev/null 2>&1 || \
+		echo "left out: the Python process agent, because python3 is not installed"
+	@[ -d "$${SYNOD_LOGHUB:-../shared/data/loghub}" ] || \
+		echo "left out: the miner against LogHub's ground truth, because its logs are not there" \
+			"(set SYNOD_LOGHUB to their folder)"
+	@[ "$$(uname -s)" = Linux ] || \
+		echo "left out: process groups and disk faults, which are tested on Linux alone"
