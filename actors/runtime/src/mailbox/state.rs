@@ -179,6 +179,9 @@ impl<M> State<M> {
         self.adapt(tally.popped as usize, rest.len());
         self.release(tally);
         let undeliverable = self.closed.map(|reason| (std::mem::take(&mut rest), reason));
+        for envelope in undeliverable.iter().flat_map(|(returned, _)| returned) {
+            self.forget(envelope.priority.lane(), envelope.charge);
+        }
         self.taken -= rest.len() as u64;
         while let Some(envelope) = rest.pop_back() {
             self.lanes.push_front(envelope);
@@ -252,7 +255,8 @@ impl<M> State<M> {
     fn choose(&mut self, batch: &mut VecDeque<Envelope<M>>) {
         while batch.len() < self.stride {
             self.taken += 1;
-            let by_age = self.limits.fairness > 0 && self.taken % self.limits.fairness == 0;
+            let by_age =
+                self.limits.fairness > 0 && self.taken.is_multiple_of(self.limits.fairness);
             let next = if by_age { self.lanes.pop_oldest() } else { self.lanes.pop_most_urgent() };
             let Some(envelope) = next else {
                 self.taken -= 1;

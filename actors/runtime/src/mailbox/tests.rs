@@ -1,1 +1,0 @@
-//! Tests of the mailbox against the inbox itself.

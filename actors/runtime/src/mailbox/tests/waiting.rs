@@ -1,0 +1,87 @@
+//! Senders that wait for room.
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use tokio::time::Instant;
+
+use super::*;
+use crate::error::SendError;
+
+fn small() -> MailboxConfig {
+    MailboxConfig { capacity: 4, reserve: 0, ..MailboxConfig::default() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn senders_that_wait_come_in_first_come_first_served() {
+    let rig = Rig::attached(small());
+    rig.fill(Priority::Normal);
+    let waiting: Vec<_> = (10..13)
+        .map(|message| {
+            let address = rig.address.clone();
+            let mut sending = Box::pin(async move { address.send(message).await });
+            assert!((&mut sending).now_or_never().is_none());
+            sending
+        })
+        .collect();
+    assert_eq!(rig.inbox.waiting_senders(), 3);
+    assert!(!rig.put(Priority::Normal, 99), "nobody slips in before those who wait");
+    assert_eq!(rig.drain(), [0, 1, 2, 3, 10, 11, 12]);
+    for sending in waiting {
+        assert_eq!(sending.await, Ok(()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_waits_no_longer_than_the_mailbox_allows() {
+    let rig = Rig::attached(small());
+    rig.fill(Priority::Normal);
+    let start = Instant::now();
+    assert_eq!(rig.address.send(9).await, Err(SendError::Full));
+    assert_eq!(start.elapsed(), Duration::from_secs(5));
+    assert_eq!(rig.drain(), [0, 1, 2, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_that_gives_up_takes_its_message_along() {
+    let rig = Rig::attached(small());
+    rig.fill(Priority::Normal);
+    let mut impatient = Box::pin(rig.address.send(9));
+    assert!((&mut impatient).now_or_never().is_none());
+    drop(impatient);
+    assert_eq!(rig.inbox.waiting_senders(), 0);
+    assert_eq!(rig.drain(), [0, 1, 2, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_line_of_waiting_senders_is_bounded() {
+    let rig = Rig::attached(MailboxConfig { max_waiting: 1, ..small() });
+    rig.fill(Priority::Normal);
+    let mut first = Box::pin(rig.address.send(8));
+    assert!((&mut first).now_or_never().is_none());
+    assert_eq!(rig.address.send(9).now_or_never(), Some(Err(SendError::Full)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_the_receiver_lets_waiting_senders_go() {
+    let rig = Rig::attached(small());
+    rig.fill(Priority::Normal);
+    let mut waiting = Box::pin(rig.address.send(9));
+    assert!((&mut waiting).now_or_never().is_none());
+    rig.inbox.close(DeadReason::Closed);
+    assert_eq!(waiting.await, Err(SendError::Closed));
+    assert_eq!(rig.dead(DeadReason::Closed), 4, "the queued ones; the sender kept the fifth");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_who_waits_in_a_full_lane_holds_up_no_other_lane() {
+    let config = MailboxConfig { capacity: 10, reserve: 1, ..MailboxConfig::default() };
+    let rig = Rig::attached(config);
+    rig.fill(Priority::Background);
+    let options = SendOptions::new().priority(Priority::Background);
+    let mut waiting = Box::pin(rig.address.send_with(9, options));
+    assert!((&mut waiting).now_or_never().is_none());
+    assert!(rig.put(Priority::Critical, 50));
+    assert_eq!(rig.drain()[0], 50);
+    assert_eq!(waiting.await, Ok(()));
+}
