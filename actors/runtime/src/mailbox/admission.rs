@@ -24,7 +24,9 @@ enum Entry {
 impl<M> Inbox<M> {
     /// Accepts the message or gives it back; never waits.
     pub(crate) fn offer(&self, envelope: Envelope<M>) -> Result<(), TrySendError<M>> {
-        let envelope = self.judge(envelope)?;
+        if let Some(reason) = self.judge(&envelope) {
+            return Err(TrySendError::Refused(envelope.message, reason));
+        }
         let offered = self.state.lock().offer(envelope);
         match offered {
             Ok(accepted) => {
@@ -86,27 +88,26 @@ impl<M> Inbox<M> {
         self.conclude(Accepted { wake, shed: None });
     }
 
-    /// Asks the interceptors, if there are any.
-    fn judge(&self, envelope: Envelope<M>) -> Result<Envelope<M>, TrySendError<M>> {
-        let Some(Binding { path, services }) = self.binding.get() else { return Ok(envelope) };
+    /// Asks the interceptors, if there are any; the reason when one refuses.
+    fn judge(&self, envelope: &Envelope<M>) -> Option<&'static str> {
+        let Binding { path, services } = self.binding.get()?;
         if !services.interceptors.armed() {
-            return Ok(envelope);
+            return None;
         }
         let metadata = envelope.metadata();
         match services.interceptors.judge(path, &metadata) {
-            Verdict::Deliver => Ok(envelope),
+            Verdict::Deliver => None,
             Verdict::Refuse(reason) => {
                 self.tell_dead(&metadata, DeadReason::Refused);
-                Err(TrySendError::Refused(envelope.message, reason))
+                Some(reason)
             }
         }
     }
 
     fn enter(&self, envelope: Envelope<M>) -> Entry {
-        let envelope = match self.judge(envelope) {
-            Ok(envelope) => envelope,
-            Err(refused) => return Entry::Refused(refused.into()),
-        };
+        if let Some(reason) = self.judge(&envelope) {
+            return Entry::Refused(SendError::Refused(reason));
+        }
         let mut state = self.state.lock();
         let rejected = match state.offer(envelope) {
             Ok(accepted) => {
