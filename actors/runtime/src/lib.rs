@@ -16,39 +16,61 @@
 //! - Nothing here waits without a deadline, and nothing grows without a limit.
 //! - Nothing outside of this crate names ractor.
 
+mod actor;
 pub mod address;
+mod cell;
 pub mod clock;
 pub mod config;
+mod context;
+mod control;
 mod correlation;
 mod dead_letters;
 mod deadlines;
+mod directory;
 pub mod entropy;
 mod error;
+mod exit;
 mod interceptor;
 pub mod mailbox;
 mod message;
 mod metadata;
+mod observation;
 mod path;
 mod principal;
 mod priority;
 mod route;
 pub mod scope;
 mod services;
+mod spec;
+mod supervisor;
+mod system;
 
+pub use actor::{Actor, ChildEvent};
 pub use address::{Address, Permit, Reply, SendOptions};
 pub use clock::{Clock, SystemClock, VirtualClock};
 pub use config::ConfigFault;
+pub use context::{Context, TaskFailure, TaskKey, TimerKey};
+pub use control::{Control, ControlError};
 pub use correlation::{Correlation, InvalidTraceparent};
 pub use dead_letters::{DeadLetter, DeadLetters, DeadReason};
+pub use directory::{Directory, NameTaken};
 pub use entropy::{Entropy, OsEntropy, SeededEntropy};
 pub use error::{AskError, SendError, TrySendError};
+pub use exit::{ActorError, ExitReason};
 pub use interceptor::{Interceptor, Interceptors, Verdict};
 pub use mailbox::{Batch, Delivery, Inbox, InboxId, MailboxConfig, Overflow};
 pub use message::{Ask, Request, WireMessage};
 pub use metadata::Metadata;
+pub use observation::{ActorSnapshot, ActorState, Progress, Sweep, Transition};
 pub use path::ActorPath;
 pub use principal::{Principal, PrincipalKind};
 pub use priority::{Priority, UnknownPriority};
 pub use route::Route;
 pub use scope::{Scope, Scoped};
 pub use services::Services;
+pub use spec::{AnySpec, Spec};
+pub use supervisor::{
+    Backoff, ChildStatus, ListChildren, NoSuchChild, Restart, RestartChild, Shutdown, SpawnError,
+    StartChild, StopChild, Strategy, Supervision, Supervisor, SupervisorMessage, SupervisorSpec,
+};
+pub use system::{RootHandle, StartError, StopError, System, SystemBuilder, SystemConfig};

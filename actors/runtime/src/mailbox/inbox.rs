@@ -120,6 +120,11 @@ impl<M> Inbox<M> {
         drop(closing.waker);
     }
 
+    /// The role is taken up again after it was closed: messages are accepted as before.
+    pub fn reopen(&self) {
+        self.state.lock().closed = None;
+    }
+
     /// Whether the actor has ended for good.
     #[must_use]
     pub fn is_closed(&self) -> bool {

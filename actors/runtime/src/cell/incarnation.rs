@@ -1,0 +1,233 @@
+//! One incarnation: its start, its turns, its end.
+
+use std::time::Duration;
+
+use ractor::ActorRef;
+use tokio::time::Instant;
+
+use super::Tick;
+use super::guard::guarded;
+use super::port::Signal;
+use crate::actor::Actor;
+use crate::context::Context;
+use crate::exit::ExitReason;
+use crate::mailbox::Delivery;
+use crate::metadata::Metadata;
+use crate::observation::ActorState;
+use crate::scope::Scope;
+use crate::supervisor::Input;
+
+/// Whether another turn will come.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    Next,
+    Over,
+}
+
+/// The end that is under way; the children go first.
+struct Ending {
+    reason: ExitReason,
+    /// Whether the actor is sound, so that its `stop` is called.
+    sound: bool,
+}
+
+/// The actor's value and its context; dropped in this order.
+pub(super) struct Incarnation<A: Actor> {
+    actor: A,
+    context: Context<A>,
+    ending: Option<Ending>,
+    /// Its `start` has returned.
+    ready: bool,
+    /// Its parent knows that it has started.
+    announced: bool,
+}
+
+impl<A: Actor> Incarnation<A> {
+    pub(super) fn new(actor: A, context: Context<A>) -> Self {
+        Self { actor, context, ending: None, ready: false, announced: false }
+    }
+
+    pub(super) fn bind(&self, actor: ActorRef<Tick>) {
+        self.context.site.port.bind(actor);
+    }
+
+    /// The first turn: `start`.
+    pub(super) async fn begin(&mut self) -> Turn {
+        let scope = Scope::of_actor(self.context.inbox.id());
+        let (actor, context) = (&mut self.actor, &mut self.context);
+        let started = guarded(scope, async { actor.start(context).await }).await;
+        match started.result {
+            Ok(()) => {
+                self.ready = true;
+                self.context.open();
+            }
+            Err(ExitReason::Error(text)) => self.end(ExitReason::StartFailed(text), false),
+            Err(other) => self.end(ExitReason::StartFailed(other.to_string()), false),
+        }
+        self.conclude().await
+    }
+
+    /// Any later turn: signals, then messages, then what follows from both.
+    pub(super) async fn turn(&mut self) -> Turn {
+        self.obey_signals();
+        if self.ending.is_none()
+            && let Err(reason) = self.batch().await
+        {
+            self.crash(reason);
+        }
+        self.conclude().await
+    }
+
+    fn obey_signals(&mut self) {
+        for signal in self.context.site.port.take() {
+            match signal {
+                Signal::Stop => self.end(ExitReason::Shutdown, true),
+                Signal::Alarm => {
+                    self.context.alarm.silence();
+                    self.context.tell_children(Input::Tick);
+                }
+                Signal::Adopt(role, node) => self.context.adopt(role, node, false),
+                Signal::Child(key, incarnation, news) => {
+                    self.context.hear_of_child(key, incarnation, news);
+                }
+                Signal::Remove(key) => self.context.tell_children(Input::Remove(key)),
+                Signal::Restart(key) => self.context.tell_children(Input::Restart(key)),
+            }
+        }
+    }
+
+    /// Handles due timers, then messages, then lets the actor settle. An error ends the
+    /// incarnation; what was not handled yet has gone back to the inbox by then.
+    async fn batch(&mut self) -> Result<(), ExitReason> {
+        let mut batch = self.context.inbox.take_batch();
+        let now = self.context.now();
+        let paused = self.context.site.node.is_paused();
+        if batch.is_empty() && (paused || self.context.timers.next().is_none_or(|at| at > now)) {
+            return Ok(());
+        }
+        self.context.progress.busy();
+        let budget = self.context.inbox.config().budget();
+        let mut handled = 0_usize;
+        loop {
+            let timer = if paused { None } else { self.context.timers.pop(now) };
+            let timer = timer.map(|message| Delivery { message, metadata: timer_metadata::<A>() });
+            let Some(delivery) = timer.or_else(|| batch.pop()) else { break };
+            let suspended = self.deliver(delivery).await?;
+            handled += 1;
+            if suspended || self.context.is_leaving() || self.is_over_budget(handled, now, budget) {
+                break;
+            }
+        }
+        let scope = Scope::of_actor(self.context.inbox.id());
+        let (actor, context) = (&mut self.actor, &mut self.context);
+        guarded(scope, async { actor.settle(context).await }).await.result?;
+        batch.finish();
+        self.context.progress.idle();
+        self.context.site.node.add_busy(self.context.now().duration_since(now));
+        Ok(())
+    }
+
+    /// Looks at the clock only after the 1st, 2nd, 4th, 8th … message: that is cheap, and a
+    /// batch still takes at most twice its budget and the last handler's own time.
+    fn is_over_budget(&self, handled: usize, since: Instant, budget: Duration) -> bool {
+        handled.is_power_of_two() && self.context.now().duration_since(since) >= budget
+    }
+
+    /// Handles one message; tells whether the handler really waited.
+    async fn deliver(&mut self, delivery: Delivery<A::Message>) -> Result<bool, ExitReason> {
+        let Delivery { message, metadata } = delivery;
+        let scope = Scope::of_handler(self.context.inbox.id(), &metadata);
+        self.context.take_in_hand(metadata);
+        let (actor, context) = (&mut self.actor, &mut self.context);
+        let outcome = guarded(scope, async { actor.handle(message, context).await }).await;
+        match outcome.result {
+            Ok(()) => self.context.put_down(),
+            Err(_) => self.context.bury_in_hand(),
+        }
+        outcome.result.map(|()| outcome.suspended)
+    }
+
+    fn crash(&mut self, reason: ExitReason) {
+        let sound = !matches!(reason, ExitReason::Panic(_));
+        self.end(reason, sound);
+    }
+
+    /// Begins the end. The first reason stays; a crash on the way leaves out `stop`.
+    fn end(&mut self, reason: ExitReason, sound: bool) {
+        if let Some(ending) = &mut self.ending {
+            ending.sound &= sound;
+            return;
+        }
+        self.context.quiesce();
+        self.context.tell_children(Input::Stop(reason.clone()));
+        self.ending = Some(Ending { reason, sound });
+    }
+
+    /// What follows from a turn: news for the actor, its end, its announcement, its next alarm.
+    async fn conclude(&mut self) -> Turn {
+        self.tell_news().await;
+        if self.ending.is_none() {
+            if let Some(reason) = self.context.escalation() {
+                self.end(reason, true);
+            } else if self.context.wants_end() {
+                self.end(ExitReason::Normal, true);
+            }
+        }
+        let leaves = self.ending.is_some() && self.context.has_no_children();
+        if leaves || self.context.site.port.is_closed() {
+            self.leave().await;
+            return Turn::Over;
+        }
+        self.announce();
+        let next = self.context.next_deadline().filter(|_| self.ready);
+        self.context.alarm.arm(&self.context.site.port, next);
+        Turn::Next
+    }
+
+    /// Tells the actor what has become of its children: only what was new when the turn came
+    /// here, since its answer may itself make news.
+    async fn tell_news(&mut self) {
+        for _ in 0..self.context.count_news() {
+            let sound = self.ending.as_ref().is_none_or(|ending| ending.sound);
+            let Some(event) = self.context.next_news().filter(|_| sound) else { continue };
+            let scope = Scope::of_actor(self.context.inbox.id());
+            let (actor, context) = (&mut self.actor, &mut self.context);
+            let told = guarded(scope, async { actor.child_event(event, context).await }).await;
+            if let Err(reason) = told.result {
+                self.crash(reason);
+            }
+        }
+        if self.context.count_news() > 0 {
+            self.context.site.port.wake();
+        }
+    }
+
+    /// The last act: the actor's own `stop`, then the reason for the parent.
+    async fn leave(&mut self) {
+        let Some(Ending { reason, sound }) = self.ending.take() else { return };
+        if sound && self.ready {
+            let scope = Scope::of_actor(self.context.inbox.id());
+            let (actor, context) = (&mut self.actor, &mut self.context);
+            let stop = async {
+                actor.stop(&reason, context).await;
+                Ok(())
+            };
+            if let Err(failure) = guarded(scope, stop).await.result {
+                tracing::warn!(path = %self.context.path(), %failure, "an actor's stop failed");
+            }
+        }
+        self.context.site.presence.explain(reason);
+    }
+
+    fn announce(&mut self) {
+        if self.ready && !self.announced && self.ending.is_none() && self.context.is_settled() {
+            self.announced = true;
+            self.context.site.node.set_state(ActorState::Running);
+            self.context.site.presence.announce();
+        }
+    }
+}
+
+fn timer_metadata<A: Actor>() -> Metadata {
+    Metadata::new(std::any::type_name::<A::Message>())
+}

@@ -1,0 +1,354 @@
+//! What an actor can do while it handles something: know where it is, set timers, let tasks
+//! work for it, have children, ask for its own end.
+
+mod tasks;
+mod timers;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::actor::{Actor, ChildEvent};
+use crate::address::Address;
+use crate::cell::{Alarm, ChildNews, Port, Presence};
+use crate::dead_letters::DeadReason;
+use crate::directory::NameTaken;
+use crate::error::SendError;
+use crate::exit::ExitReason;
+use crate::mailbox::Inbox;
+use crate::metadata::Metadata;
+use crate::observation::{ActorState, Node, ProgressSlot};
+use crate::path::ActorPath;
+use crate::spec::{AnySpec, Birth, Role, Spec};
+use crate::supervisor::{ChildKey, ChildStatus, Children, Input, SpawnError, Supervision};
+use crate::system::System;
+
+use tasks::Tasks;
+pub use tasks::{TaskFailure, TaskKey};
+pub use timers::TimerKey;
+use timers::Timers;
+
+/// Where an incarnation stands. The presence is the last field: let go of last.
+pub(crate) struct Site {
+    pub(crate) system: System,
+    pub(crate) node: Arc<Node>,
+    pub(crate) port: Arc<Port>,
+    pub(crate) presence: Arc<Presence>,
+}
+
+impl Site {
+    pub(crate) fn new(birth: Birth) -> Self {
+        Self {
+            system: birth.system,
+            node: birth.node,
+            port: Arc::new(Port::default()),
+            presence: Presence::new(birth.watcher, birth.above),
+        }
+    }
+}
+
+/// An incarnation's view of its node, and what it owns beside its own value. All of it dies with
+/// the incarnation: timers, tasks, children.
+pub struct Context<A: Actor> {
+    pub(crate) inbox: Arc<Inbox<A::Message>>,
+    /// Of the message in hand; of the last one between messages.
+    metadata: Metadata,
+    in_hand: bool,
+    wants_end: bool,
+    pub(crate) alarm: Alarm,
+    pub(crate) timers: Timers<A::Message>,
+    tasks: Tasks,
+    children: Option<Box<Children>>,
+    supervision: Supervision,
+    pub(crate) progress: ProgressSlot,
+    pub(crate) site: Site,
+}
+
+impl<A: Actor> Context<A> {
+    /// The actor's own address.
+    #[must_use]
+    pub fn address(&self) -> Address<A::Message> {
+        Address::of_inbox(Arc::clone(&self.inbox))
+    }
+
+    /// The actor's place in the tree.
+    #[must_use]
+    pub fn path(&self) -> &ActorPath {
+        self.site.node.path()
+    }
+
+    /// The node it runs on.
+    #[must_use]
+    pub fn system(&self) -> &System {
+        &self.site.system
+    }
+
+    /// The node's monotonic time.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.site.system.clock().now()
+    }
+
+    /// What travelled beside the message in hand; outside of [`Actor::handle`] of the last one.
+    #[must_use]
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// Ends the actor, for the reason `Normal`, after the message in hand.
+    pub fn stop(&mut self) {
+        self.wants_end = true;
+    }
+
+    /// Sets the line that observers see beside the actor.
+    pub fn describe(&self, detail: impl Into<String>) {
+        self.site.node.describe(detail.into());
+    }
+
+    /// Says inside of a long handler that the actor is alive, so that it isn't taken for stalled.
+    pub fn beat(&self) {
+        self.progress.busy();
+    }
+
+    /// Puts the actor's address into the node's directory under `name`, until its final end.
+    pub fn register(&self, name: impl Into<Arc<str>>) -> Result<(), NameTaken> {
+        self.site.node.mark_named();
+        self.site.system.directory().register(name, &self.address())
+    }
+
+    /// Handles `message` once after `delay`, unless the incarnation ends before. The timer's
+    /// message does not go through the mailbox: it is handled at the beginning of the next turn.
+    pub fn send_after(&mut self, delay: Duration, message: A::Message) -> TimerKey {
+        let at = self.now() + delay;
+        self.timers.once(at, message)
+    }
+
+    /// Handles a message of `make` every `period`, the first after one period. Periods that pass
+    /// while the actor is busy or paused are skipped, not made up for.
+    pub fn send_every(
+        &mut self,
+        period: Duration,
+        make: impl FnMut() -> A::Message + Send + 'static,
+    ) -> TimerKey {
+        let now = self.now();
+        self.timers.every(now, period, Box::new(make))
+    }
+
+    /// Cancels a timer; false when it had fired for the last time or was cancelled before.
+    pub fn cancel_timer(&mut self, timer: TimerKey) -> bool {
+        self.timers.cancel(timer)
+    }
+
+    /// Lets `work` run beside the actor, as a task that it owns. Its end (value, panic, abort)
+    /// arrives as the message that `map` makes, through a slot reserved now.
+    ///
+    /// The task ends with the incarnation, silently, at its next await. Its messages inherit
+    /// from the one in hand. Fails when all of the mailbox's `max_reserved` slots are taken.
+    pub fn attach<T, F>(
+        &mut self,
+        work: F,
+        map: impl FnOnce(Result<T, TaskFailure>) -> A::Message + Send + 'static,
+    ) -> Result<TaskKey, SendError>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        let permit = self.address().reserve()?;
+        Ok(self.tasks.attach(work, move |result| permit.send(map(result))))
+    }
+
+    /// Aborts an attached task at its next await; its end arrives as [`TaskFailure::Aborted`].
+    /// False when it had ended.
+    pub fn abort(&mut self, task: TaskKey) -> bool {
+        self.tasks.abort(task)
+    }
+
+    /// Starts a child under this actor's supervision. It ends with this incarnation.
+    pub fn spawn_child<B: Actor>(
+        &mut self,
+        spec: Spec<B>,
+    ) -> Result<Address<B::Message>, SpawnError> {
+        let address = spec.address();
+        self.spawn_any(spec.into())?;
+        Ok(address)
+    }
+
+    /// Like [`Context::spawn_child`], for a child whose type is not known here.
+    pub fn spawn_any(&mut self, spec: AnySpec) -> Result<(), SpawnError> {
+        self.spawn_role(spec.0, false)
+    }
+
+    /// `kept`: the role outlives this incarnation, so its mailbox stays open at its end.
+    pub(crate) fn spawn_role(&mut self, role: Arc<dyn Role>, kept: bool) -> Result<(), SpawnError> {
+        if self.children.as_ref().is_some_and(|children| children.ending().is_some()) {
+            return Err(SpawnError::Stopping);
+        }
+        let node = self.site.system.settle_role(&self.site.node, &*role)?;
+        self.adopt(role, node, kept);
+        Ok(())
+    }
+
+    /// Takes a child whose node is in the tree already.
+    pub(crate) fn adopt(&mut self, role: Arc<dyn Role>, node: Arc<Node>, kept: bool) {
+        let (site, supervision) = (&self.site, self.supervision);
+        let children = self.children.get_or_insert_with(|| {
+            Box::new(Children::new(supervision, site.system.entropy().next_u64()))
+        });
+        children.adopt(site, role, node, kept);
+    }
+
+    /// Ends a child for good: it gets its shutdown time, its mailbox closes. False when there is
+    /// none of that name.
+    pub fn stop_child(&mut self, name: &str) -> bool {
+        self.tell_child(name, Input::Remove)
+    }
+
+    /// Restarts a child as its strategy says, without counting it as a failure and without
+    /// back-off. False when there is none of that name.
+    pub fn restart_child(&mut self, name: &str) -> bool {
+        self.tell_child(name, Input::Restart)
+    }
+
+    fn tell_child(&mut self, name: &str, input: impl FnOnce(ChildKey) -> Input) -> bool {
+        let Some(children) = &mut self.children else { return false };
+        let Some(key) = children.key(name) else { return false };
+        children.input(&self.site, input(key));
+        true
+    }
+
+    /// Whether there is a child of that name, running or about to.
+    #[must_use]
+    pub fn has_child(&self, name: &str) -> bool {
+        self.children.as_ref().is_some_and(|children| children.key(name).is_some())
+    }
+
+    /// Its children in the order in which they were added.
+    #[must_use]
+    pub fn children(&self) -> Vec<ChildStatus> {
+        self.children.as_ref().map(|children| children.status()).unwrap_or_default()
+    }
+}
+
+/// What the cell does with the context.
+impl<A: Actor> Context<A> {
+    pub(crate) fn new(inbox: Arc<Inbox<A::Message>>, site: Site, supervision: Supervision) -> Self {
+        let progress = site.system.progress().take_slot(site.node.path().clone());
+        Self {
+            inbox,
+            metadata: Metadata::new("none"),
+            in_hand: false,
+            wants_end: false,
+            alarm: Alarm::default(),
+            timers: Timers::default(),
+            tasks: Tasks::default(),
+            children: None,
+            supervision,
+            progress,
+            site,
+        }
+    }
+
+    /// Lets messages in.
+    pub(crate) fn open(&self) {
+        let port = Arc::clone(&self.site.port);
+        self.inbox.attach(move || port.wake());
+    }
+
+    /// Parks the metadata of the message in hand: a crash's dead letter is made of it.
+    pub(crate) fn take_in_hand(&mut self, metadata: Metadata) {
+        self.metadata = metadata;
+        self.in_hand = true;
+    }
+
+    pub(crate) fn put_down(&mut self) {
+        self.in_hand = false;
+    }
+
+    /// The handler of the message in hand did not come to its end.
+    pub(crate) fn bury_in_hand(&mut self) {
+        if std::mem::take(&mut self.in_hand) {
+            let services = self.site.system.services();
+            let at = services.clock.utc();
+            services.dead_letters.record(self.path(), &self.metadata, DeadReason::Crash, at);
+        }
+    }
+
+    /// Whether the current batch should end: the actor wants to, or has been replaced.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.wants_end || self.site.port.is_closed()
+    }
+
+    pub(crate) fn wants_end(&self) -> bool {
+        self.wants_end
+    }
+
+    pub(crate) fn tell_children(&mut self, input: Input) {
+        if let Some(children) = &mut self.children {
+            children.input(&self.site, input);
+        }
+    }
+
+    pub(crate) fn hear_of_child(&mut self, key: ChildKey, incarnation: u32, news: ChildNews) {
+        if let Some(children) = &mut self.children {
+            children.hear(&self.site, key, incarnation, news);
+        }
+    }
+
+    pub(crate) fn next_news(&mut self) -> Option<ChildEvent> {
+        self.children.as_mut()?.next_news()
+    }
+
+    pub(crate) fn count_news(&self) -> usize {
+        self.children.as_ref().map_or(0, |children| children.count_news())
+    }
+
+    /// Why the children's supervision has given up, if it has.
+    pub(crate) fn escalation(&self) -> Option<ExitReason> {
+        self.children.as_ref()?.ending().cloned()
+    }
+
+    /// Whether all children have ended after they were told to.
+    pub(crate) fn has_no_children(&self) -> bool {
+        self.children.as_ref().is_none_or(|children| children.is_done())
+    }
+
+    /// Whether the first starts of all children are over.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.children.as_ref().is_none_or(|children| children.is_settled())
+    }
+
+    /// No more messages, timers or results of tasks reach the actor.
+    pub(crate) fn quiesce(&mut self) {
+        self.site.node.set_state(ActorState::Stopping);
+        self.timers.clear();
+        self.tasks.abort_all();
+        self.inbox.detach();
+    }
+
+    /// When it needs a turn without being told, at the latest.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let timer = self.timers.next().filter(|_| !self.site.node.is_paused());
+        let child = self.children.as_ref().and_then(|children| children.next_deadline());
+        timer.into_iter().chain(child).min()
+    }
+}
+
+impl<A: Actor> Drop for Context<A> {
+    /// The end of the incarnation, however it came; after a kill nothing else has run.
+    fn drop(&mut self) {
+        self.bury_in_hand();
+        let Site { node, port, .. } = &self.site;
+        port.close(|| {
+            self.inbox.detach();
+            node.release_all();
+        });
+    }
+}
+
+impl<A: Actor> std::fmt::Debug for Context<A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("path", self.path()).finish_non_exhaustive()
+    }
+}

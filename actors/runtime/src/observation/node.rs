@@ -1,0 +1,247 @@
+//! One actor's place in the tree: its vitals, its children, and the way to control it.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::{Mutex, RwLock};
+use tokio::time::Instant;
+
+use super::snapshot::{ActorSnapshot, ActorState};
+use crate::cell::Port;
+use crate::exit::ExitReason;
+use crate::mailbox::Inbox;
+use crate::path::ActorPath;
+use crate::priority::Priority;
+use crate::supervisor::ChildKey;
+
+/// What the tree needs of an inbox, whatever its messages are.
+pub(crate) trait Mailbox: Send + Sync {
+    fn lanes(&self) -> [usize; Priority::COUNT];
+    fn processed(&self) -> u64;
+    fn pause(&self);
+    fn resume(&self);
+}
+
+impl<M: Send + 'static> Mailbox for Inbox<M> {
+    fn lanes(&self) -> [usize; Priority::COUNT] {
+        self.lane_depths()
+    }
+
+    fn processed(&self) -> u64 {
+        Inbox::processed(self)
+    }
+
+    fn pause(&self) {
+        Inbox::pause(self);
+    }
+
+    fn resume(&self) {
+        Inbox::resume(self);
+    }
+}
+
+/// The vitals of a role. Written by its cell and its supervisor with plain stores, read by
+/// observers without disturbing either.
+pub(crate) struct Node {
+    path: ActorPath,
+    kind: &'static str,
+    key: ChildKey,
+    parent: Weak<Node>,
+    mailbox: Arc<dyn Mailbox>,
+    children: RwLock<BTreeMap<Arc<str>, Arc<Node>>>,
+    /// Control side of the current incarnation.
+    port: Mutex<Option<Arc<Port>>>,
+    state: AtomicU8,
+    paused: AtomicBool,
+    /// It has names in the directory.
+    named: AtomicBool,
+    restarts: AtomicU32,
+    /// Of the current incarnation.
+    busy_ns: AtomicU64,
+    texts: Mutex<Texts>,
+}
+
+#[derive(Default)]
+struct Texts {
+    started: Option<Instant>,
+    last_error: Option<Box<ExitReason>>,
+    detail: Option<Box<str>>,
+}
+
+impl Node {
+    /// The node of a role that has not started. `parent` is dangling for the root.
+    pub(crate) fn new(
+        path: ActorPath,
+        kind: &'static str,
+        key: ChildKey,
+        parent: Weak<Self>,
+        mailbox: Arc<dyn Mailbox>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            path,
+            kind,
+            key,
+            parent,
+            mailbox,
+            children: RwLock::default(),
+            port: Mutex::default(),
+            state: AtomicU8::new(ActorState::Starting as u8),
+            paused: AtomicBool::new(false),
+            named: AtomicBool::new(false),
+            restarts: AtomicU32::new(0),
+            busy_ns: AtomicU64::new(0),
+            texts: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn path(&self) -> &ActorPath {
+        &self.path
+    }
+
+    pub(crate) fn key(&self) -> ChildKey {
+        self.key
+    }
+
+    pub(crate) fn parent(&self) -> Option<Arc<Self>> {
+        self.parent.upgrade()
+    }
+
+    /// Puts a child into the tree; false when its name is taken.
+    pub(crate) fn adopt(&self, name: &Arc<str>, child: &Arc<Self>) -> bool {
+        let mut children = self.children.write();
+        if children.contains_key(name) {
+            return false;
+        }
+        children.insert(Arc::clone(name), Arc::clone(child));
+        true
+    }
+
+    /// Takes `child` out of the tree, unless another one has its name by now.
+    pub(crate) fn release(&self, name: &str, child: &Arc<Self>) {
+        let mut children = self.children.write();
+        if children.get(name).is_some_and(|known| Arc::ptr_eq(known, child)) {
+            children.remove(name);
+        }
+    }
+
+    /// Takes all children out of the tree: their parent's incarnation is gone.
+    pub(crate) fn release_all(&self) {
+        let released = std::mem::take(&mut *self.children.write());
+        drop(released);
+    }
+
+    pub(crate) fn child(&self, name: &str) -> Option<Arc<Self>> {
+        self.children.read().get(name).cloned()
+    }
+
+    /// The node of a path, seen from the root.
+    pub(crate) fn find(root: &Arc<Self>, path: &ActorPath) -> Option<Arc<Self>> {
+        let names = path.as_str().split('/').filter(|name| !name.is_empty());
+        names.into_iter().try_fold(Arc::clone(root), |node, name| node.child(name))
+    }
+
+    pub(crate) fn port(&self) -> Option<Arc<Port>> {
+        self.port.lock().clone()
+    }
+
+    /// A new incarnation has been launched.
+    pub(crate) fn launched(&self, port: Arc<Port>, now: Instant) {
+        *self.port.lock() = Some(port);
+        self.busy_ns.store(0, Ordering::Relaxed);
+        let mut texts = self.texts.lock();
+        texts.started = Some(now);
+        texts.detail = None;
+    }
+
+    /// The current incarnation has ended.
+    pub(crate) fn ended(&self, reason: &ExitReason) {
+        *self.port.lock() = None;
+        let mut texts = self.texts.lock();
+        texts.started = None;
+        if !reason.is_normal() {
+            texts.last_error = Some(Box::new(reason.clone()));
+        }
+    }
+
+    pub(crate) fn set_state(&self, state: ActorState) {
+        self.state.store(state as u8, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_restart(&self) {
+        self.restarts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn add_busy(&self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let before = self.busy_ns.load(Ordering::Relaxed); // its cell is the only writer
+        self.busy_ns.store(before.saturating_add(nanos), Ordering::Relaxed);
+    }
+
+    pub(crate) fn describe(&self, detail: String) {
+        self.texts.lock().detail = Some(detail.into());
+    }
+
+    pub(crate) fn mark_named(&self) {
+        self.named.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_named(&self) -> bool {
+        self.named.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn pause(&self) {
+        self.paused.store(true, Ordering::Relaxed);
+        self.mailbox.pause();
+    }
+
+    pub(crate) fn resume(&self) {
+        self.paused.store(false, Ordering::Relaxed);
+        self.mailbox.resume();
+    }
+
+    /// The state as it is shown.
+    pub(crate) fn state(&self) -> ActorState {
+        match ActorState::from_u8(self.state.load(Ordering::Relaxed)) {
+            ActorState::Running if self.is_paused() => ActorState::Paused,
+            state => state,
+        }
+    }
+
+    /// This actor and at most `limit` descendants, at most `depth` levels deep.
+    pub(crate) fn observe(&self, now: Instant, depth: usize, limit: &mut usize) -> ActorSnapshot {
+        let (up, last_error, detail) = {
+            let texts = self.texts.lock();
+            let up = texts.started.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+            (up, texts.last_error.as_deref().cloned(), texts.detail.as_deref().map(str::to_owned))
+        };
+        let busy = Duration::from_nanos(self.busy_ns.load(Ordering::Relaxed));
+        let ratio = if up.is_zero() { 0.0 } else { busy.as_secs_f64() / up.as_secs_f64() };
+        let shown: Vec<Arc<Self>> = {
+            let children = self.children.read();
+            let wanted = if depth == 0 { 0 } else { *limit };
+            children.values().take(wanted).cloned().collect()
+        };
+        *limit -= shown.len();
+        let children = shown.iter().map(|child| child.observe(now, depth - 1, limit)).collect();
+        ActorSnapshot {
+            path: self.path.clone(),
+            kind: self.kind.to_owned(),
+            state: self.state(),
+            restarts: self.restarts.load(Ordering::Relaxed),
+            lanes: self.mailbox.lanes(),
+            processed: self.mailbox.processed(),
+            busy_ratio: ratio.min(1.0),
+            last_error,
+            uptime_ms: u64::try_from(up.as_millis()).unwrap_or(u64::MAX),
+            detail,
+            child_count: self.children.read().len(),
+            children,
+        }
+    }
+}

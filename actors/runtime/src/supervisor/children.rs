@@ -1,0 +1,251 @@
+//! The children of one incarnation: the machine decides, this table carries it out.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::command::{ChildKey, Command, Input, Report};
+use super::config::Supervision;
+use super::machine::SupervisorMachine;
+use crate::actor::ChildEvent;
+use crate::cell::{ChildNews, Port, Signal, Watcher};
+use crate::context::Site;
+use crate::exit::ExitReason;
+use crate::observation::{ActorState, Node};
+use crate::spec::{Birth, Role};
+
+/// A child as its parent sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChildStatus {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What it is.
+    pub kind: &'static str,
+    /// Where it stands.
+    pub state: ActorState,
+}
+
+struct Child {
+    role: Arc<dyn Role>,
+    node: Arc<Node>,
+    /// Control side of the last incarnation that was launched.
+    port: Option<Arc<Port>>,
+    /// Number of that incarnation, from 1; 0 before the first.
+    incarnation: u32,
+    /// The role outlives the parent's incarnation.
+    kept: bool,
+}
+
+/// Dropped without an orderly end, as after a kill of the parent, it kills what still runs.
+pub(crate) struct Children {
+    machine: SupervisorMachine,
+    table: BTreeMap<ChildKey, Child>,
+    names: HashMap<Arc<str>, ChildKey>,
+    news: VecDeque<ChildEvent>,
+    done: bool,
+}
+
+impl Children {
+    pub(crate) fn new(supervision: Supervision, seed: u64) -> Self {
+        Self {
+            machine: SupervisorMachine::new(supervision, seed),
+            table: BTreeMap::new(),
+            names: HashMap::new(),
+            news: VecDeque::new(),
+            done: false,
+        }
+    }
+
+    /// Takes a child whose node is in the tree.
+    pub(crate) fn adopt(&mut self, site: &Site, role: Arc<dyn Role>, node: Arc<Node>, kept: bool) {
+        let (key, policy) = (node.key(), role.policy());
+        self.names.insert(Arc::clone(role.name()), key);
+        self.table.insert(key, Child { role, node, port: None, incarnation: 0, kept });
+        self.input(site, Input::Add(key, policy));
+    }
+
+    /// News of an incarnation; those of one that was abandoned come too late to matter.
+    pub(crate) fn hear(&mut self, site: &Site, key: ChildKey, incarnation: u32, news: ChildNews) {
+        let Some(child) = self.table.get_mut(&key) else { return };
+        if child.incarnation != incarnation || child.port.is_none() {
+            return;
+        }
+        match news {
+            ChildNews::Started => self.input(site, Input::Started(key)),
+            ChildNews::Exited(reason) => {
+                child.port = None;
+                child.node.ended(&reason);
+                self.input(site, Input::Exited(key, reason));
+            }
+        }
+    }
+
+    /// Lets the machine take a step and carries out what it commands.
+    pub(crate) fn input(&mut self, site: &Site, input: Input) {
+        let now = site.system.clock().now();
+        let (mut inputs, mut commands) = (VecDeque::from([input]), Vec::new());
+        while let Some(input) = inputs.pop_front() {
+            self.machine.step(now, input, &mut commands);
+            inputs.extend(commands.drain(..).filter_map(|command| self.obey(site, now, command)));
+        }
+    }
+
+    /// Carries out a command. A launch that fails at once is an input of its own.
+    fn obey(&mut self, site: &Site, now: Instant, command: Command) -> Option<Input> {
+        match command {
+            Command::Start(key) => return self.start(site, now, key),
+            Command::Stop(key) => self.with_port(key, |child, port| {
+                child.node.set_state(ActorState::Stopping);
+                port.push(Signal::Stop);
+            }),
+            Command::Kill(key) => self.with_port(key, |child, port| {
+                tracing::warn!(path = %child.node.path(), "killing an actor that did not end");
+                port.kill();
+            }),
+            Command::Abandon(key) => self.abandon(site, key),
+            Command::Close(key) => {
+                if let Some(child) = self.table.get(&key) {
+                    child.node.set_state(ActorState::Stopped);
+                    child.role.close();
+                }
+            }
+            Command::Remove(key) => self.remove(site, key),
+            Command::Report(key, report) => self.report(key, report),
+            Command::Done(_) => self.done = true,
+        }
+        None
+    }
+
+    fn start(&mut self, site: &Site, now: Instant, key: ChildKey) -> Option<Input> {
+        let child = self.table.get_mut(&key)?;
+        child.incarnation += 1;
+        child.role.open();
+        child.node.set_state(ActorState::Starting);
+        if child.incarnation > 1 {
+            child.node.count_restart();
+        }
+        let watcher =
+            Watcher::Parent { port: Arc::clone(&site.port), key, incarnation: child.incarnation };
+        let birth = Birth {
+            system: site.system.clone(),
+            node: Arc::clone(&child.node),
+            watcher,
+            above: Some(Arc::clone(&site.presence)),
+        };
+        match child.role.launch(birth) {
+            Ok(port) => {
+                child.node.launched(Arc::clone(&port), now);
+                child.port = Some(port);
+                None
+            }
+            Err(panic) => Some(Input::Exited(key, ExitReason::StartFailed(panic))),
+        }
+    }
+
+    fn abandon(&mut self, site: &Site, key: ChildKey) {
+        let Some(child) = self.table.get_mut(&key) else { return };
+        tracing::error!(path = %child.node.path(), "abandoning an actor that a kill did not end");
+        site.system.count_abandoned();
+        child.node.set_state(ActorState::Failed);
+        child.node.ended(&ExitReason::Killed);
+        if let Some(port) = child.port.take() {
+            port.close(|| child.node.release_all());
+        }
+    }
+
+    fn remove(&mut self, site: &Site, key: ChildKey) {
+        let Some(child) = self.table.remove(&key) else { return };
+        let name = child.role.name();
+        self.names.remove(name);
+        site.node.release(name, &child.node);
+        if child.node.is_named() {
+            site.system.directory().forget(child.node.path());
+        }
+        if !child.kept || self.machine.ending().is_none() {
+            child.role.close();
+        }
+    }
+
+    fn report(&mut self, key: ChildKey, report: Report) {
+        let Some(child) = self.table.get(&key) else { return };
+        let (name, path) = (Arc::clone(child.role.name()), child.node.path());
+        self.news.push_back(match report {
+            Report::Started => ChildEvent::Started { name },
+            Report::Restarted => {
+                tracing::info!(%path, "actor restarted");
+                ChildEvent::Restarted { name }
+            }
+            Report::Exited(reason) => {
+                if !reason.is_normal() {
+                    tracing::warn!(%path, %reason, "actor failed");
+                    metrics::counter!("synod_actor_failures_total").increment(1);
+                }
+                if child.node.state() != ActorState::Failed {
+                    child.node.set_state(ActorState::Restarting);
+                }
+                ChildEvent::Exited { name, reason }
+            }
+            Report::GaveUp(reason) => {
+                tracing::error!(%path, %reason, "giving up on an actor that fails too often");
+                ChildEvent::GaveUp { name, reason }
+            }
+        });
+    }
+
+    fn with_port(&self, key: ChildKey, act: impl FnOnce(&Child, &Port)) {
+        if let Some(child) = self.table.get(&key)
+            && let Some(port) = &child.port
+        {
+            act(child, port);
+        }
+    }
+
+    pub(crate) fn key(&self, name: &str) -> Option<ChildKey> {
+        self.names.get(name).copied()
+    }
+
+    pub(crate) fn status(&self) -> Vec<ChildStatus> {
+        let status = |child: &Child| ChildStatus {
+            name: Arc::clone(child.role.name()),
+            kind: child.role.kind(),
+            state: child.node.state(),
+        };
+        self.table.values().map(status).collect()
+    }
+
+    pub(crate) fn next_news(&mut self) -> Option<ChildEvent> {
+        self.news.pop_front()
+    }
+
+    pub(crate) fn count_news(&self) -> usize {
+        self.news.len()
+    }
+
+    /// Why all children end or have ended, if they do.
+    pub(crate) fn ending(&self) -> Option<&ExitReason> {
+        self.machine.ending()
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.done
+    }
+
+    pub(crate) fn is_settled(&self) -> bool {
+        self.machine.is_settled()
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.machine.next_deadline()
+    }
+}
+
+impl Drop for Children {
+    fn drop(&mut self) {
+        for child in self.table.values() {
+            if let Some(port) = &child.port {
+                port.kill();
+            }
+        }
+    }
+}

@@ -1,0 +1,401 @@
+//! The supervision of children as a pure machine: inputs with their time go in, commands come
+//! out. It knows no task, no clock and no actor, only keys.
+//!
+//! ```text
+//!            Add                Started            Exited / timeout
+//!   Waiting ─────▶ Starting ───────────▶ Running ─────────────────┐
+//!      ▲               │ Exited, timeout                          ▼
+//!      │               └───────────────▶ failed ── intensity ──▶ ending (Escalated)
+//!      │      due                          │
+//!      │  Starting ◀───── BackOff ◀────────┤ one_for_one, dynamic
+//!      │   all of the group have ended     │
+//!      └────────────── Resting ◀── group ◀─┘ one_for_all, rest_for_one
+//! ```
+//!
+//! Invariants: no child of a group starts while another of the group still runs; ordered stops
+//! take one child at a time, the youngest first; after [`Command::Done`] nothing is emitted.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::chance::Chance;
+use super::command::{ChildKey, ChildPolicy, Command, Input, Report};
+use super::config::{Restart, Shutdown, Strategy, Supervision};
+use super::table::{Phase, Table, Then};
+use crate::exit::ExitReason;
+
+/// After a kill, how long to wait until a child counts as abandoned: a kill acts at the next
+/// await, so a child that blocks its thread can't be ended from outside.
+pub(crate) const KILL_WAIT: Duration = Duration::from_secs(5);
+
+/// A group restart: children from `from` on end, and start again from `ready_at` on.
+#[derive(Debug, Clone, Copy)]
+struct Group {
+    from: ChildKey,
+    ready_at: Instant,
+}
+
+/// See the module's diagram. A step costs O(log n) in the number of children, and O(m log n)
+/// when it moves m of them.
+#[derive(Debug)]
+pub(crate) struct SupervisorMachine {
+    supervision: Supervision,
+    table: Table,
+    /// The child whose ordered start is under way.
+    lane: Option<ChildKey>,
+    group: Option<Group>,
+    /// Times of the restarts within the period, oldest first; at most intensity + 1 of them.
+    restarts: VecDeque<Instant>,
+    ending: Option<ExitReason>,
+    done: bool,
+    chance: Chance,
+}
+
+impl SupervisorMachine {
+    /// A supervisor without children; `seed` feeds the jitter of its back-offs.
+    pub(crate) fn new(supervision: Supervision, seed: u64) -> Self {
+        Self {
+            supervision,
+            table: Table::default(),
+            lane: None,
+            group: None,
+            restarts: VecDeque::new(),
+            ending: None,
+            done: false,
+            chance: Chance(seed),
+        }
+    }
+
+    /// When the next [`Input::Tick`] is due.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let is_quiet = |group: &Group| self.table.youngest_live(group.from).is_none();
+        let group = self.group.filter(is_quiet).map(|group| group.ready_at);
+        group.into_iter().chain(self.table.next_deadline()).min()
+    }
+
+    /// Whether each child's first start is over: done, or failed where the strategy goes on.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.table.is_settled()
+    }
+
+    /// Why all children end or have ended, if they do.
+    pub(crate) fn ending(&self) -> Option<&ExitReason> {
+        self.ending.as_ref()
+    }
+
+    /// Takes one input and appends what is to be done to `out`.
+    pub(crate) fn step(&mut self, now: Instant, input: Input, out: &mut Vec<Command>) {
+        if self.done {
+            return;
+        }
+        match input {
+            Input::Add(key, policy) => self.add(now, key, policy, out),
+            Input::Started(key) => self.started(now, key, out),
+            Input::Exited(key, reason) => self.exited(now, key, reason, out),
+            Input::Remove(key) => self.remove(now, key, out),
+            Input::Restart(key) => self.restart(now, key, out),
+            Input::Stop(reason) => self.end(now, reason, out),
+            Input::Tick => self.expire(now, out),
+        }
+        self.advance(now, out);
+    }
+
+    fn add(&mut self, now: Instant, key: ChildKey, policy: ChildPolicy, out: &mut Vec<Command>) {
+        if self.ending.is_some() {
+            out.push(Command::Remove(key));
+            return;
+        }
+        self.table.insert(key, policy);
+        if self.supervision.strategy == Strategy::Dynamic {
+            self.start(now, key, out);
+        }
+    }
+
+    fn started(&mut self, now: Instant, key: ChildKey, out: &mut Vec<Command>) {
+        let Some(Phase::Starting { .. }) = self.table.phase(key) else {
+            return; // it was asked to end meanwhile
+        };
+        self.set_phase(key, Phase::Running { since: now });
+        self.table.settle(key);
+        if let Some(child) = self.table.get_mut(key) {
+            let again = std::mem::replace(&mut child.started, true);
+            let report = if again { Report::Restarted } else { Report::Started };
+            out.push(Command::Report(key, report));
+        }
+    }
+
+    fn exited(&mut self, now: Instant, key: ChildKey, reason: ExitReason, out: &mut Vec<Command>) {
+        let Some(phase) = self.table.phase(key) else { return };
+        match phase {
+            Phase::Stopping { then, .. } | Phase::Killing { then, .. } => {
+                self.stopped(now, key, then, reason, out);
+            }
+            Phase::Starting { .. } | Phase::Running { .. } => {
+                self.ended_by_itself(now, key, reason, out);
+            }
+            Phase::Waiting | Phase::BackOff { .. } | Phase::Resting => {}
+        }
+    }
+
+    /// A child ended that had been asked to.
+    fn stopped(
+        &mut self,
+        now: Instant,
+        key: ChildKey,
+        then: Then,
+        reason: ExitReason,
+        out: &mut Vec<Command>,
+    ) {
+        if then == Then::FailStart {
+            self.failed(now, key, ExitReason::StartTimedOut, out);
+            return;
+        }
+        out.push(Command::Report(key, Report::Exited(reason)));
+        if then == Then::Restart && self.ending.is_none() {
+            self.start(now, key, out);
+        } else {
+            self.rest_or_forget(key, then == Then::Rest, out);
+        }
+    }
+
+    /// A child ended that nobody had asked to.
+    fn ended_by_itself(
+        &mut self,
+        now: Instant,
+        key: ChildKey,
+        reason: ExitReason,
+        out: &mut Vec<Command>,
+    ) {
+        let Some(restart) = self.table.get(key).map(|child| child.policy.restart) else { return };
+        let again = match restart {
+            Restart::Permanent => true,
+            Restart::Transient => !reason.is_normal(),
+            Restart::Temporary => false,
+        };
+        let was_to_stop =
+            self.ending.is_some() || self.group.is_some_and(|group| group.from <= key);
+        if again && !was_to_stop {
+            self.failed(now, key, reason, out);
+            return;
+        }
+        out.push(Command::Report(key, Report::Exited(reason)));
+        let rests = was_to_stop || self.supervision.strategy.is_grouped();
+        self.rest_or_forget(key, rests, out);
+        if !was_to_stop && self.table.phase(key).is_some() {
+            self.table.settle(key);
+            out.push(Command::Close(key));
+        }
+    }
+
+    /// An incarnation is over: the child rests until its group starts, or is forgotten.
+    fn rest_or_forget(&mut self, key: ChildKey, rests: bool, out: &mut Vec<Command>) {
+        let Some(child) = self.table.get(key) else { return };
+        if rests && self.ending.is_none() && child.policy.restart != Restart::Temporary {
+            self.set_phase(key, Phase::Resting);
+        } else {
+            self.forget(key, out);
+        }
+    }
+
+    /// A child failed: forget it if it is temporary, else count it, then wait or give up.
+    fn failed(&mut self, now: Instant, key: ChildKey, reason: ExitReason, out: &mut Vec<Command>) {
+        out.push(Command::Report(key, Report::Exited(reason.clone())));
+        let phase = self.table.phase(key);
+        let Some(child) = self.table.get_mut(key) else { return };
+        if child.policy.restart == Restart::Temporary || self.ending.is_some() {
+            self.forget(key, out);
+            return;
+        }
+        let backoff = child.policy.backoff;
+        if let Some(Phase::Running { since }) = phase
+            && now.duration_since(since) >= backoff.reset_after
+        {
+            child.failures = 0;
+        }
+        child.failures += 1;
+        let ready_at = now + backoff.wait(child.failures, self.chance.next());
+        if self.is_beyond_intensity(now) {
+            self.give_up(now, key, reason, out);
+        } else if self.supervision.strategy.is_grouped() {
+            self.set_phase(key, Phase::Resting);
+            self.restart_group(key, ready_at);
+        } else {
+            self.table.settle(key);
+            self.set_phase(key, Phase::BackOff { until: ready_at });
+            self.expire(now, out); // without a back-off it starts in this step
+        }
+    }
+
+    /// Counts a restart in the sliding window (OTP's `add_restart`).
+    fn is_beyond_intensity(&mut self, now: Instant) -> bool {
+        let period = self.supervision.period;
+        self.restarts.push_back(now);
+        self.restarts.retain(|at| now.duration_since(*at) <= period);
+        self.restarts.len() > self.supervision.intensity as usize
+    }
+
+    fn give_up(&mut self, now: Instant, key: ChildKey, reason: ExitReason, out: &mut Vec<Command>) {
+        let Some(name) = self.table.get(key).map(|child| child.policy.name.clone()) else { return };
+        let (count, period) = (self.restarts.len(), self.supervision.period);
+        let text = format!("{count} failures within {period:?}, the last of `{name}`: {reason}");
+        out.push(Command::Report(key, Report::GaveUp(reason)));
+        self.forget(key, out);
+        self.end(now, ExitReason::Escalated(text), out);
+    }
+
+    /// Begins a group restart, or widens the one under way.
+    fn restart_group(&mut self, failed: ChildKey, ready_at: Instant) {
+        let everyone = self.supervision.strategy == Strategy::OneForAll;
+        let from = if everyone { ChildKey(0) } else { failed };
+        let group = self.group.get_or_insert(Group { from, ready_at });
+        group.from = group.from.min(from);
+        group.ready_at = group.ready_at.max(ready_at);
+    }
+
+    fn remove(&mut self, now: Instant, key: ChildKey, out: &mut Vec<Command>) {
+        match self.table.phase(key) {
+            Some(phase) if phase.is_live() => self.stop(now, key, Then::Forget, out),
+            Some(_) => self.forget(key, out),
+            None => {}
+        }
+    }
+
+    fn restart(&mut self, now: Instant, key: ChildKey, out: &mut Vec<Command>) {
+        let Some(phase) = self.table.phase(key) else { return };
+        let Some(child) = self.table.get_mut(key) else { return };
+        child.failures = 0;
+        let alone =
+            !self.supervision.strategy.is_grouped() || child.policy.restart == Restart::Temporary;
+        match phase {
+            Phase::BackOff { .. } => self.start(now, key, out),
+            Phase::Running { .. } if alone => self.stop(now, key, Then::Restart, out),
+            Phase::Running { .. } => self.restart_group(key, now),
+            Phase::Resting if self.group.is_none() => self.set_phase(key, Phase::Waiting),
+            _ => {} // its start is under way or due, or it has been asked to end
+        }
+    }
+
+    /// Begins the final stop of all children; the first reason stays.
+    fn end(&mut self, now: Instant, reason: ExitReason, out: &mut Vec<Command>) {
+        if self.ending.is_some() {
+            return;
+        }
+        self.ending = Some(reason);
+        self.group = None;
+        for key in self.table.idle() {
+            self.forget(key, out);
+        }
+        if self.supervision.strategy == Strategy::Dynamic {
+            for key in self.table.live() {
+                self.stop(now, key, Then::Forget, out);
+            }
+        }
+    }
+
+    /// Acts on each deadline that has passed.
+    fn expire(&mut self, now: Instant, out: &mut Vec<Command>) {
+        while let Some((key, phase)) = self.table.due(now) {
+            match phase {
+                Phase::Starting { .. } => self.kill(now, key, Then::FailStart, out),
+                Phase::Stopping { then, .. } => self.kill(now, key, then, out),
+                Phase::Killing { .. } => {
+                    out.push(Command::Abandon(key));
+                    self.exited(now, key, ExitReason::Killed, out);
+                }
+                Phase::BackOff { .. } => self.start(now, key, out),
+                Phase::Waiting | Phase::Running { .. } | Phase::Resting => return,
+            }
+        }
+    }
+
+    /// Moves the ordered work on: stops of all or of a group, then starts.
+    fn advance(&mut self, now: Instant, out: &mut Vec<Command>) {
+        if let Some(reason) = &self.ending {
+            let reason = reason.clone();
+            match self.table.youngest_live(ChildKey(0)) {
+                Some(youngest) => self.stop(now, youngest, Then::Forget, out),
+                None => {
+                    self.done = true;
+                    out.push(Command::Done(reason));
+                }
+            }
+            return;
+        }
+        if let Some(group) = self.group {
+            if let Some(youngest) = self.table.youngest_live(group.from) {
+                self.stop(now, youngest, Then::Rest, out);
+                return;
+            }
+            if now < group.ready_at {
+                return;
+            }
+            self.group = None;
+            for key in self.table.keys_from(group.from) {
+                self.set_phase(key, Phase::Waiting);
+            }
+        }
+        if self.lane.is_none()
+            && let Some(next) = self.table.first_waiting()
+        {
+            self.lane = Some(next);
+            self.start(now, next, out);
+        }
+    }
+
+    fn start(&mut self, now: Instant, key: ChildKey, out: &mut Vec<Command>) {
+        let Some(child) = self.table.get(key) else { return };
+        let until = now + child.policy.start_timeout;
+        self.set_phase(key, Phase::Starting { until });
+        out.push(Command::Start(key));
+    }
+
+    /// Asks a child to end. Where that is under way, only the aim changes, unless it is final.
+    fn stop(&mut self, now: Instant, key: ChildKey, then: Then, out: &mut Vec<Command>) {
+        let Some(child) = self.table.get(key) else { return };
+        let shutdown = child.policy.shutdown;
+        match (self.table.phase(key), shutdown) {
+            (
+                Some(
+                    Phase::Stopping { then: Then::Forget, .. }
+                    | Phase::Killing { then: Then::Forget, .. },
+                ),
+                _,
+            ) => {}
+            (Some(Phase::Stopping { until, .. }), _) => {
+                self.set_phase(key, Phase::Stopping { until, then });
+            }
+            (Some(Phase::Killing { until, .. }), _) => {
+                self.set_phase(key, Phase::Killing { until, then });
+            }
+            (_, Shutdown::Within(time)) => {
+                self.set_phase(key, Phase::Stopping { until: now + time, then });
+                out.push(Command::Stop(key));
+            }
+            (_, Shutdown::Brutal) => self.kill(now, key, then, out),
+        }
+    }
+
+    fn kill(&mut self, now: Instant, key: ChildKey, then: Then, out: &mut Vec<Command>) {
+        self.set_phase(key, Phase::Killing { until: now + KILL_WAIT, then });
+        out.push(Command::Kill(key));
+    }
+
+    /// The lane of ordered starts is free again as soon as its child's start is over; one that
+    /// takes too long is not over before the child has ended.
+    fn set_phase(&mut self, key: ChildKey, phase: Phase) {
+        self.table.set_phase(key, phase);
+        let starts =
+            matches!(phase, Phase::Starting { .. } | Phase::Killing { then: Then::FailStart, .. });
+        if self.lane == Some(key) && !starts {
+            self.lane = None;
+        }
+    }
+
+    fn forget(&mut self, key: ChildKey, out: &mut Vec<Command>) {
+        self.set_phase(key, Phase::Resting);
+        self.table.remove(key);
+        out.push(Command::Remove(key));
+    }
+}

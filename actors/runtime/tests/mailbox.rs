@@ -1,0 +1,313 @@
+//! Black-box tests of the mailbox: real actors that crash, under real supervision.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use synod_runtime::{
+    Actor, ActorError, Address, Ask, AskError, Backoff, Context, DeadReason, MailboxConfig,
+    Priority, Request, SendOptions, Spec, Strategy, Supervisor, System, SystemConfig,
+};
+use synod_testkit::{ON_PURPOSE, Probe, Seed, eventually, silence_provoked_panics};
+use tokio::sync::Notify;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A node whose supervision restarts at once and never gives up.
+fn node() -> System {
+    silence_provoked_panics();
+    System::new(SystemConfig::default())
+}
+
+/// Starts the actor of `spec` under a supervisor that tolerates any number of crashes.
+async fn start<A: Actor>(system: &System, spec: Spec<A>) -> Address<A::Message> {
+    let address = spec.address();
+    let root = Supervisor::new(Strategy::OneForOne)
+        .intensity(u32::MAX, Duration::from_secs(1))
+        .child(spec.backoff(Backoff::none()));
+    system.start(root.into_spec("root")).await.unwrap();
+    address
+}
+
+/// Told apart by who sent it and as which one.
+#[derive(Debug, Clone, Copy)]
+struct Numbered {
+    producer: u32,
+    number: u32,
+}
+
+const PRODUCERS: u32 = 4;
+const EACH: u32 = 250_000;
+
+/// What has been handled; outlives every crash.
+struct Ledger {
+    begun: Vec<AtomicU8>,
+    completed: AtomicU64,
+    last: [[AtomicI64; Priority::COUNT]; PRODUCERS as usize],
+    out_of_order: AtomicU64,
+}
+
+impl Ledger {
+    fn new() -> Arc<Self> {
+        let all = (PRODUCERS * EACH) as usize;
+        Arc::new(Self {
+            begun: (0..all).map(|_| AtomicU8::new(0)).collect(),
+            completed: AtomicU64::new(0),
+            last: std::array::from_fn(|_| std::array::from_fn(|_| AtomicI64::new(-1))),
+            out_of_order: AtomicU64::new(0),
+        })
+    }
+
+    fn begin(&self, message: Numbered, priority: Priority) {
+        let index = message.producer * EACH + message.number;
+        self.begun[index as usize].fetch_add(1, Ordering::Relaxed);
+        let last = &self.last[message.producer as usize][priority.lane()];
+        let number = i64::from(message.number);
+        if last.swap(number, Ordering::Relaxed) >= number {
+            self.out_of_order.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn completed(&self) -> u64 {
+        self.completed.load(Ordering::Relaxed)
+    }
+}
+
+/// Counts, and crashes at messages that the seed has chosen.
+struct Crashing {
+    ledger: Arc<Ledger>,
+    seed: u64,
+}
+
+impl Actor for Crashing {
+    type Message = Numbered;
+    const KIND: &'static str = "crashing";
+
+    async fn handle(
+        &mut self,
+        message: Numbered,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), ActorError> {
+        self.ledger.begin(message, ctx.metadata().priority);
+        let index = u64::from(message.producer * EACH + message.number);
+        match Seed::fixed(self.seed).round(index).value() % 4000 {
+            0 => panic!("{ON_PURPOSE}"),
+            1 => return Err(ActorError::new(ON_PURPOSE)),
+            2 => tokio::task::yield_now().await,
+            _ => {}
+        }
+        self.ledger.completed.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_million_messages_through_random_crashes_are_each_handled_once_or_a_dead_letter() {
+    let seed = Seed::from_env();
+    let system = node();
+    let ledger = Ledger::new();
+    let (shared, value) = (Arc::clone(&ledger), seed.value());
+    let spec = Spec::new("crashing", move || Crashing { ledger: Arc::clone(&shared), seed: value });
+    let address = start(&system, spec).await;
+    for producer in 0..PRODUCERS {
+        let address = address.clone();
+        tokio::spawn(async move {
+            for number in 0..EACH {
+                let priority =
+                    Priority::ALL[(number.wrapping_mul(2_654_435_761) >> 8) as usize % 5];
+                let options = SendOptions::new().priority(priority);
+                address.send_with(Numbered { producer, number }, options).await.unwrap();
+            }
+        });
+    }
+    let crashed = || system.dead_letters().count(DeadReason::Crash);
+    let all = u64::from(PRODUCERS * EACH);
+    eventually(|| ledger.completed() + crashed() == all, PATIENCE).await;
+    assert!(ledger.begun.iter().all(|begun| begun.load(Ordering::Relaxed) == 1));
+    assert_eq!(ledger.out_of_order.load(Ordering::Relaxed), 0);
+    assert!(crashed() > 300, "{} crashes", crashed());
+    assert_eq!(system.dead_letters().total(), crashed());
+}
+
+/// Holds an actor up inside its first message.
+#[derive(Default)]
+struct Gate {
+    entered: Notify,
+    open: Notify,
+}
+
+/// Writes down what it handles, the first time not before the gate opens.
+struct Scribe {
+    seen: Arc<Mutex<Vec<(Priority, u32)>>>,
+    gate: Option<Arc<Gate>>,
+    crash_at: Option<u32>,
+}
+
+impl Actor for Scribe {
+    type Message = u32;
+    const KIND: &'static str = "scribe";
+
+    async fn handle(&mut self, number: u32, ctx: &mut Context<Self>) -> Result<(), ActorError> {
+        if let Some(gate) = self.gate.take() {
+            gate.entered.notify_one();
+            gate.open.notified().await;
+        }
+        if self.crash_at == Some(number) {
+            panic!("{ON_PURPOSE}");
+        }
+        self.seen.lock().push((ctx.metadata().priority, number));
+        Ok(())
+    }
+}
+
+fn scribe(crash_at: Option<u32>) -> (Spec<Scribe>, Arc<Mutex<Vec<(Priority, u32)>>>, Arc<Gate>) {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let gate = Arc::new(Gate::default());
+    let (shared, mut first) = (Arc::clone(&seen), Some(Arc::clone(&gate)));
+    let make = move || Scribe { seen: Arc::clone(&shared), gate: first.take(), crash_at };
+    (Spec::new("scribe", make), seen, gate)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_urgent_overtake_a_backlog_of_ten_thousand_after_at_most_a_batch() {
+    let system = node();
+    let (spec, seen, gate) = scribe(None);
+    let address = start(&system, spec.mailbox(MailboxConfig::bounded(20_000))).await;
+    for number in 0..10_000 {
+        address.send(number).await.unwrap();
+    }
+    gate.entered.notified().await;
+    let urgent = SendOptions::new().priority(Priority::Critical);
+    address.try_send_with(77_777, urgent).unwrap();
+    gate.open.notify_one();
+    eventually(|| seen.lock().len() == 10_001, PATIENCE).await;
+    let position = seen.lock().iter().position(|(_, number)| *number == 77_777).unwrap();
+    assert!(position <= MailboxConfig::default().batch, "{position} were handled before it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_loses_nothing_of_its_batch() {
+    let system = node();
+    let (spec, seen, gate) = scribe(Some(10));
+    let before_start = spec.address();
+    for number in 0..64 {
+        before_start.try_send(number).unwrap();
+    }
+    gate.open.notify_one();
+    start(&system, spec).await;
+    eventually(|| seen.lock().len() == 63, PATIENCE).await;
+    let numbers: Vec<u32> = seen.lock().iter().map(|(_, number)| *number).collect();
+    let expected: Vec<u32> = (0..64).filter(|number| *number != 10).collect();
+    assert_eq!(numbers, expected);
+    assert_eq!(system.dead_letters().count(DeadReason::Crash), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_background_does_not_shut_out_the_critical() {
+    let system = node();
+    let (spec, seen, gate) = scribe(None);
+    let address = start(&system, spec).await;
+    let background = SendOptions::new().priority(Priority::Background);
+    while address.try_send_with(0, background.clone()).is_ok() {}
+    let critical = SendOptions::new().priority(Priority::Critical);
+    for number in 1..=64 {
+        address.try_send_with(number, critical.clone()).unwrap();
+    }
+    gate.open.notify_one();
+    eventually(|| address.depth() == 0, PATIENCE).await;
+    let seen = seen.lock();
+    let last = seen.iter().rposition(|(priority, _)| *priority == Priority::Critical).unwrap();
+    assert!(last < 64 + 64 + 8, "within the batch in hand and their own number, not {last}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_lane_is_served_while_all_are_saturated() {
+    const HANDLED: usize = 100_000;
+    let system = node();
+    let (spec, seen, gate) = scribe(None);
+    let address = start(&system, spec).await;
+    let producers: Vec<_> = Priority::ALL
+        .into_iter()
+        .map(|priority| {
+            let address = address.clone();
+            tokio::spawn(async move {
+                let options = SendOptions::new().priority(priority);
+                while address.send_with(0, options.clone()).await.is_ok() {}
+            })
+        })
+        .collect();
+    gate.open.notify_one();
+    eventually(|| seen.lock().len() >= HANDLED, PATIENCE).await;
+    producers.iter().for_each(tokio::task::JoinHandle::abort);
+    let config = MailboxConfig::default();
+    let bound = config.fairness as usize * (config.capacity + 1);
+    for lane in Priority::ALL {
+        let seen = seen.lock();
+        let served = (0..HANDLED).filter(|index| seen[*index].0 == lane);
+        let gaps: Vec<usize> =
+            served.scan(0, |last, index| Some(index - std::mem::replace(last, index))).collect();
+        assert!(gaps.len() > 100, "{lane} was served {} times", gaps.len());
+        assert!(gaps.iter().all(|gap| *gap <= bound), "{lane}: {:?}", gaps.iter().max());
+    }
+}
+
+/// Echoes, or crashes with the request in hand.
+struct Fragile;
+
+struct Echo(u64);
+
+impl Ask for Echo {
+    type Reply = u64;
+}
+
+struct EchoMessage(Request<Echo>);
+
+impl From<Request<Echo>> for EchoMessage {
+    fn from(request: Request<Echo>) -> Self {
+        Self(request)
+    }
+}
+
+impl Actor for Fragile {
+    type Message = EchoMessage;
+    const KIND: &'static str = "fragile";
+
+    async fn handle(
+        &mut self,
+        EchoMessage(request): EchoMessage,
+        _: &mut Context<Self>,
+    ) -> Result<(), ActorError> {
+        let number = request.body.0;
+        if number % 7 == 3 {
+            panic!("{ON_PURPOSE}");
+        }
+        request.answer(number);
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_asker_of_a_crashing_actor_hears_exactly_once() {
+    const ASKS: u64 = 700;
+    let system = node();
+    let spec = Spec::new("fragile", || Fragile).mailbox(MailboxConfig::bounded(2 * ASKS as usize));
+    let address = start(&system, spec).await;
+    let probe = Probe::new();
+    for number in 0..ASKS {
+        address
+            .ask_into(Echo(number), PATIENCE, &probe.address(), move |outcome| (number, outcome));
+    }
+    let mut heard = Vec::new();
+    for _ in 0..ASKS {
+        heard.push(probe.expect().await);
+    }
+    heard.sort_unstable_by_key(|(number, _)| *number);
+    for (expected, (number, outcome)) in (0..ASKS).zip(heard) {
+        assert_eq!(number, expected);
+        let crashed = number % 7 == 3;
+        assert_eq!(outcome, if crashed { Err(AskError::Unanswered) } else { Ok(number) });
+    }
+    probe.expect_none(Duration::from_millis(10)).await;
+    assert_eq!(system.dead_letters().count(DeadReason::Crash), ASKS / 7);
+}
