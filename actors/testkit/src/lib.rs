@@ -14,12 +14,14 @@
 
 mod eventually;
 mod faults;
+mod panics;
 mod probe;
 mod seed;
 mod virtual_time;
 
 pub use eventually::eventually;
 pub use faults::{Faults, InjectedFault};
+pub use panics::{ON_PURPOSE, silence_provoked_panics};
 pub use probe::Probe;
 pub use seed::Seed;
 pub use virtual_time::VirtualTime;
