@@ -138,9 +138,12 @@ struct Gate {
     open: Notify,
 }
 
+/// What has been handled, in order.
+type Seen = Arc<Mutex<Vec<(Priority, u32)>>>;
+
 /// Writes down what it handles, the first time not before the gate opens.
 struct Scribe {
-    seen: Arc<Mutex<Vec<(Priority, u32)>>>,
+    seen: Seen,
     gate: Option<Arc<Gate>>,
     crash_at: Option<u32>,
 }
@@ -162,7 +165,7 @@ impl Actor for Scribe {
     }
 }
 
-fn scribe(crash_at: Option<u32>) -> (Spec<Scribe>, Arc<Mutex<Vec<(Priority, u32)>>>, Arc<Gate>) {
+fn scribe(crash_at: Option<u32>) -> (Spec<Scribe>, Seen, Arc<Gate>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let gate = Arc::new(Gate::default());
     let (shared, mut first) = (Arc::clone(&seen), Some(Arc::clone(&gate)));
