@@ -1,0 +1,178 @@
+//! The real disk: a folder of the machine's file system.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{FallocateFlags, fallocate, statvfs};
+
+use super::{Disk, DiskFile, FOLDERS, FileEntry, LockFault};
+
+/// The file that is locked while the folder is in use; it holds the process id.
+const LOCK: &str = "LOCK";
+
+/// A folder of the machine's file system.
+#[derive(Clone, Debug)]
+pub struct LocalDisk {
+    root: PathBuf,
+}
+
+impl LocalDisk {
+    /// Takes the folder as it is, or makes it.
+    ///
+    /// # Errors
+    /// When it can't be made.
+    pub fn new(root: impl Into<PathBuf>) -> io::Result<Self> {
+        let root = root.into();
+        for folder in FOLDERS {
+            fs::create_dir_all(root.join(folder))?;
+        }
+        File::open(&root)?.sync_all()?;
+        Ok(Self { root })
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+}
+
+impl Disk for LocalDisk {
+    fn lock(&self) -> Result<Box<dyn Send>, LockFault> {
+        let path = self.root.join(LOCK);
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                // The holder's id is a courtesy; it may be unreadable for another user.
+                let _ = file.read_to_string(&mut text);
+                return Err(LockFault::Held { pid: text.trim().parse().ok() });
+            }
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+        file.set_len(0)?;
+        writeln!(file, "{}", std::process::id())?;
+        // The lock ends with the file; the file itself stays, as removing it would race.
+        Ok(Box::new(file))
+    }
+
+    fn list(&self, folder: &str) -> io::Result<Vec<FileEntry>> {
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(self.path(folder))? {
+            let entry = entry?;
+            let metadata = entry.metadata()?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            if metadata.is_file() {
+                let modified_us = unix_us(metadata.modified()?);
+                entries.push(FileEntry { name, bytes: metadata.len(), modified_us });
+            }
+        }
+        Ok(entries)
+    }
+
+    fn create(&self, path: &str) -> io::Result<Box<dyn DiskFile>> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(true);
+        Ok(Box::new(LocalFile(options.open(self.path(path))?)))
+    }
+
+    fn open(&self, path: &str) -> io::Result<Box<dyn DiskFile>> {
+        let file = OpenOptions::new().read(true).write(true).open(self.path(path))?;
+        Ok(Box::new(LocalFile(file)))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path(from), self.path(to))
+    }
+
+    fn remove(&self, path: &str) -> io::Result<()> {
+        fs::remove_file(self.path(path))
+    }
+
+    fn touch(&self, path: &str) -> io::Result<()> {
+        File::open(self.path(path))?.set_modified(SystemTime::now())
+    }
+
+    fn sync_folder(&self, folder: &str) -> io::Result<()> {
+        File::open(self.path(folder))?.sync_all()
+    }
+
+    fn free_bytes(&self) -> io::Result<u64> {
+        let storage = statvfs(&self.root)?;
+        Ok(storage.f_bavail.saturating_mul(storage.f_frsize))
+    }
+
+    fn display(&self, path: &str) -> String {
+        Path::display(&self.path(path)).to_string()
+    }
+}
+
+/// A file of the machine's file system.
+struct LocalFile(File);
+
+impl DiskFile for LocalFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        FileExt::read_at(&self.0, buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        FileExt::write_at(&self.0, bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn preallocate(&self, bytes: u64) -> io::Result<()> {
+        match fallocate(&self.0, FallocateFlags::empty(), 0, bytes) {
+            // Not every file system has it; a sparse file is correct, only later to fail.
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
+                if self.0.metadata()?.len() < bytes { self.0.set_len(bytes) } else { Ok(()) }
+            }
+            done => done.map_err(io::Error::from),
+        }
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+}
+
+fn unix_us(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_lock_names_the_holder() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let disk = LocalDisk::new(folder.path())?;
+        let held = disk.lock()?;
+        let second = LocalDisk::new(folder.path())?.lock().err();
+        let own = std::process::id();
+        assert!(matches!(second, Some(LockFault::Held { pid: Some(pid) }) if pid == own));
+        drop(held);
+        disk.lock()?;
+        Ok(())
+    }
+
+    #[test]
+    fn preallocated_room_reads_as_zeros() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let disk = LocalDisk::new(folder.path())?;
+        let file = disk.create("log/a")?;
+        file.preallocate(10_000)?;
+        assert_eq!(file.length()?, 10_000);
+        let mut bytes = [1; 16];
+        assert_eq!(file.read_at(&mut bytes, 9_000)?, 16);
+        assert_eq!(bytes, [0; 16]);
+        Ok(())
+    }
+}

@@ -1,0 +1,66 @@
+//! Reads the frames of a segment through a sliding window, so that no segment is held in memory.
+
+use std::io;
+
+use crate::disk::{DiskFile, read_full};
+use crate::frame::{self, Frame, FrameFault, LogKey};
+
+/// Bytes that are read at once.
+pub(crate) const WINDOW_BYTES: usize = 256 << 10;
+
+/// What was last read of a file.
+pub(crate) struct Window<'a> {
+    file: &'a dyn DiskFile,
+    start: u64,
+    bytes: Vec<u8>,
+    stride: usize,
+}
+
+impl<'a> Window<'a> {
+    /// A window that reads so many bytes at once.
+    pub(crate) fn new(file: &'a dyn DiskFile, stride: usize) -> Self {
+        Self { file, start: 0, bytes: Vec::new(), stride }
+    }
+
+    /// The bytes from `offset` on: at least `wanted` of them unless the file ends before.
+    pub(crate) fn at(&mut self, offset: u64, wanted: usize) -> io::Result<&[u8]> {
+        let end = self.start + self.bytes.len() as u64;
+        if offset < self.start || offset + wanted as u64 > end {
+            self.bytes.resize(wanted.max(self.stride), 0);
+            // Until the read has succeeded the window shows nothing.
+            self.start = u64::MAX / 2;
+            let read = read_full(self.file, &mut self.bytes, offset)?;
+            self.bytes.truncate(read);
+            self.start = offset;
+        }
+        Ok(&self.bytes[(offset - self.start) as usize..])
+    }
+
+    /// The frame at `offset`; `None` when no sound one stands there.
+    pub(crate) fn frame(&mut self, offset: u64, key: LogKey) -> io::Result<Option<Frame<'_>>> {
+        let wanted = match frame::claimed_length(self.at(offset, frame::HEAD_BYTES)?) {
+            Ok(length) => length,
+            Err(FrameFault::Short(_) | FrameFault::Invalid) => return Ok(None),
+        };
+        Ok(Frame::decode(self.at(offset, wanted)?, key).ok())
+    }
+}
+
+/// Where the bytes from `from` on stop being other than zero; `None` when all of them are zero.
+pub(crate) fn end_of_content(file: &dyn DiskFile, from: u64) -> io::Result<Option<u64>> {
+    let zeros = vec![0; WINDOW_BYTES];
+    let mut buffer = vec![0; WINDOW_BYTES];
+    let (mut offset, mut end) = (from, None);
+    loop {
+        let read = read_full(file, &mut buffer, offset)?;
+        if read == 0 {
+            return Ok(end);
+        }
+        // Comparing whole windows is fast; only one that differs is looked at byte by byte.
+        if buffer[..read] != zeros[..read] {
+            let last = buffer[..read].iter().rposition(|byte| *byte != 0).unwrap_or(0);
+            end = Some(offset + last as u64 + 1);
+        }
+        offset += read as u64;
+    }
+}
