@@ -67,12 +67,9 @@ pub enum ReadError {
         /// Where the frame begins.
         offset: u64,
     },
-    /// The segment was dropped by a truncation while it was read.
-    #[error("the records were truncated away; the log now begins at {first}")]
-    Truncated {
-        /// The first position that is still there.
-        first: Position,
-    },
+    /// The segment was dropped by a truncation while it was read; read again.
+    #[error("the records were truncated away while they were read")]
+    Truncated,
     /// The disk failed.
     #[error("cannot read the log: {0}")]
     Io(String),
@@ -204,14 +201,14 @@ pub enum OpenError {
         supported: u32,
     },
     /// The disk failed.
-    #[error("cannot {action} {file}: {source}")]
+    #[error("cannot {action} {file}: {cause}")]
     Io {
         /// What was tried.
         action: &'static str,
         /// With which file.
         file: String,
         /// What came of it.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 

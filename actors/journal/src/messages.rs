@@ -4,11 +4,49 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use synod_runtime::Ask;
+use synod_runtime::{Ask, Request, requests};
 
+use crate::actor::Event;
 use crate::blob::BlobId;
 use crate::error::{AppendError, BlobError, ReadError, SnapshotError, TruncateError};
 use crate::names::{Epoch, Partition, Position, RecordKind, Stream};
+
+/// All that a journal understands.
+#[derive(Debug)]
+pub enum JournalMessage {
+    /// Store records.
+    Append(Request<Append>),
+    /// Read a stream.
+    ReadStream(Request<ReadStream>),
+    /// Keep a stream's state.
+    SaveSnapshot(Request<SaveSnapshot>),
+    /// Get a stream's state.
+    LoadSnapshot(Request<LoadSnapshot>),
+    /// Drop segments.
+    Truncate(Request<Truncate>),
+    /// Store a blob.
+    PutBlob(Request<PutBlob>),
+    /// Read a blob.
+    GetBlob(Request<GetBlob>),
+    /// Remove blobs that nobody names.
+    SweepBlobs(Request<SweepBlobs>),
+    /// Tell how the journal is.
+    Health(Request<Health>),
+    /// What the journal tells itself: work beside it has ended, or it is time to look again.
+    Event(Event),
+}
+
+requests!(JournalMessage {
+    Append(Append),
+    ReadStream(ReadStream),
+    SaveSnapshot(SaveSnapshot),
+    LoadSnapshot(LoadSnapshot),
+    Truncate(Truncate),
+    PutBlob(PutBlob),
+    GetBlob(GetBlob),
+    SweepBlobs(SweepBlobs),
+    Health(Health),
+});
 
 /// Something that happened, as its family encoded it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,8 +16,7 @@ use crate::window::Window;
 /// Reads what the plan names until the page is full.
 ///
 /// # Errors
-/// [`ReadError`]; a missing segment is [`ReadError::Truncated`], with a first position of 0 that
-/// the caller knows better.
+/// [`ReadError`]; a missing segment is [`ReadError::Truncated`].
 pub(crate) fn read_page(
     disk: &dyn Disk,
     key: LogKey,
@@ -96,7 +95,7 @@ fn stored(frame: &Frame<'_>) -> StoredRecord {
 
 fn read_error(error: io::Error) -> ReadError {
     if error.kind() == io::ErrorKind::NotFound {
-        return ReadError::Truncated { first: Position::START };
+        return ReadError::Truncated;
     }
     ReadError::Io(error.to_string())
 }

@@ -32,7 +32,7 @@ pub(crate) struct TestLog {
     key: LogKey,
     under_way: Option<GroupWrite>,
     answers: Vec<Answer>,
-    _lock: Box<dyn Send>,
+    _lock: Box<dyn Send + Sync>,
 }
 
 /// Segments of 64 KiB, groups of up to 16.
@@ -138,11 +138,6 @@ impl TestLog {
     /// The contents of all records of a stream.
     pub(crate) fn contents(&self, stream: Stream) -> Vec<Vec<u8>> {
         self.read(stream, 3).into_iter().map(|record| record.bytes.to_vec()).collect()
-    }
-
-    /// The path of the newest segment.
-    pub(crate) fn newest_segment(&self) -> String {
-        segments(&self.disk).pop().unwrap_or_default()
     }
 
     fn step(&mut self, input: Input<u64>) {

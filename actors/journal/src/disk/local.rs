@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{FallocateFlags, fallocate, statvfs};
+use rustix::fs::statvfs;
 
 use super::{Disk, DiskFile, FOLDERS, FileEntry, LockFault};
 
@@ -27,9 +27,8 @@ impl LocalDisk {
     pub fn new(root: impl Into<PathBuf>) -> io::Result<Self> {
         let root = root.into();
         for folder in FOLDERS {
-            fs::create_dir_all(root.join(folder))?;
+            create_durably(&root.join(folder))?;
         }
-        File::open(&root)?.sync_all()?;
         Ok(Self { root })
     }
 
@@ -39,7 +38,7 @@ impl LocalDisk {
 }
 
 impl Disk for LocalDisk {
-    fn lock(&self) -> Result<Box<dyn Send>, LockFault> {
+    fn lock(&self) -> Result<Box<dyn Send + Sync>, LockFault> {
         let path = self.root.join(LOCK);
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
@@ -127,18 +126,50 @@ impl DiskFile for LocalFile {
     }
 
     fn preallocate(&self, bytes: u64) -> io::Result<()> {
-        match fallocate(&self.0, FallocateFlags::empty(), 0, bytes) {
-            // Not every file system has it; a sparse file is correct, only later to fail.
-            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
-                if self.0.metadata()?.len() < bytes { self.0.set_len(bytes) } else { Ok(()) }
-            }
-            done => done.map_err(io::Error::from),
-        }
+        reserve(&self.0, bytes)
     }
 
     fn length(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
     }
+}
+
+#[cfg(target_os = "linux")]
+fn reserve(file: &File, bytes: u64) -> io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    use rustix::io::Errno;
+
+    match fallocate(file, FallocateFlags::empty(), 0, bytes) {
+        // Not every file system has it. A sparse file is correct; only it is full later.
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => lengthen(file, bytes),
+        done => done.map_err(io::Error::from),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn reserve(file: &File, bytes: u64) -> io::Result<()> {
+    lengthen(file, bytes)
+}
+
+fn lengthen(file: &File, bytes: u64) -> io::Result<()> {
+    if file.metadata()?.len() < bytes { file.set_len(bytes) } else { Ok(()) }
+}
+
+/// Makes a folder and those above it; each name is durable when this returns.
+fn create_durably(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let above = match folder.parent() {
+        Some(above) if !above.as_os_str().is_empty() => above,
+        _ => Path::new("."),
+    };
+    create_durably(above)?;
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        created => created?,
+    }
+    File::open(above)?.sync_all()
 }
 
 fn unix_us(time: SystemTime) -> i64 {

@@ -24,7 +24,7 @@ pub trait Disk: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`LockFault`]; nothing was taken.
-    fn lock(&self) -> Result<Box<dyn Send>, LockFault>;
+    fn lock(&self) -> Result<Box<dyn Send + Sync>, LockFault>;
 
     /// The files in a folder, in no particular order.
     fn list(&self, folder: &str) -> io::Result<Vec<FileEntry>>;

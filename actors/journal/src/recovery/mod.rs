@@ -254,5 +254,5 @@ pub(crate) fn io_error<'a>(
     action: &'static str,
     path: &'a str,
 ) -> impl Fn(io::Error) -> OpenError + 'a {
-    move |source| OpenError::Io { action, file: disk.display(path), source }
+    move |cause| OpenError::Io { action, file: disk.display(path), cause }
 }

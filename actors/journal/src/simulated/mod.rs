@@ -208,7 +208,7 @@ impl NameChange {
 }
 
 impl Disk for SimulatedDisk {
-    fn lock(&self) -> Result<Box<dyn Send>, LockFault> {
+    fn lock(&self) -> Result<Box<dyn Send + Sync>, LockFault> {
         let world = &mut *self.world.lock();
         if world.locked_since.is_some() {
             return Err(LockFault::Held { pid: Some(std::process::id()) });
