@@ -98,7 +98,7 @@ pub enum AgentMessage {
     /// How are you?
     Health(Request<CheckHealth>),
     /// From the agent's own workers and companions.
-    Own(crate::agent::Report),
+    Own(crate::actor::Report),
 }
 
 requests!(AgentMessage { Perform(Perform), Health(CheckHealth) });
@@ -167,14 +167,14 @@ pub struct AgentView {
     pub last_heartbeat: Timestamp,
 }
 
-/// What the registry tells its listeners, in order.
+/// What the registry tells its listeners, in order. `A` is the address of an agent.
 #[derive(Debug, Clone)]
-pub enum AgentChange {
+pub enum AgentChange<A = Address<AgentMessage>> {
     /// All agents there are: what was known before is void. It comes first, and again whenever
     /// the listener's mailbox was full when a change was to be delivered.
-    Snapshot(Arc<[AgentEntry]>),
+    Snapshot(Arc<[AgentEntry<A>]>),
     /// A new agent, or a new version of one. An entry of the same key replaces the older one.
-    Joined(AgentEntry),
+    Joined(AgentEntry<A>),
     /// It is given work, or no longer.
     StatusChanged {
         /// Which agent.

@@ -163,9 +163,8 @@ impl PayloadDocument {
 impl From<&Payload> for PayloadDocument {
     /// JSON and text that are what they say to be stay readable; all else becomes base64.
     fn from(payload: &Payload) -> Self {
-        let named = |usual: &str| {
-            (payload.content_type != usual).then(|| payload.content_type.clone())
-        };
+        let named =
+            |usual: &str| (payload.content_type != usual).then(|| payload.content_type.clone());
         if payload.is_json()
             && let Ok(value) = serde_json::from_slice(&payload.bytes)
         {

@@ -130,7 +130,8 @@ impl Capability {
         faults.require(named, &format!("{field}.name"), expected, &self.name);
         let described = format!("{field}.description");
         faults.at_most(self.description.len(), MAX_TEXT, &described, "bytes");
-        let schemas = [("input_schema", &self.input_schema), ("output_schema", &self.output_schema)];
+        let schemas =
+            [("input_schema", &self.input_schema), ("output_schema", &self.output_schema)];
         for (name, schema) in schemas {
             let Some(schema) = schema else { continue };
             let field = format!("{field}.{name}");

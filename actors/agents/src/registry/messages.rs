@@ -8,6 +8,7 @@ use synod_runtime::{Address, Ask, Request, TrySendError, requests};
 use crate::card::{AgentCard, AgentKind};
 use crate::id::{AgentId, AgentKey};
 use crate::messages::{AgentChange, AgentEntry, AgentMessage, AgentStatus};
+use crate::pulse::Pulse;
 use crate::validation::CardFault;
 
 /// What became of a change given to a listener.
@@ -39,7 +40,7 @@ impl Listener {
         Self::new(move |change| match address.try_send(map(change)) {
             Ok(()) => Delivery::Taken,
             Err(TrySendError::Full(_)) => Delivery::Full,
-            Err(TrySendError::Closed(_) | TrySendError::Refused(_)) => Delivery::Gone,
+            Err(TrySendError::Closed(_) | TrySendError::Refused(..)) => Delivery::Gone,
         })
     }
 
@@ -76,7 +77,16 @@ impl RegisterAgent {
 }
 
 impl Ask for RegisterAgent {
-    type Reply = Result<AgentEntry, RegisterError>;
+    type Reply = Result<Registered, RegisterError>;
+}
+
+/// An agent is known now.
+#[derive(Debug, Clone)]
+pub struct Registered {
+    /// Its entry.
+    pub entry: AgentEntry,
+    /// Where its signs of life are noted.
+    pub pulse: Pulse,
 }
 
 /// Why an agent could not be registered; the registry is unchanged.
@@ -282,8 +292,6 @@ pub enum RegistryMessage {
     Ended {
         /// Which agent.
         key: AgentKey,
-        /// Its address, so that the end of an older incarnation removes no newer one.
-        address: Address<AgentMessage>,
         /// Why, in words.
         reason: String,
     },

@@ -1,0 +1,343 @@
+//! The actor of one agent: always responsive, since the work is done by its workers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use synod_runtime::{
+    Actor, ActorError, Address, Backoff, ChildEvent, Context, MailboxConfig, Priority, Request,
+    Restart, Shutdown, Spec, Supervision,
+};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::desk::{Desk, Mode, Place, Slot};
+use super::report::{Report, Reported};
+use super::worker::{Job, Worker, Workplace};
+use crate::agent::AgentFactory;
+use crate::blocking::AbandonedThreads;
+use crate::card::AgentCard;
+use crate::config::AgentsConfig;
+use crate::error::AgentError;
+use crate::messages::{AgentHealth, AgentMessage, AgentStatus, CheckHealth, Perform, WorkInHand};
+use crate::progress::Progress;
+use crate::pulse::Pulse;
+use crate::registry::RegistryMessage;
+use crate::schema::Schemas;
+use crate::work::WorkId;
+
+/// Restarts are spaced by back-off, never given up: a crash is provoked by work, and giving up
+/// would take the other workers along.
+const NEVER_GIVES_UP: u32 = u32::MAX;
+const WORKER: &str = "worker-";
+
+/// What every incarnation of an agent's actor begins with.
+pub(crate) struct Hosting {
+    pub(crate) card: Arc<AgentCard>,
+    pub(crate) schemas: Arc<Schemas>,
+    pub(crate) factory: Arc<dyn AgentFactory>,
+    pub(crate) registry: Address<RegistryMessage>,
+    pub(crate) config: Arc<AgentsConfig>,
+    /// What the agent was told last; a crash of its actor must not undo it.
+    pub(crate) order: Mutex<Mode>,
+    /// Its slot for signs of life, once it is registered.
+    pub(crate) pulse: Mutex<Option<Pulse>>,
+}
+
+impl Hosting {
+    fn grace(&self) -> Duration {
+        Duration::from_millis(self.card.limits.grace_ms.unwrap_or(self.config.grace_ms))
+    }
+}
+
+/// What the actor keeps of work in hand.
+struct InHand {
+    stop: CancellationToken,
+    progress: Progress,
+    since: Instant,
+}
+
+/// The actor of one agent.
+///
+/// ```text
+///  Perform ─▶ AgentActor ─▶ worker-0 (an instance of the agent)      one at a time each;
+///  Cancel      (desk)    ├▶ worker-1 ...                             started when first needed
+///                        └▶ link (child process or connection, if the agent has one)
+/// ```
+pub struct AgentActor {
+    hosting: Arc<Hosting>,
+    desk: Desk<InHand>,
+    workplace: Option<Arc<Workplace>>,
+    workers: Vec<Address<Box<Job>>>,
+    abandoned: Arc<AbandonedThreads>,
+    crashes: u64,
+    last_error: Option<String>,
+}
+
+impl AgentActor {
+    pub(crate) fn spec(hosting: Arc<Hosting>) -> Spec<Self> {
+        let name = hosting.card.key().to_string();
+        let config = &hosting.config;
+        // Beyond the grace of its workers it needs a moment to stop itself.
+        let shutdown = hosting.grace() + Duration::from_secs(2);
+        let backoff = config.backoff();
+        Spec::new(name, move || Self::new(Arc::clone(&hosting)))
+            .restart(Restart::Transient)
+            .shutdown(Shutdown::Within(shutdown))
+            .backoff(backoff)
+            .supervision(Supervision::default().intensity(NEVER_GIVES_UP, Duration::from_secs(1)))
+    }
+
+    fn new(hosting: Arc<Hosting>) -> Self {
+        let reachable = !hosting.factory.has_link();
+        let mut desk = Desk::new(hosting.card.limits.max_concurrent_tasks, reachable);
+        desk.set_mode(*hosting.order.lock());
+        Self {
+            hosting,
+            desk,
+            workplace: None,
+            workers: Vec::new(),
+            abandoned: Arc::default(),
+            crashes: 0,
+            last_error: None,
+        }
+    }
+
+    // ---- work ----
+
+    fn take(&mut self, request: Request<Perform>, ctx: &mut Context<Self>) {
+        let work = request.body.assignment.work;
+        match self.prepare(work, ctx) {
+            Ok((place, report)) => {
+                let stop = CancellationToken::new();
+                let progress = Progress::default();
+                let since = ctx.now();
+                let kept = InHand { stop: stop.clone(), progress: progress.clone(), since };
+                self.desk.put(place, work, kept);
+                let job = Box::new(Job { request, stop, progress, report });
+                if let Err(refused) = self.workers[place.slot].try_send(job) {
+                    self.desk.ended(place.slot, work);
+                    let error = AgentError::unavailable("the worker takes no work");
+                    refused.into_message().request.answer(Err(error));
+                }
+            }
+            Err(error) => {
+                metrics::counter!("synod_agent_refusals_total").increment(1);
+                request.answer(Err(error));
+            }
+        }
+    }
+
+    fn prepare(
+        &mut self,
+        work: WorkId,
+        ctx: &mut Context<Self>,
+    ) -> Result<(Place, synod_runtime::Permit<AgentMessage>), AgentError> {
+        let place = self.desk.place(work)?;
+        let abandoned = self.abandoned.count();
+        if abandoned >= self.hosting.config.max_abandoned_threads {
+            let what = format!("{abandoned} threads of the agent did not stop and still run");
+            return Err(AgentError::unavailable(what));
+        }
+        let permit = ctx
+            .address()
+            .reserve()
+            .map_err(|error| AgentError::unavailable(format!("no slot for the result: {error}")))?;
+        if place.fresh {
+            self.hire(place.slot, ctx)?;
+        }
+        Ok((place, permit.with_priority(Priority::Critical)))
+    }
+
+    fn hire(&mut self, slot: Slot, ctx: &mut Context<Self>) -> Result<(), AgentError> {
+        let Some(workplace) = self.workplace.clone() else {
+            return Err(AgentError::unavailable("the agent starts"));
+        };
+        let shutdown = workplace.grace + Duration::from_secs(1);
+        let spec =
+            Spec::new(format!("{WORKER}{slot}"), move || Worker::new(slot, Arc::clone(&workplace)))
+                .mailbox(MailboxConfig::bounded(16))
+                .restart(Restart::Permanent)
+                .shutdown(Shutdown::Within(shutdown))
+                .backoff(self.backoff());
+        let worker = ctx
+            .spawn_child(spec)
+            .map_err(|error| AgentError::unavailable(format!("no worker: {error}")))?;
+        self.workers.push(worker);
+        Ok(())
+    }
+
+    fn backoff(&self) -> Backoff {
+        self.hosting.config.backoff()
+    }
+
+    fn ended(&mut self, slot: Slot, work: WorkId, error: Option<String>, now: Instant) {
+        self.desk.ended(slot, work);
+        match error {
+            Some(error) => self.last_error = Some(error),
+            None => self.beat(now),
+        }
+    }
+
+    fn beat(&self, now: Instant) {
+        if let Some(pulse) = &*self.hosting.pulse.lock() {
+            pulse.beat(now.into_std());
+        }
+    }
+
+    // ---- orders ----
+
+    fn order(&mut self, mode: Mode) {
+        self.desk.set_mode(mode);
+        *self.hosting.order.lock() = self.desk.mode();
+    }
+
+    fn shared(&mut self, state: Result<(), String>, now: Instant) {
+        self.desk.set_reachable(state.is_ok());
+        match state {
+            Ok(()) => self.beat(now),
+            Err(why) => self.last_error = Some(why),
+        }
+        self.tell_registry();
+    }
+
+    /// The registry hears of the link once the agent is registered; before, it would not know
+    /// whom it is about.
+    fn tell_registry(&self) {
+        if !self.hosting.factory.has_link() || self.hosting.pulse.lock().is_none() {
+            return;
+        }
+        let key = self.hosting.card.key();
+        if let Ok(permit) = self.hosting.registry.reserve() {
+            permit.send(RegistryMessage::Connection { key, up: self.desk.is_reachable() });
+        }
+    }
+
+    fn reported(&mut self, reported: Reported, now: Instant) {
+        match reported {
+            Reported::Ended { slot, work, error } => self.ended(slot, work, error, now),
+            Reported::Shared(state) => self.shared(state, now),
+            Reported::Registered(pulse) => {
+                self.hosting.factory.registered(&pulse);
+                *self.hosting.pulse.lock() = Some(pulse);
+                self.tell_registry();
+            }
+        }
+    }
+
+    // ---- health ----
+
+    fn health(&self, now: Instant) -> AgentHealth {
+        let card = &self.hosting.card;
+        AgentHealth {
+            id: card.id.clone(),
+            version: card.version.clone(),
+            healthy: self.desk.is_healthy()
+                && self.abandoned.count() < self.hosting.config.max_abandoned_threads,
+            status: self.status(),
+            capacity: card.limits.max_concurrent_tasks,
+            workers_down: u32::try_from(self.desk.workers_down()).unwrap_or(u32::MAX),
+            crashes: self.crashes,
+            abandoned_threads: self.abandoned.count(),
+            last_error: self.last_error.clone(),
+            in_hand: self.desk.in_hand().map(|(work, kept)| shown(work, kept, now)).collect(),
+        }
+    }
+
+    fn status(&self) -> AgentStatus {
+        match self.desk.mode() {
+            _ if !self.desk.is_reachable() => AgentStatus::Disconnected,
+            Mode::Taking => AgentStatus::Active,
+            Mode::Paused => AgentStatus::Paused,
+            Mode::Draining | Mode::Retiring => AgentStatus::Draining,
+        }
+    }
+}
+
+fn shown(work: WorkId, kept: &InHand, now: Instant) -> WorkInHand {
+    let running = now.saturating_duration_since(kept.since).as_millis();
+    let last = kept.progress.last();
+    WorkInHand {
+        work: work.to_string(),
+        running_ms: u64::try_from(running).unwrap_or(u64::MAX),
+        cancelling: kept.stop.is_cancelled(),
+        progress: last.fraction,
+        note: last.note,
+    }
+}
+
+impl Actor for AgentActor {
+    type Message = AgentMessage;
+    const KIND: &'static str = "agent";
+
+    async fn start(&mut self, ctx: &mut Context<Self>) -> Result<(), ActorError> {
+        let source = self.hosting.factory.open(ctx)?;
+        self.workplace = Some(Arc::new(Workplace {
+            card: Arc::clone(&self.hosting.card),
+            schemas: Arc::clone(&self.hosting.schemas),
+            source,
+            abandoned: Arc::clone(&self.abandoned),
+            start_timeout: Duration::from_millis(self.hosting.config.start_timeout_ms),
+            grace: self.hosting.grace(),
+        }));
+        self.tell_registry();
+        Ok(())
+    }
+
+    async fn handle(
+        &mut self,
+        message: AgentMessage,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), ActorError> {
+        match message {
+            AgentMessage::Perform(request) => self.take(request, ctx),
+            AgentMessage::Cancel { work } => {
+                if let Some(kept) = self.desk.kept(work) {
+                    kept.stop.cancel();
+                }
+            }
+            AgentMessage::Pause => self.order(Mode::Paused),
+            AgentMessage::Resume => self.order(Mode::Taking),
+            AgentMessage::Drain => self.order(Mode::Draining),
+            AgentMessage::Retire => self.order(Mode::Retiring),
+            AgentMessage::Health(request) => {
+                let CheckHealth = request.body;
+                let health = self.health(ctx.now());
+                request.answer(health);
+            }
+            AgentMessage::Own(Report(reported)) => self.reported(reported, ctx.now()),
+        }
+        if self.desk.is_finished() {
+            ctx.stop();
+        }
+        Ok(())
+    }
+
+    async fn child_event(
+        &mut self,
+        event: ChildEvent,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), ActorError> {
+        let slot_of = |name: &str| name.strip_prefix(WORKER)?.parse::<Slot>().ok();
+        match event {
+            ChildEvent::Exited { name, reason } => {
+                let Some(slot) = slot_of(&name) else { return Ok(()) };
+                self.crashes += 1;
+                let lost = self.desk.crashed(slot);
+                let agent = self.hosting.card.key();
+                tracing::warn!(%agent, worker = %name, %reason, ?lost, "a worker crashed");
+                self.last_error = Some(reason.to_string());
+            }
+            ChildEvent::Restarted { name } => {
+                if let Some(slot) = slot_of(&name) {
+                    self.desk.restarted(slot);
+                }
+            }
+            ChildEvent::Started { .. } | ChildEvent::GaveUp { .. } => {}
+        }
+        if self.desk.is_finished() {
+            ctx.stop();
+        }
+        Ok(())
+    }
+}

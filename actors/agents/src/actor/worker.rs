@@ -1,0 +1,232 @@
+//! A worker: owns one instance of an agent and does one assignment at a time.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use synod_runtime::{Actor, ActorError, Context, ExitReason, Permit, Reply, Request};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use super::desk::Slot;
+use super::report::{Report, Reported};
+use crate::agent::{AgentSource, DynAgent};
+use crate::blocking::AbandonedThreads;
+use crate::card::AgentCard;
+use crate::context::AgentContext;
+use crate::error::AgentError;
+use crate::messages::{AgentMessage, Perform};
+use crate::payload::Payload;
+use crate::progress::Progress;
+use crate::schema::Schemas;
+use crate::work::{Assignment, Performed};
+
+type Outcome = Result<Performed, AgentError>;
+
+/// What the workers of one agent have in common.
+pub(super) struct Workplace {
+    pub(super) card: Arc<AgentCard>,
+    pub(super) schemas: Arc<Schemas>,
+    pub(super) source: AgentSource,
+    pub(super) abandoned: Arc<AbandonedThreads>,
+    pub(super) start_timeout: Duration,
+    pub(super) grace: Duration,
+}
+
+/// One assignment on its way to a worker.
+pub(super) struct Job {
+    pub(super) request: Request<Perform>,
+    pub(super) stop: CancellationToken,
+    pub(super) progress: Progress,
+    /// The slot reserved for the report of its end.
+    pub(super) report: Permit<AgentMessage>,
+}
+
+/// The actor that performs. It crashes with its agent; the supervisor restarts it.
+pub(super) struct Worker {
+    slot: Slot,
+    workplace: Arc<Workplace>,
+    /// Made by the first assignment; replaced when its work had to be dropped.
+    instance: Option<Box<dyn DynAgent>>,
+}
+
+impl Worker {
+    pub(super) fn new(slot: Slot, workplace: Arc<Workplace>) -> Self {
+        Self { slot, workplace, instance: None }
+    }
+
+    /// Does the work. The asker is answered as soon as the outcome is known, which is before the
+    /// end of the work when its deadline passes.
+    ///
+    /// # Errors
+    /// The instance could not be started; the asker has been told, and the worker is to crash.
+    async fn perform(
+        &mut self,
+        work: Assignment,
+        stop: CancellationToken,
+        progress: Progress,
+        answer: &mut Answer,
+    ) -> Result<(), AgentError> {
+        let workplace = Arc::clone(&self.workplace);
+        let capability = capability_of(&workplace.card, &work).map(str::to_owned);
+        if let Err(error) = check_input(&workplace, capability.as_deref(), &work) {
+            answer.give(Err(error));
+            return Ok(());
+        }
+        let mut instance = match self.ready().await {
+            Ok(instance) => instance,
+            Err(error) => {
+                answer.give(Err(error.clone()));
+                return Err(error);
+            }
+        };
+        let limit = Instant::now() + workplace.card.limits.perform_timeout();
+        let deadline = work.deadline.min(limit);
+        let threads = Arc::clone(&workplace.abandoned);
+        let mut ctx = AgentContext::new(&work, deadline, stop.clone(), progress, threads);
+        let performing = instance.perform_boxed(work, &mut ctx);
+        let end = run(performing, &stop, deadline, workplace.grace, answer).await;
+        // An instance whose work was dropped midway is dropped too: nobody knows its state.
+        if let End::Returned(_) = &end {
+            self.instance = Some(instance);
+        }
+        let outcome = end.outcome().and_then(|payload| {
+            if let Some(name) = &capability {
+                workplace.schemas.check_output(name, &payload)?;
+            }
+            Ok(Performed { payload, state: ctx.state.take_saved() })
+        });
+        answer.give(outcome);
+        Ok(())
+    }
+
+    /// The instance, made and started unless there is one.
+    async fn ready(&mut self) -> Result<Box<dyn DynAgent>, AgentError> {
+        if let Some(instance) = self.instance.take() {
+            return Ok(instance);
+        }
+        let mut instance = (self.workplace.source)();
+        match timeout(self.workplace.start_timeout, instance.start_boxed()).await {
+            Ok(Ok(())) => Ok(instance),
+            Ok(Err(error)) => {
+                Err(AgentError::unavailable(format!("the agent did not start: {error}")))
+            }
+            Err(_) => Err(AgentError::unavailable("the agent did not start in time")),
+        }
+    }
+}
+
+impl Actor for Worker {
+    type Message = Box<Job>;
+    const KIND: &'static str = "worker";
+
+    async fn handle(&mut self, job: Box<Job>, _ctx: &mut Context<Self>) -> Result<(), ActorError> {
+        let Job { request, stop, progress, report } = *job;
+        let (Perform { assignment }, reply) = request.into_parts();
+        let work = assignment.work;
+        let trace = assignment.correlation.map(|trace| trace.trace_hex()).unwrap_or_default();
+        let agent = self.workplace.card.id.clone();
+        let span = tracing::info_span!("perform", %agent, %work, trace_id = trace);
+        let mut answer = Answer { reply: Some(reply), error: None };
+        self.perform(assignment, stop, progress, &mut answer).instrument(span).await?;
+        let error = answer.error.map(|error| error.to_string());
+        let ended = Reported::Ended { slot: self.slot, work, error };
+        report.send(AgentMessage::Own(Report(ended)));
+        Ok(())
+    }
+
+    async fn stop(&mut self, _reason: &ExitReason, _ctx: &mut Context<Self>) {
+        if let Some(mut instance) = self.instance.take() {
+            instance.stop_boxed().await;
+        }
+    }
+}
+
+/// The reply of one assignment, given once; what comes later is dropped.
+struct Answer {
+    reply: Option<Reply<Outcome>>,
+    error: Option<AgentError>,
+}
+
+impl Answer {
+    fn give(&mut self, outcome: Outcome) {
+        let Some(reply) = self.reply.take() else { return };
+        self.error = outcome.as_ref().err().cloned();
+        let result = self.error.as_ref().map_or("completed", |error| error.kind.as_str());
+        metrics::counter!("synod_agent_performs_total", "result" => result).increment(1);
+        reply.send(outcome);
+    }
+}
+
+/// How the execution of an assignment ended.
+enum End {
+    /// `perform` returned.
+    Returned(Result<Payload, AgentError>),
+    /// It was told to stop, did not, and was dropped.
+    Dropped(AgentError),
+}
+
+impl End {
+    fn outcome(self) -> Result<Payload, AgentError> {
+        match self {
+            Self::Returned(result) => result,
+            Self::Dropped(error) => Err(error),
+        }
+    }
+}
+
+/// Polls the work until it returns, or has been told to stop and has used up its grace.
+async fn run(
+    performing: impl Future<Output = Result<Payload, AgentError>>,
+    stop: &CancellationToken,
+    deadline: Instant,
+    grace: Duration,
+    answer: &mut Answer,
+) -> End {
+    let mut performing = pin!(performing);
+    let cancelled = || AgentError::cancelled("the work was cancelled");
+    let told = tokio::select! {
+        biased;
+        result = &mut performing => {
+            // Whatever error told work ends with, it ends because it was told to.
+            let told = stop.is_cancelled();
+            return End::Returned(if told { result.map_err(|_| cancelled()) } else { result });
+        }
+        () = stop.cancelled() => cancelled(),
+        () = sleep_until(deadline) => {
+            let error = AgentError::timeout("the deadline of the work passed");
+            answer.give(Err(error.clone()));
+            stop.cancel();
+            error
+        }
+    };
+    tokio::select! {
+        biased;
+        result = &mut performing => End::Returned(result.map_err(|_| told)),
+        () = sleep(grace) => End::Dropped(told),
+    }
+}
+
+/// The capability whose schemas hold for this work: the one it was matched by, or the only one.
+fn capability_of<'a>(card: &'a AgentCard, work: &'a Assignment) -> Option<&'a str> {
+    match (work.capability.as_deref(), card.capabilities.as_slice()) {
+        (Some(name), _) => Some(name),
+        (None, [only]) => Some(&only.name),
+        (None, _) => None,
+    }
+}
+
+fn check_input(
+    workplace: &Workplace,
+    capability: Option<&str>,
+    work: &Assignment,
+) -> Result<(), AgentError> {
+    let Some(name) = capability else { return Ok(()) };
+    if workplace.card.find(name).is_none() {
+        let id = &workplace.card.id;
+        return Err(AgentError::refused(format!("agent {id} has no capability {name}")));
+    }
+    workplace.schemas.check_input(name, &work.payload)
+}

@@ -1,0 +1,5 @@
+//! Agents that every node has.
+
+mod echo;
+
+pub use echo::Echo;

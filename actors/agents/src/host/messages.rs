@@ -1,0 +1,100 @@
+//! What the host of agents is asked.
+
+use std::fmt;
+use std::sync::Arc;
+
+use synod_runtime::{Ask, Request, requests};
+use tokio::sync::mpsc;
+
+use crate::agent::AgentFactory;
+use crate::card::{AgentCard, AgentKind};
+use crate::id::AgentKey;
+use crate::messages::AgentEntry;
+use crate::registry::RegisterError;
+use crate::remote::{SessionInlet, ToAgent};
+use crate::validation::CardFault;
+
+/// Start an agent of code or configuration, and register it.
+pub struct StartAgent {
+    /// Where its instances come from.
+    pub factory: Arc<dyn AgentFactory>,
+}
+
+impl fmt::Debug for StartAgent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StartAgent({})", self.factory.card().key())
+    }
+}
+
+impl Ask for StartAgent {
+    type Reply = Result<AgentEntry, HostError>;
+}
+
+/// Start an agent from its card alone, and let it come back after a restart of the node. What the
+/// API may ask: kinds that would run code on this machine are refused.
+#[derive(Debug)]
+pub struct AddAgent {
+    /// The card; its kind says how it is reached.
+    pub card: AgentCard,
+}
+
+impl Ask for AddAgent {
+    type Reply = Result<AgentEntry, HostError>;
+}
+
+/// A program has connected and says who it is. The first time, its agent is registered; later it
+/// takes up its agent again. Its frames go in through the inlet.
+#[derive(Debug)]
+pub struct ConnectAgent {
+    /// Its card; the kind becomes `websocket`.
+    pub card: AgentCard,
+    /// Frames for the program. When the channel closes, the connection is to be closed.
+    pub outgoing: mpsc::Sender<ToAgent>,
+}
+
+impl Ask for ConnectAgent {
+    type Reply = Result<SessionInlet, HostError>;
+}
+
+/// Why an agent could not be started; nothing of it is left.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HostError {
+    /// There is one of this id and version, and it is another one.
+    #[error("agent {0} is there already; give it another id or version")]
+    Exists(AgentKey),
+    /// Agents of this kind can't be started in this way.
+    #[error("{kind} agents can't be started from a card: {reason}")]
+    Kind {
+        /// Which kind.
+        kind: AgentKind,
+        /// Why not.
+        reason: String,
+    },
+    /// The card, the capacity of the node or the journal was against it.
+    #[error(transparent)]
+    Register(#[from] RegisterError),
+    /// The host or the registry could not do it at the moment.
+    #[error("not at the moment: {0}")]
+    Unavailable(String),
+}
+
+impl From<Vec<CardFault>> for HostError {
+    fn from(faults: Vec<CardFault>) -> Self {
+        Self::Register(RegisterError::Invalid(faults))
+    }
+}
+
+/// The protocol of the host of agents.
+#[derive(Debug)]
+pub enum HostMessage {
+    /// Start an agent of code or configuration.
+    Start(Request<StartAgent>),
+    /// Start an agent from its card.
+    Add(Request<AddAgent>),
+    /// A program has connected.
+    Connect(Request<ConnectAgent>),
+    /// From the host to itself.
+    Own(super::shell::Step),
+}
+
+requests!(HostMessage { Start(StartAgent), Add(AddAgent), Connect(ConnectAgent) });

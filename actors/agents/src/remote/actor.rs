@@ -1,0 +1,193 @@
+//! The link to one remote agent: the shell around [`HandOver`].
+
+use synod_runtime::{
+    Actor, ActorError, Address, Context, DeadReason, ExitReason, Metadata, Request, requests,
+};
+use tokio::sync::mpsc;
+
+use super::RemoteLink;
+use super::frames::{FromAgent, ToAgent};
+use super::machine::{Command, HandOver, HandOverLimits, Input};
+use crate::actor::{Reported, report};
+use crate::id::AgentKey;
+use crate::messages::AgentMessage;
+use crate::registry::RetireAgent;
+use crate::relay::{Alarm, Deliver, Waiting, Withdraw};
+use crate::work::WorkId;
+
+/// The protocol of a link.
+#[derive(Debug)]
+pub(crate) enum RemoteMessage {
+    /// Have this done.
+    Deliver(Request<Deliver>),
+    /// Stop this.
+    Withdraw(Withdraw),
+    /// A program connected.
+    Connected { session: u64, outgoing: mpsc::Sender<ToAgent> },
+    /// It sent a frame.
+    Frame { session: u64, frame: Box<FromAgent> },
+    /// Its connection is gone.
+    Dropped { session: u64 },
+    /// Time has passed.
+    Tick,
+    /// The registry answered that the agent is retired, or not.
+    Retired,
+}
+
+requests!(RemoteMessage { Deliver(Deliver) });
+
+impl From<Withdraw> for RemoteMessage {
+    fn from(withdraw: Withdraw) -> Self {
+        Self::Withdraw(withdraw)
+    }
+}
+
+/// The link to one remote agent.
+pub(super) struct RemoteActor {
+    link: std::sync::Arc<RemoteLink>,
+    agent: Address<AgentMessage>,
+    machine: HandOver,
+    outgoing: Option<mpsc::Sender<ToAgent>>,
+    waiting: Waiting,
+    alarm: Alarm,
+    commands: Vec<Command>,
+}
+
+impl RemoteActor {
+    pub(super) fn new(link: std::sync::Arc<RemoteLink>, agent: Address<AgentMessage>) -> Self {
+        let machine = HandOver::new(HandOverLimits::of(&link.card, &link.config));
+        Self {
+            link,
+            agent,
+            machine,
+            outgoing: None,
+            waiting: Waiting::default(),
+            alarm: Alarm::default(),
+            commands: Vec::new(),
+        }
+    }
+
+    fn key(&self) -> AgentKey {
+        self.link.card.key()
+    }
+
+    fn step(&mut self, input: Input, ctx: &mut Context<Self>) {
+        let now = ctx.now().into_std();
+        let mut commands = std::mem::take(&mut self.commands);
+        self.machine.step(now, input, &mut commands);
+        for command in commands.drain(..) {
+            self.execute(command, ctx);
+        }
+        self.commands = commands;
+        self.alarm.set(ctx, self.machine.next_wake(), || RemoteMessage::Tick);
+    }
+
+    fn execute(&mut self, command: Command, ctx: &mut Context<Self>) {
+        match command {
+            Command::Send(frame) => self.send(frame),
+            Command::Answer { work, outcome } => self.waiting.answer(work, outcome),
+            Command::Note { work, progress } => self.waiting.note(work, &progress),
+            Command::DeadLetter { work } => self.dead_letter(work, ctx),
+            Command::Close { session, reason } => {
+                tracing::info!(agent = %self.key(), session, reason, "connection closed");
+                self.send(ToAgent::Closing { reason: reason.to_owned() });
+                // The transport closes when its end of the channel has no sender any more.
+                self.outgoing = None;
+            }
+            Command::Reachable(up) => {
+                let state = if up { Ok(()) } else { Err("the agent is not connected".to_owned()) };
+                report(&self.agent, Reported::Shared(state));
+            }
+        }
+    }
+
+    /// Frames that find no room, or no connection, are lost; work that was in them is not
+    /// acknowledged and is delivered again.
+    fn send(&self, frame: ToAgent) {
+        let Some(outgoing) = &self.outgoing else { return };
+        if outgoing.try_send(frame).is_err() {
+            metrics::counter!("synod_remote_frames_lost_total").increment(1);
+        }
+    }
+
+    fn dead_letter(&self, work: WorkId, ctx: &Context<Self>) {
+        tracing::warn!(agent = %self.key(), %work, "work was never acknowledged: dead letter");
+        let metadata = Metadata::new("undelivered work");
+        let system = ctx.system();
+        let at = system.clock().utc();
+        system.dead_letters().record(ctx.path(), &metadata, DeadReason::Expired, at);
+    }
+
+    fn frame(&mut self, session: u64, frame: FromAgent, ctx: &mut Context<Self>) {
+        if self.machine.session() != Some(session) {
+            return;
+        }
+        self.link.beat(ctx.now());
+        self.step(Input::Heard { session }, ctx);
+        match frame.about() {
+            Ok((work, said)) => match work.parse() {
+                Ok(work) => self.step(Input::Said { session, work, said }, ctx),
+                Err(error) => tracing::debug!(agent = %self.key(), %error, "frame ignored"),
+            },
+            Err(FromAgent::Leave) => self.leave(ctx),
+            Err(_) => {}
+        }
+    }
+
+    fn leave(&mut self, ctx: &mut Context<Self>) {
+        let reason = "the agent left".to_owned();
+        let retire = RetireAgent { agents: self.key().into(), reason };
+        let within = self.link.ask_timeout();
+        self.link.registry.ask_into(retire, within, &ctx.address(), |_| RemoteMessage::Retired);
+    }
+}
+
+impl Actor for RemoteActor {
+    type Message = RemoteMessage;
+    const KIND: &'static str = "remote link";
+
+    async fn start(&mut self, ctx: &mut Context<Self>) -> Result<(), ActorError> {
+        // After a crash of this link its program has to connect anew; whoever asks must know.
+        self.link.bind(ctx.address());
+        self.execute(Command::Reachable(false), ctx);
+        Ok(())
+    }
+
+    async fn handle(
+        &mut self,
+        message: RemoteMessage,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), ActorError> {
+        match message {
+            RemoteMessage::Deliver(request) => {
+                let assignment = self.waiting.admit(request);
+                self.step(Input::Deliver { assignment }, ctx);
+            }
+            RemoteMessage::Withdraw(Withdraw { work }) => self.step(Input::Cancel { work }, ctx),
+            RemoteMessage::Connected { session, outgoing } => {
+                self.step(Input::Connected { session }, ctx);
+                self.outgoing = Some(outgoing);
+                self.send(self.link.welcome());
+                ctx.describe(format!("connection {session}"));
+            }
+            RemoteMessage::Frame { session, frame } => self.frame(session, *frame, ctx),
+            RemoteMessage::Dropped { session } => {
+                if self.machine.session() == Some(session) {
+                    self.outgoing = None;
+                    ctx.describe("not connected");
+                }
+                self.step(Input::Dropped { session }, ctx);
+            }
+            RemoteMessage::Tick => {
+                self.alarm.rang();
+                self.step(Input::Tick, ctx);
+            }
+            RemoteMessage::Retired => {}
+        }
+        Ok(())
+    }
+
+    async fn stop(&mut self, _reason: &ExitReason, _ctx: &mut Context<Self>) {
+        self.send(ToAgent::Closing { reason: "the agent's actor stops".to_owned() });
+    }
+}

@@ -1,0 +1,147 @@
+//! The frames between the node and an agent that connected to it, one JSON document each.
+//!
+//! ```text
+//! program → node                                     node → program
+//! {"type":"register","card":{"id":"word-count",
+//!   "version":"1.0.0","capabilities":["text.count"]}}
+//!                                                    {"type":"registered","agent":"word-count",
+//!                                                     "version":"1.0.0","heartbeat_ms":20000,
+//!                                                     "ack_ms":5000}
+//!                                                    {"type":"perform","delivery":1,
+//!                                                     "order":{"work":"…/0/1@1","kind":"count",
+//!                                                     "capability":"text.count",
+//!                                                     "payload":{"text":"a b"},…}}
+//! {"type":"accepted","work":"…/0/1@1"}
+//! {"type":"progress","work":"…/0/1@1",
+//!   "fraction":0.5,"note":"half"}
+//! {"type":"result","work":"…/0/1@1",
+//!   "payload":{"json":{"words":2}}}
+//! ```
+//!
+//! `accepted` must come within `ack_ms`, before the work is done: work that is not acknowledged is
+//! delivered again, with the same `work` and the next `delivery`, so a program ignores an order it
+//! has in hand. A result, or an error, acknowledges as well. What a program holds when its
+//! connection drops goes back to the task engine at once; a result that comes later, over a new
+//! connection, is ignored.
+
+use serde::{Deserialize, Serialize};
+
+use crate::card::AgentCard;
+use crate::payload::PayloadDocument;
+use crate::wire::{WorkError, WorkOrder, WorkProgress, WorkResult};
+
+/// From the program to the node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum FromAgent {
+    /// The first frame: who the program is. Its kind is `websocket`, whatever the card says.
+    Register {
+        /// Its card.
+        card: Box<AgentCard>,
+    },
+    /// The work is in hand.
+    Accepted {
+        /// Which work.
+        work: String,
+    },
+    /// The work is done.
+    Result {
+        /// Which work.
+        work: String,
+        /// The output.
+        payload: PayloadDocument,
+        /// Any JSON to keep until the next work.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = Option<Object>)]
+        state: Option<serde_json::Value>,
+    },
+    /// The work could not be done.
+    Error {
+        /// Which work.
+        work: String,
+        /// Why.
+        error: WorkError,
+    },
+    /// How far the work is.
+    Progress {
+        /// Which work.
+        work: String,
+        /// Done so far, 0 to 1.
+        fraction: f32,
+        /// In words.
+        #[serde(default)]
+        note: String,
+    },
+    /// A sign of life, needed when nothing else was sent for `heartbeat_ms`.
+    Heartbeat,
+    /// The program will not come back: retire it.
+    Leave,
+}
+
+impl FromAgent {
+    /// Which work it is about, and what it says of it.
+    pub(crate) fn about(self) -> Result<(String, Said), Self> {
+        Ok(match self {
+            Self::Accepted { work } => (work, Said::Accepted),
+            Self::Result { work, payload, state } => {
+                (work, Said::Done(WorkResult { payload, state }))
+            }
+            Self::Error { work, error } => (work, Said::Failed(error)),
+            Self::Progress { work, fraction, note } => {
+                (work, Said::Progress(WorkProgress { fraction, note }))
+            }
+            other => return Err(other),
+        })
+    }
+}
+
+/// What a program says of one work.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Said {
+    Accepted,
+    Done(WorkResult),
+    Failed(WorkError),
+    Progress(WorkProgress),
+}
+
+/// From the node to the program.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ToAgent {
+    /// The program is known now and will be given work.
+    Registered {
+        /// Its id.
+        agent: String,
+        /// Its version.
+        version: String,
+        /// Longest silence the node expects, in milliseconds; three times as much closes the
+        /// connection.
+        heartbeat_ms: u64,
+        /// Time to acknowledge work, in milliseconds.
+        ack_ms: u64,
+    },
+    /// The program is not known; the connection is closed after this frame.
+    Rejected {
+        /// Why.
+        reason: String,
+    },
+    /// Do this.
+    Perform {
+        /// Which delivery of this work it is, from 1.
+        delivery: u32,
+        /// The work.
+        order: Box<WorkOrder>,
+    },
+    /// Stop this work; what comes of it is ignored after the grace time.
+    Cancel {
+        /// Which work.
+        work: String,
+        /// Time until it is ignored, in milliseconds.
+        grace_ms: u64,
+    },
+    /// The connection is closed after this frame.
+    Closing {
+        /// Why: replaced by a newer connection, silent for too long, retired, the node stops.
+        reason: String,
+    },
+}

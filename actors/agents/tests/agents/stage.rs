@@ -1,0 +1,210 @@
+//! A node with a registry and a host of agents, and an agent that does what a task's kind says.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use synod_agents::{
+    Agent, AgentCard, AgentContext, AgentEntry, AgentError, AgentFactory, AgentHealth, AgentId,
+    AgentMessage, AgentSelector, AgentStatus, AgentsConfig, AgentsSettings, AgentsTree, Assignment,
+    CheckHealth, HostError, HostMessage, Payload, Perform, Performed, RegistryMessage, ShowAgent,
+    StartAgent, WorkId, factory,
+};
+use synod_runtime::{Address, AskError, Priority, SendOptions, System};
+use synod_testkit::{Seed, VirtualTime, silence_provoked_panics};
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
+
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What an agent's asker gets.
+pub(crate) type Answer = Result<Result<Performed, AgentError>, AskError>;
+
+/// A node of one test.
+pub(crate) struct Stage {
+    pub(crate) system: System,
+    pub(crate) registry: Address<RegistryMessage>,
+    pub(crate) host: Address<HostMessage>,
+}
+
+impl Stage {
+    /// A node without a journal.
+    pub(crate) async fn new(config: AgentsConfig) -> Self {
+        Self::with(config, Vec::new()).await
+    }
+
+    /// A node with agents of its configuration, and perhaps a journal.
+    pub(crate) async fn with(config: AgentsConfig, agents: Vec<Arc<dyn AgentFactory>>) -> Self {
+        silence_provoked_panics();
+        let seed = Seed::from_env();
+        let system = System::builder()
+            .clock(VirtualTime::new())
+            .entropy(synod_runtime::SeededEntropy::new(seed.value()))
+            .build();
+        let settings = AgentsSettings { config, agents, ..AgentsSettings::default() };
+        let AgentsTree { supervisor, registry, host } = AgentsTree::new(settings).unwrap();
+        system.start(supervisor.into_spec("agents")).await.unwrap();
+        Self { system, registry, host }
+    }
+
+    /// Starts an agent.
+    pub(crate) async fn start(
+        &self,
+        factory: Arc<dyn AgentFactory>,
+    ) -> Result<AgentEntry, HostError> {
+        self.host.ask(StartAgent { factory }, PATIENCE).await.unwrap()
+    }
+
+    /// Starts the acting agent with this many workers.
+    pub(crate) async fn act(&self, workers: u32) -> AgentEntry {
+        self.start(acting(workers)).await.unwrap()
+    }
+
+    /// The entries of an agent, none when it is unknown.
+    pub(crate) async fn show(&self, id: &str) -> Vec<AgentEntry> {
+        let agents = AgentSelector::from(AgentId::new(id).unwrap());
+        let shown = self.registry.ask(ShowAgent { agents }, PATIENCE).await.unwrap();
+        shown.unwrap_or_default()
+    }
+
+    /// Waits until the agent stands so.
+    pub(crate) async fn until(&self, id: &str, status: AgentStatus) -> AgentEntry {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let shown = self.show(id).await;
+            if let Some(entry) = shown.into_iter().find(|entry| entry.status == status) {
+                return entry;
+            }
+            assert!(Instant::now() < deadline, "agent {id} did not become {status}");
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Waits until the agent is gone.
+    pub(crate) async fn until_gone(&self, id: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.show(id).await.is_empty() {
+            assert!(Instant::now() < deadline, "agent {id} is still there");
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+/// Asks for health.
+pub(crate) async fn health(agent: &Address<AgentMessage>) -> AgentHealth {
+    agent.ask(CheckHealth, PATIENCE).await.unwrap()
+}
+
+/// Waits until the health of an agent satisfies `wanted`.
+pub(crate) async fn healthy(
+    agent: &Address<AgentMessage>,
+    wanted: impl Fn(&AgentHealth) -> bool,
+) -> AgentHealth {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let health = health(agent).await;
+        if wanted(&health) {
+            return health;
+        }
+        assert!(Instant::now() < deadline, "{health:?}");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// The next piece of work: no two are the same.
+pub(crate) fn work() -> WorkId {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let task = Uuid::from_u128(u128::from(NEXT.fetch_add(1, Ordering::Relaxed)));
+    WorkId { task, part: 0, attempt: 1, epoch: 1 }
+}
+
+/// Work of a kind, due in a minute.
+pub(crate) fn assignment(kind: &str) -> Assignment {
+    Assignment {
+        work: work(),
+        kind: kind.to_owned(),
+        capability: None,
+        payload: Payload::text("hello"),
+        deadline: Instant::now() + Duration::from_secs(60),
+        idempotency_key: "key".into(),
+        correlation: None,
+        labels: BTreeMap::new(),
+        state: None,
+    }
+}
+
+/// Has an agent perform, in a task of its own.
+pub(crate) fn give(
+    agent: &Address<AgentMessage>,
+    assignment: Assignment,
+) -> tokio::task::JoinHandle<Answer> {
+    let agent = agent.clone();
+    tokio::spawn(async move {
+        let within = assignment.deadline - Instant::now() + Duration::from_secs(60);
+        agent.ask(Perform { assignment }, within).await
+    })
+}
+
+/// Has an agent perform work of a kind, and waits for the answer.
+pub(crate) async fn perform(agent: &Address<AgentMessage>, kind: &str) -> Answer {
+    give(agent, assignment(kind)).await.unwrap()
+}
+
+/// Tells an agent something ahead of its work.
+pub(crate) async fn tell(agent: &Address<AgentMessage>, message: AgentMessage) {
+    let urgent = SendOptions::new().priority(Priority::Critical);
+    agent.send_with(message, urgent).await.unwrap();
+}
+
+/// An agent whose behaviour is the kind of its task.
+pub(crate) struct Acting {
+    workers: u32,
+    instance: u32,
+}
+
+/// The acting agent with this many workers; its instances are numbered from 1.
+pub(crate) fn acting(workers: u32) -> Arc<dyn AgentFactory> {
+    let made = AtomicU32::new(0);
+    // The factory makes one more to read its card, which gets the number 0.
+    factory(move || Acting { workers, instance: made.fetch_add(1, Ordering::Relaxed) })
+}
+
+impl Agent for Acting {
+    fn card(&self) -> AgentCard {
+        AgentCard::new("acting", "1.0.0").capability("act").concurrency(self.workers)
+    }
+
+    async fn perform(
+        &mut self,
+        work: Assignment,
+        ctx: &mut AgentContext,
+    ) -> Result<Payload, AgentError> {
+        match work.kind.as_str() {
+            "echo" => Ok(work.payload),
+            "instance" => Ok(Payload::json(&self.instance)?),
+            "crash" => panic!("on purpose"),
+            "fail" => Err(AgentError::failed("it did not work")),
+            "sleep" => {
+                sleep(Duration::from_secs(10)).await;
+                Ok(work.payload)
+            }
+            "obey" => {
+                ctx.progress(0.5, "half way");
+                ctx.cancelled().cancelled().await;
+                Err(AgentError::failed("interrupted"))
+            }
+            "stubborn" => std::future::pending().await,
+            "count" => {
+                let count = ctx.state.load().map_or(0, |state| state[0]) + 1;
+                ctx.state.save(vec![count])?;
+                Ok(Payload::json(&count)?)
+            }
+            "save and fail" => {
+                ctx.state.save("lost")?;
+                Err(AgentError::failed("after all"))
+            }
+            other => Err(AgentError::invalid_input(format!("no behaviour '{other}'"))),
+        }
+    }
+}
