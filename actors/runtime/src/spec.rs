@@ -11,7 +11,6 @@ use crate::actor::Actor;
 use crate::address::Address;
 use crate::cell::{Port, Presence, Watcher, launch};
 use crate::context::{Context, Site};
-use crate::dead_letters::DeadReason;
 use crate::exit::panic_text;
 use crate::mailbox::{Inbox, MailboxConfig};
 use crate::observation::{Mailbox, Node};
@@ -66,7 +65,7 @@ impl<A: Actor> Spec<A> {
     #[must_use]
     pub fn mailbox(mut self, config: MailboxConfig) -> Self {
         let former = std::mem::replace(&mut self.inbox, Inbox::new(config));
-        former.close(DeadReason::Closed);
+        former.close();
         self
     }
 
@@ -226,13 +225,13 @@ impl<A: Actor> Role for RoleOf<A> {
     }
 
     fn close(&self) {
-        self.inbox.close(DeadReason::Closed);
+        self.inbox.close();
     }
 
     fn launch(&self, birth: Birth) -> Result<Arc<Port>, String> {
         let made = {
             let mut factory = self.factory.lock();
-            catch_unwind(AssertUnwindSafe(|| factory()))
+            catch_unwind(AssertUnwindSafe(&mut *factory))
         };
         let actor = made.map_err(|panic| panic_text(&*panic))?;
         let site = Site::new(birth);
@@ -244,6 +243,6 @@ impl<A: Actor> Role for RoleOf<A> {
 impl<A: Actor> Drop for RoleOf<A> {
     /// Nobody can start the role again.
     fn drop(&mut self) {
-        self.inbox.close(DeadReason::Closed);
+        self.inbox.close();
     }
 }

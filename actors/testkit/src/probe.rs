@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use synod_runtime::{
-    ActorPath, Address, DeadLetters, DeadReason, Delivery, Inbox, MailboxConfig, Services,
+    ActorPath, Address, DeadLetters, Delivery, Inbox, MailboxConfig, Services,
     SystemClock,
 };
 use tokio::sync::Notify;
@@ -113,7 +113,7 @@ impl<M: Send + 'static> Default for Probe<M> {
 
 impl<M> Drop for Probe<M> {
     fn drop(&mut self) {
-        self.inbox.close(DeadReason::Closed);
+        self.inbox.close();
     }
 }
 

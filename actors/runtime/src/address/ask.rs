@@ -10,8 +10,8 @@ use tokio::time::{Instant, timeout_at};
 use super::reply::ReplySlot;
 use super::{Address, Permit, Place, Reply, SendOptions};
 use crate::deadlines::{DeadlineKey, Deadlines, Expire};
-use crate::error::AskError;
-use crate::mailbox::Envelope;
+use crate::error::{AskError, SendError, TrySendError};
+use crate::mailbox::Header;
 use crate::message::{Ask, Request};
 use crate::scope::Scope;
 
@@ -42,8 +42,15 @@ impl<M: Send + 'static> Address<M> {
         }
         let deadline = self.deadline(within);
         let (reply, answer) = Reply::awaited(deadline);
-        let envelope = envelope(Request::new(question, reply), deadline, options);
-        self.submit(envelope, None, within).await?;
+        let message = M::from(Request::new(question, reply));
+        match self.offer(message, header::<Q, M>(deadline, options.clone()), None) {
+            Ok(()) => {}
+            Err(TrySendError::Full(message)) => {
+                let header = header::<Q, M>(deadline, options);
+                self.wait_for_room(message, header, None, within).await?;
+            }
+            Err(refused) => return Err(SendError::from(refused).into()),
+        }
         match timeout_at(deadline, answer).await {
             Ok(Ok(reply)) => Ok(reply),
             Err(_) => Err(AskError::Deadline),
@@ -94,8 +101,8 @@ impl<M: Send + 'static> Address<M> {
         let deadlines = reply_to.deadlines().or_else(|| self.deadlines()).unwrap_or_default();
         let pending = Pending::open(permit, map, deadlines, deadline);
         let slot: Arc<dyn ReplySlot<Q::Reply>> = Arc::clone(&pending) as _;
-        let request = Request::new(question, Reply::into_slot(slot, deadline));
-        if let Err(refused) = self.offer(envelope(request, deadline, options), None) {
+        let message = M::from(Request::new(question, Reply::into_slot(slot, deadline)));
+        if let Err(refused) = self.offer(message, header::<Q, M>(deadline, options), None) {
             let (message, error) = refused.split();
             // Settled before the request is dropped, which would settle it as unanswered.
             pending.settle(Err(error.into()));
@@ -126,16 +133,12 @@ impl<M: Send + 'static> Address<M> {
     }
 }
 
-fn envelope<Q: Ask, M: From<Request<Q>>>(
-    request: Request<Q>,
-    deadline: Instant,
-    options: SendOptions,
-) -> Envelope<M> {
-    let (priority, origin) = options.resolve();
-    let mut envelope = Envelope::new(M::from(request), priority, origin);
-    envelope.expires = Some(deadline);
-    envelope.kind = std::any::type_name::<Q>;
-    envelope
+/// The header of a request: its time-to-live ends with its asker's patience.
+fn header<Q, M>(deadline: Instant, options: SendOptions) -> Header {
+    let (mut header, _) = options.resolve::<M>();
+    header.expires = Some(deadline);
+    header.kind = std::any::type_name::<Q>;
+    header
 }
 
 /// A request whose asker doesn't wait: whoever comes first, the receiver or the deadline, takes

@@ -16,10 +16,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::error::{SendError, TrySendError};
-use crate::mailbox::{Envelope, Inbox, InboxId};
+use crate::mailbox::{Header, Inbox, InboxId};
 use crate::path::ActorPath;
 use crate::route::Route;
-use crate::scope::Scope;
 
 pub use options::SendOptions;
 pub use permit::Permit;
@@ -98,29 +97,37 @@ impl<M: Send + 'static> Address<M> {
     ///
     /// The message inherits priority, principal and correlation of what is being handled.
     pub async fn send(&self, message: M) -> Result<(), SendError> {
-        let (priority, origin) = Scope::inherited();
-        let envelope = Envelope::new(message, priority, origin);
-        self.submit(envelope, None, Duration::MAX).await
+        match self.try_send(message) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(message)) => {
+                self.wait_for_room(message, Header::inherited::<M>(), None, Duration::MAX).await
+            }
+            Err(refused) => Err(refused.into()),
+        }
     }
 
     /// Like [`Address::send`], with what `options` say about the message.
     pub async fn send_with(&self, message: M, options: SendOptions) -> Result<(), SendError> {
-        let time_to_live = options.time_to_live;
-        let (priority, origin) = options.resolve();
-        self.submit(Envelope::new(message, priority, origin), time_to_live, Duration::MAX).await
+        match self.try_send_with(message, options.clone()) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(message)) => {
+                let (header, time_to_live) = options.resolve::<M>();
+                self.wait_for_room(message, header, time_to_live, Duration::MAX).await
+            }
+            Err(refused) => Err(refused.into()),
+        }
     }
 
     /// Sends without waiting; a message that was not accepted comes back.
+    #[inline]
     pub fn try_send(&self, message: M) -> Result<(), TrySendError<M>> {
-        let (priority, origin) = Scope::inherited();
-        self.offer(Envelope::new(message, priority, origin), None)
+        self.offer(message, Header::inherited::<M>(), None)
     }
 
     /// Like [`Address::try_send`], with what `options` say about the message.
     pub fn try_send_with(&self, message: M, options: SendOptions) -> Result<(), TrySendError<M>> {
-        let time_to_live = options.time_to_live;
-        let (priority, origin) = options.resolve();
-        self.offer(Envelope::new(message, priority, origin), time_to_live)
+        let (header, time_to_live) = options.resolve::<M>();
+        self.offer(message, header, time_to_live)
     }
 
     /// Takes a slot for one message to come, outside of the mailbox's bound. `Full` when
@@ -131,57 +138,59 @@ impl<M: Send + 'static> Address<M> {
         Ok(Permit::of_slot(inbox))
     }
 
+    #[inline]
     fn offer(
         &self,
-        envelope: Envelope<M>,
+        message: M,
+        mut header: Header,
         time_to_live: Option<Duration>,
     ) -> Result<(), TrySendError<M>> {
         match &self.place {
-            Place::Here(inbox) => inbox.offer(stamped(inbox, envelope, time_to_live)),
-            Place::Elsewhere(remote) => remote.deliver(envelope, time_to_live),
+            Place::Here(inbox) => {
+                if time_to_live.is_some() || inbox.config().ttl_ms.is_some() {
+                    limit(inbox, &mut header, time_to_live);
+                }
+                inbox.offer(message, header)
+            }
+            Place::Elsewhere(remote) => remote.deliver(message, header, time_to_live),
         }
     }
 
-    async fn submit(
+    /// Goes on with a message that had no room, if the mailbox lets senders wait.
+    async fn wait_for_room(
         &self,
-        envelope: Envelope<M>,
+        message: M,
+        mut header: Header,
         time_to_live: Option<Duration>,
         longest: Duration,
     ) -> Result<(), SendError> {
-        match &self.place {
-            Place::Here(inbox) => {
-                inbox.submit(stamped(inbox, envelope, time_to_live), longest).await
-            }
-            Place::Elsewhere(remote) => Ok(remote.deliver(envelope, time_to_live)?),
-        }
+        let Place::Here(inbox) = &self.place else { return Err(SendError::Full) };
+        limit(inbox, &mut header, time_to_live);
+        inbox.wait_for_room(message, header, longest).await
     }
 }
 
-/// Gives the message its time-to-live, reading the clock only when it has one.
-fn stamped<M>(
-    inbox: &Inbox<M>,
-    mut envelope: Envelope<M>,
-    time_to_live: Option<Duration>,
-) -> Envelope<M> {
-    if envelope.expires.is_none()
+/// Gives the message its time-to-live, if it has one and no deadline.
+fn limit<M>(inbox: &Inbox<M>, header: &mut Header, time_to_live: Option<Duration>) {
+    if header.expires.is_none()
         && let Some(time_to_live) = time_to_live.or(inbox.config().ttl())
     {
-        envelope.expires = Some(inbox.now() + time_to_live);
+        header.expires = Some(inbox.now() + time_to_live);
     }
-    envelope
 }
 
 impl<M: 'static> Remote<M> {
+    #[cold]
     fn deliver(
         &self,
-        mut envelope: Envelope<M>,
+        message: M,
+        mut header: Header,
         time_to_live: Option<Duration>,
     ) -> Result<(), TrySendError<M>> {
-        if envelope.expires.is_none() {
-            envelope.expires = time_to_live.map(|time_to_live| Instant::now() + time_to_live);
+        if header.expires.is_none() {
+            header.expires = time_to_live.map(|time_to_live| Instant::now() + time_to_live);
         }
-        let (message, metadata) = envelope.into_parts();
-        self.route.deliver(message, metadata)
+        self.route.deliver(message, header.into_metadata())
     }
 }
 

@@ -4,17 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::correlation::Correlation;
-use crate::metadata::Origin;
+use crate::mailbox::Header;
 use crate::principal::Principal;
 use crate::priority::Priority;
-use crate::scope::Scope;
 
 /// Overrides for one message; what is not said is inherited from what is being handled.
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct SendOptions {
     priority: Option<Priority>,
-    pub(super) time_to_live: Option<Duration>,
+    time_to_live: Option<Duration>,
     principal: Option<Principal>,
     correlation: Option<Correlation>,
 }
@@ -49,16 +48,16 @@ impl SendOptions {
         self
     }
 
-    /// Priority and origin after inheritance; and what is left of the options.
-    pub(super) fn resolve(self) -> (Priority, Option<Arc<Origin>>) {
-        let (priority, inherited) = Scope::inherited();
-        let priority = self.priority.unwrap_or(priority);
-        if self.principal.is_none() && self.correlation.is_none() {
-            return (priority, inherited);
+    /// The header of a message of type `M` sent now, and its own time-to-live.
+    pub(super) fn resolve<M>(self) -> (Header, Option<Duration>) {
+        let mut header = Header::inherited::<M>();
+        header.priority = self.priority.unwrap_or(header.priority);
+        if self.principal.is_some() || self.correlation.is_some() {
+            let mut origin = header.origin.map(|origin| (*origin).clone()).unwrap_or_default();
+            origin.principal = self.principal.unwrap_or(origin.principal);
+            origin.correlation = self.correlation.or(origin.correlation);
+            header.origin = Some(Arc::new(origin));
         }
-        let mut origin = inherited.map(|origin| (*origin).clone()).unwrap_or_default();
-        origin.principal = self.principal.unwrap_or(origin.principal);
-        origin.correlation = self.correlation.or(origin.correlation);
-        (priority, Some(Arc::new(origin)))
+        (header, self.time_to_live)
     }
 }

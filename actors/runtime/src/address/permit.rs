@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::mailbox::{Envelope, Inbox};
+use crate::mailbox::{Header, Inbox};
 use crate::metadata::Origin;
 use crate::priority::Priority;
 use crate::scope::Scope;
@@ -34,7 +34,7 @@ impl<M> Permit<M> {
     /// Sends. Only a receiver that has ended for good does not get it; then it is a dead letter.
     pub fn send(mut self, message: M) {
         if let Some(inbox) = self.inbox.take() {
-            inbox.fill_slot(Envelope::new(message, self.priority, self.origin.take()));
+            inbox.fill_slot(message, Header::new::<M>(self.priority, self.origin.take()));
         }
     }
 }

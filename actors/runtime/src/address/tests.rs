@@ -20,7 +20,7 @@ use crate::message::{Ask, Request};
 use crate::metadata::Metadata;
 use crate::principal::Principal;
 use crate::priority::Priority;
-use crate::scope::Scoped;
+use crate::scope::{Scope, Scoped};
 use crate::services::Services;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -187,7 +187,7 @@ async fn every_end_of_a_request_reaches_its_asker_as_one_message() {
     late.answer(8);
     assert_eq!(outcomes(&askers), [], "the late answer has nowhere to go");
 
-    inbox.close(DeadReason::Closed);
+    inbox.close();
     ask(SECOND);
     assert_eq!(outcomes(&askers), [Err(AskError::Closed)]);
     assert_eq!(askers.depth(), 0);

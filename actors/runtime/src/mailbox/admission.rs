@@ -1,4 +1,7 @@
 //! The senders' side of the inbox: how a message gets in.
+//!
+//! The way in that meets no obstacle is inlined into the sender and moves the message once, into
+//! its lane; every obstacle is a call of its own.
 
 use std::time::Duration;
 
@@ -6,59 +9,52 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::config::Overflow;
-use super::envelope::{Charge, Envelope};
+use super::envelope::{Charge, Envelope, Header};
 use super::inbox::{Binding, Inbox};
-use super::state::{Accepted, Rejected};
+use super::state::Waker;
 use super::waiting::Ticket;
 use crate::dead_letters::DeadReason;
 use crate::error::{SendError, TrySendError};
 use crate::interceptor::Verdict;
 
-/// What has become of a message whose sender would wait.
-enum Entry {
-    Accepted,
-    InLine(Ticket, oneshot::Receiver<Result<(), SendError>>),
-    Refused(SendError),
-}
+type Admission = oneshot::Receiver<Result<(), SendError>>;
 
 impl<M> Inbox<M> {
     /// Accepts the message or gives it back; never waits.
-    pub(crate) fn offer(&self, envelope: Envelope<M>) -> Result<(), TrySendError<M>> {
-        if let Some(reason) = self.judge(&envelope) {
-            return Err(TrySendError::Refused(envelope.message, reason));
+    #[inline]
+    pub(crate) fn offer(&self, message: M, header: Header) -> Result<(), TrySendError<M>> {
+        if let Some(reason) = self.judge(&header) {
+            return Err(TrySendError::Refused(message, reason));
         }
-        let offered = self.state.lock().offer(envelope);
-        match offered {
-            Ok(accepted) => {
-                self.conclude(accepted);
-                Ok(())
-            }
-            Err(Rejected::Full(envelope)) => Err(TrySendError::Full(envelope.message)),
-            Err(Rejected::Closed(envelope)) => Err(TrySendError::Closed(envelope.message)),
+        let mut state = self.state.lock();
+        if !state.admit(header.priority.lane()) {
+            drop(state);
+            return self.offer_when_full(message, header);
         }
+        let wake = state.push(message, header);
+        drop(state);
+        call(wake);
+        Ok(())
     }
 
-    /// Accepts the message, under the policy `wait` as soon as there is room for it, but not
-    /// after `longest`. A sender that stops waiting (dropped future) takes its message along.
-    pub(crate) async fn submit(
+    /// Accepts a message that [`Inbox::offer`] had no room for, under the policy `wait` as soon
+    /// as there is room for it, but not after `longest`. A sender that stops waiting (dropped
+    /// future) takes its message along.
+    pub(crate) async fn wait_for_room(
         &self,
-        envelope: Envelope<M>,
+        message: M,
+        header: Header,
         longest: Duration,
     ) -> Result<(), SendError> {
-        match self.enter(envelope) {
-            Entry::Accepted => Ok(()),
-            Entry::Refused(error) => Err(error),
-            Entry::InLine(ticket, admitted) => {
-                let place = Place { inbox: self, ticket };
-                place.hold(admitted, longest.min(self.config().max_wait())).await
-            }
-        }
+        let Some((ticket, admission)) = self.enter_line(message, header)? else { return Ok(()) };
+        let place = Place { inbox: self, ticket };
+        place.hold(admission, longest.min(self.config().max_wait())).await
     }
 
     /// Takes a slot outside of the bound for a message to come.
     pub(crate) fn reserve_slot(&self) -> Result<(), SendError> {
         let mut state = self.state.lock();
-        if state.closed.is_some() {
+        if state.closed {
             return Err(SendError::Closed);
         }
         if state.room.admit_slot() { Ok(()) } else { Err(SendError::Full) }
@@ -75,27 +71,30 @@ impl<M> Inbox<M> {
     }
 
     /// Accepts a message into the slot that was taken for it; a dead letter after the end.
-    pub(crate) fn fill_slot(&self, mut envelope: Envelope<M>) {
-        envelope.charge = Charge::Slot;
+    pub(crate) fn fill_slot(&self, message: M, mut header: Header) {
+        header.charge = Charge::Slot;
         let mut state = self.state.lock();
-        if let Some(reason) = state.closed {
+        if state.closed {
             state.room.release_slots(1);
             drop(state);
-            return self.bury(envelope, reason);
+            return self.bury(message, &header, DeadReason::Closed);
         }
-        let wake = state.push(envelope);
+        let wake = state.push(message, header);
         drop(state);
-        self.conclude(Accepted { wake, shed: None });
+        call(wake);
     }
 
     /// Asks the interceptors, if there are any; the reason when one refuses.
-    fn judge(&self, envelope: &Envelope<M>) -> Option<&'static str> {
-        let Binding { path, services } = self.binding.get()?;
-        if !services.interceptors.armed() {
-            return None;
-        }
-        let metadata = envelope.metadata();
-        match services.interceptors.judge(path, &metadata) {
+    #[inline]
+    fn judge(&self, header: &Header) -> Option<&'static str> {
+        let binding = self.binding.get()?;
+        if binding.services.interceptors.armed() { self.ask_chain(binding, header) } else { None }
+    }
+
+    #[cold]
+    fn ask_chain(&self, binding: &Binding, header: &Header) -> Option<&'static str> {
+        let metadata = header.metadata();
+        match binding.services.interceptors.judge(&binding.path, &metadata) {
             Verdict::Deliver => None,
             Verdict::Refuse(reason) => {
                 self.tell_dead(&metadata, DeadReason::Refused);
@@ -104,43 +103,68 @@ impl<M> Inbox<M> {
         }
     }
 
-    fn enter(&self, envelope: Envelope<M>) -> Entry {
-        if let Some(reason) = self.judge(&envelope) {
-            return Entry::Refused(SendError::Refused(reason));
-        }
+    #[cold]
+    fn offer_when_full(&self, message: M, header: Header) -> Result<(), TrySendError<M>> {
         let mut state = self.state.lock();
-        let rejected = match state.offer(envelope) {
-            Ok(accepted) => {
-                drop(state);
-                self.conclude(accepted);
-                return Entry::Accepted;
+        if state.closed {
+            return Err(TrySendError::Closed(message));
+        }
+        let lane = header.priority.lane();
+        let mut shed = None;
+        // Asked again: there may be room meanwhile.
+        if !state.admit(lane) {
+            if self.config().overflow == Overflow::ShedOldest {
+                shed = state.shed_for(lane);
             }
-            Err(rejected) => rejected,
-        };
-        // `left` is dropped after the lock: a message's drop runs code of its owner.
-        let (left, error) = match rejected {
-            Rejected::Closed(envelope) => (envelope, SendError::Closed),
-            Rejected::Full(envelope) if self.config().overflow == Overflow::Wait => {
-                let (admitted, admission) = oneshot::channel();
-                match state.wait_in_line(envelope, admitted) {
-                    Ok(ticket) => return Entry::InLine(ticket, admission),
-                    Err(envelope) => (envelope, SendError::Full),
-                }
+            if shed.is_none() {
+                return Err(TrySendError::Full(message));
             }
-            Rejected::Full(envelope) => (envelope, SendError::Full),
-        };
+        }
+        let wake = state.push(message, header);
         drop(state);
-        drop(left);
-        Entry::Refused(error)
+        call(wake);
+        self.bury_shed(shed);
+        Ok(())
     }
 
-    fn conclude(&self, accepted: Accepted<M>) {
-        if let Some(wake) = accepted.wake {
-            wake();
+    fn bury_shed(&self, shed: Option<Envelope<M>>) {
+        if let Some(Envelope { message, header, .. }) = shed {
+            self.bury(message, &header, DeadReason::Shed);
         }
-        if let Some(shed) = accepted.shed {
-            self.bury(shed, DeadReason::Shed);
-        }
+    }
+
+    /// Puts the sender in line; none when there was room for its message by now.
+    fn enter_line(
+        &self,
+        message: M,
+        header: Header,
+    ) -> Result<Option<(Ticket, Admission)>, SendError> {
+        let config = self.config();
+        let mut state = self.state.lock();
+        let refused = if state.closed {
+            SendError::Closed
+        } else if state.admit(header.priority.lane()) {
+            let wake = state.push(message, header);
+            drop(state);
+            call(wake);
+            return Ok(None);
+        } else if config.overflow != Overflow::Wait || state.waiting_senders() >= config.max_waiting
+        {
+            SendError::Full
+        } else {
+            let (admitted, admission) = oneshot::channel();
+            return Ok(Some((state.wait_in_line(message, header, admitted), admission)));
+        };
+        // Before the message is dropped, which runs code of its owner.
+        drop(state);
+        Err(refused)
+    }
+}
+
+#[inline]
+fn call(wake: Option<Waker>) {
+    if let Some(wake) = wake {
+        wake();
     }
 }
 
@@ -151,11 +175,7 @@ struct Place<'a, M> {
 }
 
 impl<M> Place<'_, M> {
-    async fn hold(
-        self,
-        mut admission: oneshot::Receiver<Result<(), SendError>>,
-        longest: Duration,
-    ) -> Result<(), SendError> {
+    async fn hold(self, mut admission: Admission, longest: Duration) -> Result<(), SendError> {
         if let Ok(ended) = timeout(longest, &mut admission).await {
             return ended.unwrap_or(Err(SendError::Closed));
         }

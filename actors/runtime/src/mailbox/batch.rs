@@ -1,11 +1,11 @@
 //! A batch: the next messages of an inbox in the hands of its actor.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::envelope::{Charge, Envelope};
+use super::envelope::Charge;
+use super::envelope::Envelope;
 use super::inbox::Inbox;
-use super::state::Tally;
+use super::state::{Taken, Tally};
 use crate::dead_letters::DeadReason;
 use crate::metadata::Metadata;
 
@@ -18,69 +18,94 @@ pub struct Delivery<M> {
     pub metadata: Metadata,
 }
 
-/// Messages taken out of an inbox, in the order in which they are to be handled.
+/// The right to handle the next messages of an inbox, at most as many as its configuration says.
 ///
-/// However it ends (finished, dropped by a panic, dropped with a killed handler), what was not
-/// popped returns to the front of its lanes in order, and what was popped stops counting against
-/// the bound.
+/// The messages are taken out of the inbox without being counted out one by one; however the
+/// batch ends (finished, dropped by a panic, dropped with a killed handler), what was not popped
+/// stays in front of its lanes in order, and what was popped stops counting against the bound.
 pub struct Batch<M> {
     inbox: Arc<Inbox<M>>,
-    /// None when there was nobody to take messages for.
-    queue: Option<VecDeque<Envelope<M>>>,
+    /// None when there was nothing to take, or nobody to take it for.
+    taken: Option<Taken<M>>,
+    left: usize,
+    fairness: u64,
     tally: Tally,
 }
 
 impl<M> Batch<M> {
-    pub(super) fn new(inbox: Arc<Inbox<M>>, queue: Option<VecDeque<Envelope<M>>>) -> Self {
-        Self { inbox, queue, tally: Tally::default() }
+    pub(super) fn new(inbox: Arc<Inbox<M>>, taken: Option<Taken<M>>) -> Self {
+        let config = inbox.config();
+        let (left, fairness) = (config.batch, u64::from(config.fairness));
+        Self { inbox, taken, left, fairness, tally: Tally::default() }
     }
 
-    /// The next message to handle. Expired ones become dead letters on the way.
-    pub fn pop(&mut self) -> Option<Delivery<M>> {
+    /// The next message to handle; what is known of it replaces `metadata`. Expired ones become
+    /// dead letters on the way.
+    ///
+    /// Message and metadata are moved once, from the lane to where they are used: this is the
+    /// path of every message.
+    #[inline]
+    pub fn pop_into(&mut self, metadata: &mut Metadata) -> Option<M> {
         loop {
-            let envelope = self.queue.as_mut()?.pop_front()?;
-            self.tally.popped += 1;
-            match envelope.charge {
-                Charge::Bound => self.tally.places[envelope.priority.lane()] += 1,
-                Charge::Slot => self.tally.slots += 1,
+            let lane = self.next_lane()?;
+            let taken = self.taken.as_mut()?;
+            let Envelope { message, header, .. } = taken.lanes.pop(lane)?;
+            match header.charge {
+                Charge::Bound => self.tally.places[lane] += 1,
+                Charge::Slot => self.tally.slots[lane] += 1,
             }
-            if envelope.expires.is_some_and(|expires| self.inbox.now() >= expires) {
-                self.inbox.bury(envelope, DeadReason::Expired);
+            if header.expires.is_some_and(|expires| self.inbox.now() >= expires) {
+                self.inbox.bury(message, &header, DeadReason::Expired);
                 continue;
             }
             self.tally.delivered += 1;
-            let (message, metadata) = envelope.into_parts();
-            return Some(Delivery { message, metadata });
+            metadata.priority = header.priority;
+            metadata.expires = header.expires;
+            metadata.kind = (header.kind)();
+            metadata.origin = header.origin;
+            return Some(message);
         }
     }
 
-    /// Messages not yet popped.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.queue.as_ref().map_or(0, VecDeque::len)
+    /// Like [`Batch::pop_into`], for who has no place for the metadata yet.
+    pub fn pop(&mut self) -> Option<Delivery<M>> {
+        let mut metadata = Metadata::new("");
+        let message = self.pop_into(&mut metadata)?;
+        Some(Delivery { message, metadata })
     }
 
-    /// Whether all have been popped.
+    /// Whether nothing is left to pop.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.left == 0 || self.taken.as_ref().is_none_or(|taken| taken.lanes.is_empty())
     }
 
-    /// Ends the batch: what was not popped returns, and the inbox wakes its actor again when
-    /// anything is queued. Dropping does the same; this says that it is meant.
+    /// Ends the batch: what was not popped stays queued, and the inbox wakes its actor again when
+    /// anything is. Dropping does the same; this says that it is meant.
     pub fn finish(self) {}
+
+    /// Whose turn it is: the most urgent lane, or by age; none when the batch is over.
+    #[inline]
+    fn next_lane(&mut self) -> Option<usize> {
+        let taken = self.taken.as_mut()?;
+        let urgent = taken.lanes.most_urgent()?;
+        self.left = self.left.checked_sub(1)?;
+        taken.served += 1;
+        let by_age = self.fairness > 0 && taken.served.is_multiple_of(self.fairness);
+        if by_age { taken.lanes.longest_waiting() } else { Some(urgent) }
+    }
 }
 
 impl<M> Drop for Batch<M> {
     fn drop(&mut self) {
-        if let Some(rest) = self.queue.take() {
-            self.inbox.give_back(rest, &self.tally);
+        if let Some(taken) = self.taken.take() {
+            self.inbox.give_back(taken, &self.tally);
         }
     }
 }
 
 impl<M> std::fmt::Debug for Batch<M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Batch").field("len", &self.len()).finish_non_exhaustive()
+        f.debug_struct("Batch").field("left", &self.left).finish_non_exhaustive()
     }
 }

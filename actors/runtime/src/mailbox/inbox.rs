@@ -1,6 +1,5 @@
 //! The inbox: where an actor's messages are, whether an incarnation of it runs or not.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -9,8 +8,8 @@ use tokio::time::Instant;
 
 use super::batch::Batch;
 use super::config::MailboxConfig;
-use super::envelope::Envelope;
-use super::state::{State, Tally};
+use super::envelope::Header;
+use super::state::{State, Taken, Tally};
 use crate::dead_letters::DeadReason;
 use crate::error::SendError;
 use crate::metadata::Metadata;
@@ -105,12 +104,12 @@ impl<M> Inbox<M> {
         drop(waker);
     }
 
-    /// The actor has ended for good: what is queued becomes dead letters for `reason`, senders
-    /// that wait are let go, and nothing is accepted any more.
-    pub fn close(&self, reason: DeadReason) {
-        let closing = self.state.lock().close(reason);
+    /// The actor has ended for good: what is queued becomes dead letters, senders that wait are
+    /// let go, and nothing is accepted any more.
+    pub fn close(&self) {
+        let closing = self.state.lock().close();
         for envelope in closing.queued {
-            self.bury(envelope, reason);
+            self.bury(envelope.message, &envelope.header, DeadReason::Closed);
         }
         for (envelope, admitted) in closing.waiting {
             drop(envelope);
@@ -122,13 +121,13 @@ impl<M> Inbox<M> {
 
     /// The role is taken up again after it was closed: messages are accepted as before.
     pub fn reopen(&self) {
-        self.state.lock().closed = None;
+        self.state.lock().closed = false;
     }
 
     /// Whether the actor has ended for good.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.state.lock().closed.is_some()
+        self.state.lock().closed
     }
 
     /// Hands out no messages until [`Inbox::resume`]; a batch in hand is not affected.
@@ -148,15 +147,15 @@ impl<M> Inbox<M> {
     /// the same inbox is in hand.
     #[must_use]
     pub fn take_batch(self: &Arc<Self>) -> Batch<M> {
-        let taken = self.state.lock().take();
+        let taken = self.state.lock().take(&self.config);
         Batch::new(Arc::clone(self), taken)
     }
 
-    /// Queued messages in each lane, the most urgent first; those in hand are not among them.
+    /// Messages in each lane, the most urgent first; those of a batch in hand are among them
+    /// until it ends.
     #[must_use]
     pub fn lane_depths(&self) -> [usize; Priority::COUNT] {
-        let state = self.state.lock();
-        std::array::from_fn(|lane| state.lanes.len(lane))
+        self.state.lock().queued()
     }
 
     /// Messages that count against the limits: queued or in hand, within the bound or in slots,
@@ -167,13 +166,14 @@ impl<M> Inbox<M> {
         state.room.held() + state.room.slots()
     }
 
-    /// Messages handed to the actor since the inbox was made.
+    /// Messages handed to the actor since the inbox was made, up to the end of its last batch.
     #[must_use]
     pub fn processed(&self) -> u64 {
         self.state.lock().processed
     }
 
-    /// How many messages have been accepted after the oldest queued one; none when empty.
+    /// How many messages have been accepted after the oldest one that is queued or in hand; none
+    /// when there is none.
     #[must_use]
     pub fn oldest(&self) -> Option<u64> {
         self.state.lock().oldest()
@@ -191,8 +191,10 @@ impl<M> Inbox<M> {
     }
 
     /// Tells of a message that is not handled, and drops it.
-    pub(crate) fn bury(&self, envelope: Envelope<M>, reason: DeadReason) {
-        self.tell_dead(&envelope.metadata(), reason);
+    #[cold]
+    pub(crate) fn bury(&self, message: M, header: &Header, reason: DeadReason) {
+        self.tell_dead(&header.metadata(), reason);
+        drop(message);
     }
 
     pub(super) fn tell_dead(&self, metadata: &Metadata, reason: DeadReason) {
@@ -201,8 +203,8 @@ impl<M> Inbox<M> {
         }
     }
 
-    pub(super) fn give_back(&self, rest: VecDeque<Envelope<M>>, tally: &Tally) {
-        let aftermath = self.state.lock().give_back(rest, tally);
+    pub(super) fn give_back(&self, taken: Taken<M>, tally: &Tally) {
+        let aftermath = self.state.lock().give_back(taken, tally);
         if let Some(wake) = aftermath.wake {
             wake();
         }
@@ -210,10 +212,8 @@ impl<M> Inbox<M> {
             // The sender may have gone after its message was admitted; the message stays.
             let _ = admitted.send(Ok(()));
         }
-        if let Some((undeliverable, reason)) = aftermath.undeliverable {
-            for envelope in undeliverable {
-                self.bury(envelope, reason);
-            }
+        for envelope in aftermath.undeliverable {
+            self.bury(envelope.message, &envelope.header, DeadReason::Closed);
         }
     }
 }

@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use super::envelope::{Charge, Envelope};
 use crate::priority::Priority;
 
-/// A lane that has grown beyond this many places gives memory back when the inbox runs dry.
+/// A lane that has grown beyond this many places gives memory back when it has run dry.
 const KEEP: usize = 256;
 
-/// The queued messages, FIFO within each lane.
+/// Queued messages, FIFO within each lane.
 #[derive(Debug)]
 pub(crate) struct Lanes<M> {
     queues: [VecDeque<Envelope<M>>; Priority::COUNT],
@@ -21,59 +21,38 @@ impl<M> Lanes<M> {
         Self { queues: std::array::from_fn(|_| VecDeque::new()), occupied: 0 }
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.occupied == 0
     }
 
-    pub(crate) fn len(&self, lane: usize) -> usize {
-        self.queues[lane].len()
-    }
-
+    #[inline]
     pub(crate) fn push_back(&mut self, envelope: Envelope<M>) {
-        let lane = envelope.priority.lane();
+        let lane = envelope.lane();
+        self.occupied |= 1 << lane;
         self.queues[lane].push_back(envelope);
-        self.occupied |= 1 << lane;
     }
 
-    pub(crate) fn push_front(&mut self, envelope: Envelope<M>) {
-        let lane = envelope.priority.lane();
-        self.queues[lane].push_front(envelope);
-        self.occupied |= 1 << lane;
+    /// The most urgent lane that is not empty.
+    #[inline]
+    pub(crate) fn most_urgent(&self) -> Option<usize> {
+        (self.occupied != 0).then(|| self.occupied.trailing_zeros() as usize)
     }
 
-    /// The only lane that is not empty, when there is exactly one.
-    pub(crate) fn only_lane(&self) -> Option<usize> {
-        (self.occupied.count_ones() == 1).then(|| self.occupied.trailing_zeros() as usize)
+    /// The lane whose head was accepted first.
+    pub(crate) fn longest_waiting(&self) -> Option<usize> {
+        self.heads().min().map(|(_, lane)| lane)
     }
 
-    /// Moves up to `limit` messages of one lane behind those of `out`.
-    pub(crate) fn move_front(
-        &mut self,
-        lane: usize,
-        limit: usize,
-        out: &mut VecDeque<Envelope<M>>,
-    ) {
+    /// Takes the head of `lane`.
+    #[inline]
+    pub(crate) fn pop(&mut self, lane: usize) -> Option<Envelope<M>> {
         let queue = &mut self.queues[lane];
-        if out.is_empty() && queue.len() <= limit {
-            std::mem::swap(queue, out);
-        } else {
-            out.extend(queue.drain(..limit.min(queue.len())));
+        let envelope = queue.pop_front();
+        if queue.is_empty() {
+            self.occupied &= !(1 << lane);
         }
-        self.note(lane);
-    }
-
-    /// The head of the most urgent lane.
-    pub(crate) fn pop_most_urgent(&mut self) -> Option<Envelope<M>> {
-        if self.is_empty() {
-            return None;
-        }
-        self.pop(self.occupied.trailing_zeros() as usize)
-    }
-
-    /// The head that was accepted first, whatever its lane.
-    pub(crate) fn pop_oldest(&mut self) -> Option<Envelope<M>> {
-        let (_, lane) = self.heads().min()?;
-        self.pop(lane)
+        envelope
     }
 
     /// Order of acceptance of the oldest message.
@@ -84,17 +63,39 @@ impl<M> Lanes<M> {
     /// Takes the oldest message of `lane` that occupies a place within the bound.
     pub(crate) fn shed_from(&mut self, lane: usize) -> Option<Envelope<M>> {
         let queue = &mut self.queues[lane];
-        let index = queue.iter().position(|envelope| envelope.charge == Charge::Bound)?;
+        let index = queue.iter().position(|envelope| envelope.header.charge == Charge::Bound)?;
         let envelope = queue.remove(index);
         self.note(lane);
         envelope
     }
 
-    /// Gives back the memory of a past flood; called when the inbox has run dry.
+    /// Moves messages of `newer` behind its own, at most `most` into a lane: all of a lane in one
+    /// swap where it can. A lane that has `enough` messages already waits for the next time, so
+    /// what is moved one by one stays below `enough`.
+    pub(crate) fn take_over(&mut self, newer: &mut Self, enough: usize, most: usize) {
+        for lane in 0..Priority::COUNT {
+            let (own, new) = (&mut self.queues[lane], &mut newer.queues[lane]);
+            if new.is_empty() || own.len() >= enough {
+                continue;
+            }
+            if own.len() + new.len() <= most {
+                while let Some(envelope) = own.pop_back() {
+                    new.push_front(envelope);
+                }
+                std::mem::swap(own, new);
+            } else {
+                own.extend(new.drain(..most - own.len()));
+            }
+            self.occupied |= 1 << lane;
+            newer.note(lane);
+        }
+    }
+
+    /// Gives back the memory of a past flood.
     pub(crate) fn trim(&mut self) {
-        for queue in &mut self.queues {
+        for queue in self.queues.iter_mut().filter(|queue| queue.is_empty()) {
             if queue.capacity() > KEEP {
-                queue.shrink_to(KEEP / 4);
+                *queue = VecDeque::new();
             }
         }
     }
@@ -104,12 +105,6 @@ impl<M> Lanes<M> {
             .iter()
             .enumerate()
             .filter_map(|(lane, queue)| queue.front().map(|head| (head.sequence, lane)))
-    }
-
-    fn pop(&mut self, lane: usize) -> Option<Envelope<M>> {
-        let envelope = self.queues[lane].pop_front();
-        self.note(lane);
-        envelope
     }
 
     fn note(&mut self, lane: usize) {

@@ -32,4 +32,4 @@ pub use batch::{Batch, Delivery};
 pub use config::{MailboxConfig, Overflow};
 pub use inbox::{Inbox, InboxId};
 
-pub(crate) use envelope::Envelope;
+pub(crate) use envelope::Header;

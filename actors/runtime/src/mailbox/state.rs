@@ -1,64 +1,47 @@
 //! What the inbox's lock protects. Nothing here drops a message, calls a waker or reads a clock:
 //! what is to be dropped or called is handed out, to happen after the lock.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::config::{MailboxConfig, Overflow};
-use super::envelope::{Charge, Envelope};
+use super::envelope::{Charge, Envelope, Header};
 use super::lanes::Lanes;
 use super::room::Room;
 use super::waiting::{Admitted, Ticket, WaitingSenders};
-use crate::dead_letters::DeadReason;
 use crate::priority::Priority;
 
 /// Tells the actor's cell that messages are there; once per batch.
 pub(super) type Waker = Arc<dyn Fn() + Send + Sync>;
 
-/// A batch buffer that has grown beyond this many places is not kept for the next batch.
-const KEEP: usize = 256;
-
-#[derive(Debug)]
-pub(super) struct Limits {
-    pub(super) batch: usize,
-    pub(super) fairness: u64,
-    pub(super) max_waiting: usize,
-    pub(super) overflow: Overflow,
-}
-
 pub(super) struct State<M> {
-    pub(super) lanes: Lanes<M>,
     pub(super) room: Room,
-    pub(super) closed: Option<DeadReason>,
+    pub(super) closed: bool,
     pub(super) processed: u64,
-    limits: Limits,
+    /// What has been accepted since the last batch was taken.
+    incoming: Lanes<M>,
+    /// What the last batch has left, older than the incoming of the same lane; away while a
+    /// batch is in hand.
+    parked: Option<Box<Lanes<M>>>,
+    /// Accepted and not handled yet, by lane, slots included.
+    queued: [u32; Priority::COUNT],
     waiting: Option<Box<WaitingSenders<M>>>,
     waker: Option<Waker>,
-    /// Emptied buffer of the last batch.
-    spare: VecDeque<Envelope<M>>,
     /// Order of acceptance of the next message.
     sequence: u64,
-    /// Messages ever taken and not returned; every `fairness`-th goes by age.
-    taken: u64,
-    /// How many messages the next batch takes: it follows what the last ones could handle.
-    stride: usize,
+    /// Order of acceptance of the oldest message in hand.
+    oldest_in_hand: Option<u64>,
+    /// Messages ever popped; every `fairness`-th goes by age.
+    served: u64,
     /// A wake is on its way or a batch is in hand.
     awake: bool,
     in_hand: bool,
     paused: bool,
 }
 
-/// The message is in its lane.
-pub(super) struct Accepted<M> {
-    pub(super) wake: Option<Waker>,
-    /// What gave way to it.
-    pub(super) shed: Option<Envelope<M>>,
-}
-
-/// The message is not in its lane.
-pub(super) enum Rejected<M> {
-    Full(Envelope<M>),
-    Closed(Envelope<M>),
+/// What a batch works on.
+pub(super) struct Taken<M> {
+    pub(super) lanes: Box<Lanes<M>>,
+    pub(super) served: u64,
 }
 
 /// What is left to do after the lock when a batch has ended.
@@ -66,70 +49,86 @@ pub(super) struct Aftermath<M> {
     pub(super) wake: Option<Waker>,
     pub(super) admitted: Vec<Admitted>,
     /// Returned to an inbox that has closed meanwhile.
-    pub(super) undeliverable: Option<(VecDeque<Envelope<M>>, DeadReason)>,
+    pub(super) undeliverable: Vec<Envelope<M>>,
+}
+
+/// What comes out of an inbox that closes.
+pub(super) struct Closing<M> {
+    pub(super) queued: Vec<Envelope<M>>,
+    pub(super) waiting: Vec<(Envelope<M>, Admitted)>,
+    /// Dropped after the lock: it may hold the last reference to its cell.
+    pub(super) waker: Option<Waker>,
 }
 
 /// What a batch has used up.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
+    /// Popped messages that occupied places, by lane.
     pub(super) places: [u32; Priority::COUNT],
-    pub(super) slots: u32,
+    /// Popped messages that occupied slots, by lane.
+    pub(super) slots: [u32; Priority::COUNT],
     pub(super) delivered: u32,
-    pub(super) popped: u32,
 }
 
 impl<M> State<M> {
     pub(super) fn new(config: &MailboxConfig) -> Self {
         Self {
-            lanes: Lanes::new(),
             room: Room::new(config.capacity, config.reserve, config.max_reserved),
-            closed: None,
+            closed: false,
             processed: 0,
-            limits: Limits {
-                batch: config.batch,
-                fairness: u64::from(config.fairness),
-                max_waiting: config.max_waiting,
-                overflow: config.overflow,
-            },
+            incoming: Lanes::new(),
+            parked: None,
+            queued: [0; Priority::COUNT],
             waiting: None,
             waker: None,
-            spare: VecDeque::new(),
             sequence: 0,
-            taken: 0,
-            stride: config.batch,
+            oldest_in_hand: None,
+            served: 0,
             awake: false,
             in_hand: false,
             paused: false,
         }
     }
 
-    /// Takes a message into its lane if there is room for it, or if room can be made.
-    pub(super) fn offer(&mut self, envelope: Envelope<M>) -> Result<Accepted<M>, Rejected<M>> {
-        if self.closed.is_some() {
-            return Err(Rejected::Closed(envelope));
-        }
-        let lane = envelope.priority.lane();
-        let mut shed = None;
-        if self.has_waiting(lane) || !self.room.admit(lane) {
-            shed = self.shed_for(lane);
-            if shed.is_none() {
-                return Err(Rejected::Full(envelope));
-            }
-        }
-        Ok(Accepted { wake: self.push(envelope), shed })
+    /// Takes a place in `lane`, if the inbox is open, nobody waits there and there is room.
+    #[inline]
+    pub(super) fn admit(&mut self, lane: usize) -> bool {
+        !self.closed && !self.has_waiting(lane) && self.room.admit(lane)
     }
 
-    /// Puts a sender in line; gives the message back when the line is full.
+    /// Puts a message into its lane, for which it has a place or a slot.
+    #[inline]
+    pub(super) fn push(&mut self, message: M, header: Header) -> Option<Waker> {
+        self.enqueue(message, header);
+        if self.awake { None } else { self.wake() }
+    }
+
+    /// Makes room in `lane` by taking out the oldest message of the least urgent lane that is
+    /// not more urgent and whose place helps; then takes that place.
+    pub(super) fn shed_for(&mut self, lane: usize) -> Option<Envelope<M>> {
+        let room = &self.room;
+        let envelope = (lane..Priority::COUNT)
+            .rev()
+            .filter(|&from| room.release_helps(from, lane))
+            .find_map(|from| {
+                let parked = self.parked.as_mut().and_then(|parked| parked.shed_from(from));
+                parked.or_else(|| self.incoming.shed_from(from))
+            })?;
+        self.forget(&envelope);
+        self.room.admit(lane);
+        Some(envelope)
+    }
+
+    /// Puts a sender in line behind those of its lane.
     pub(super) fn wait_in_line(
         &mut self,
-        envelope: Envelope<M>,
+        message: M,
+        header: Header,
         admitted: Admitted,
-    ) -> Result<Ticket, Envelope<M>> {
-        if self.waiting_senders() >= self.limits.max_waiting {
-            return Err(envelope);
-        }
+    ) -> Ticket {
+        let envelope = Envelope { message, header, sequence: 0 };
         let waiting = self.waiting.get_or_insert_with(|| Box::new(WaitingSenders::new()));
-        Ok(waiting.enqueue(envelope, admitted))
+        waiting.enqueue(envelope, admitted)
     }
 
     /// Takes a sender out of the line that waits no longer.
@@ -137,62 +136,49 @@ impl<M> State<M> {
         self.waiting.as_mut()?.withdraw(ticket)
     }
 
-    /// Puts a message into its lane, whatever the bound says.
-    pub(super) fn push(&mut self, mut envelope: Envelope<M>) -> Option<Waker> {
-        envelope.sequence = self.sequence;
-        self.sequence += 1;
-        self.lanes.push_back(envelope);
-        self.wake()
+    pub(super) fn waiting_senders(&self) -> usize {
+        self.waiting.as_ref().map_or(0, |waiting| waiting.len())
     }
 
-    /// The next messages in the order in which they are to be handled; none while there is
-    /// nobody to handle them.
-    pub(super) fn take(&mut self) -> Option<VecDeque<Envelope<M>>> {
+    /// Everything queued, for a batch to take its share; none when there is nothing, or nobody
+    /// to handle it.
+    pub(super) fn take(&mut self, config: &MailboxConfig) -> Option<Taken<M>> {
         if self.in_hand {
             return None;
         }
-        if self.paused || self.waker.is_none() {
-            self.awake = false;
+        self.awake = false;
+        if self.paused || self.waker.is_none() || !self.has_queued() {
             return None;
         }
+        let mut lanes = self.parked.take().unwrap_or_else(|| Box::new(Lanes::new()));
+        // Only what is not in hand can be shed, so such a mailbox hands out one batch at a time.
+        let sheds = config.overflow == Overflow::ShedOldest;
+        let most = if sheds { config.batch } else { usize::MAX };
+        lanes.take_over(&mut self.incoming, config.batch, most);
+        self.oldest_in_hand = lanes.oldest();
         self.in_hand = true;
         self.awake = true;
-        let mut batch = std::mem::take(&mut self.spare);
-        if let Some(lane) = self.lanes.only_lane() {
-            self.lanes.move_front(lane, self.stride, &mut batch);
-            self.taken += batch.len() as u64;
-        } else {
-            self.choose(&mut batch);
-        }
-        Some(batch)
+        Some(Taken { lanes, served: self.served })
     }
 
-    /// Takes back what a batch has not handled, in its order and in front of all others.
-    pub(super) fn give_back(
-        &mut self,
-        mut rest: VecDeque<Envelope<M>>,
-        tally: &Tally,
-    ) -> Aftermath<M> {
+    /// Takes back what a batch has not handled; it stays in front of all that came after it.
+    pub(super) fn give_back(&mut self, mut taken: Taken<M>, tally: &Tally) -> Aftermath<M> {
         self.in_hand = false;
         self.awake = false;
+        self.oldest_in_hand = None;
+        self.served = taken.served;
         self.processed += u64::from(tally.delivered);
-        self.adapt(tally.popped as usize, rest.len());
         self.release(tally);
-        let undeliverable = self.closed.map(|reason| (std::mem::take(&mut rest), reason));
-        for envelope in undeliverable.iter().flat_map(|(returned, _)| returned) {
-            self.forget(envelope.priority.lane(), envelope.charge);
+        let mut undeliverable = Vec::new();
+        if self.closed {
+            self.drain(&mut taken.lanes, &mut undeliverable);
         }
-        self.taken -= rest.len() as u64;
-        while let Some(envelope) = rest.pop_back() {
-            self.lanes.push_front(envelope);
+        if taken.lanes.is_empty() {
+            taken.lanes.trim();
+            self.incoming.trim();
         }
-        if rest.capacity() <= KEEP {
-            self.spare = rest;
-        }
+        self.parked = Some(taken.lanes);
         let admitted = self.admit_waiting();
-        if self.lanes.is_empty() {
-            self.lanes.trim();
-        }
         Aftermath { wake: self.wake(), admitted, undeliverable }
     }
 
@@ -217,30 +203,51 @@ impl<M> State<M> {
     }
 
     /// Ends the inbox; everything that is queued or waits in line comes out.
-    pub(super) fn close(&mut self, reason: DeadReason) -> Closing<M> {
-        self.closed = Some(reason);
+    pub(super) fn close(&mut self) -> Closing<M> {
+        self.closed = true;
         let waker = self.waker.take();
         let mut queued = Vec::new();
-        while let Some(envelope) = self.lanes.pop_most_urgent() {
-            self.forget(envelope.priority.lane(), envelope.charge);
-            queued.push(envelope);
+        if let Some(mut parked) = self.parked.take() {
+            self.drain(&mut parked, &mut queued);
         }
+        let mut incoming = std::mem::replace(&mut self.incoming, Lanes::new());
+        self.drain(&mut incoming, &mut queued);
         let waiting = self.waiting.take().map(|mut line| line.drain()).unwrap_or_default();
         Closing { queued, waiting, waker }
     }
 
-    pub(super) fn waiting_senders(&self) -> usize {
-        self.waiting.as_ref().map_or(0, |waiting| waiting.len())
+    /// Messages accepted and not handled yet, by lane.
+    pub(super) fn queued(&self) -> [usize; Priority::COUNT] {
+        self.queued.map(|count| count as usize)
     }
 
-    /// How many messages have been accepted after the oldest one that is queued.
+    /// How many messages have been accepted after the oldest one that is not handled yet.
     pub(super) fn oldest(&self) -> Option<u64> {
-        self.lanes.oldest().map(|sequence| self.sequence - 1 - sequence)
+        let parked = self.parked.as_ref().and_then(|parked| parked.oldest());
+        let oldest = [self.oldest_in_hand, parked, self.incoming.oldest()].into_iter().flatten();
+        oldest.min().map(|sequence| self.sequence - 1 - sequence)
+    }
+
+    #[inline]
+    fn enqueue(&mut self, message: M, header: Header) {
+        let sequence = self.sequence;
+        self.sequence += 1;
+        self.queued[header.priority.lane()] += 1;
+        self.incoming.push_back(Envelope { message, header, sequence });
+    }
+
+    fn has_queued(&self) -> bool {
+        !self.incoming.is_empty() || self.parked.as_ref().is_some_and(|parked| !parked.is_empty())
+    }
+
+    #[inline]
+    fn has_waiting(&self, lane: usize) -> bool {
+        self.waiting.as_ref().is_some_and(|waiting| waiting.has(lane))
     }
 
     /// A wake is due when messages are there, somebody would hear it and none is on its way.
     fn wake(&mut self) -> Option<Waker> {
-        if self.awake || self.paused || self.lanes.is_empty() {
+        if self.awake || self.paused || !self.has_queued() {
             return None;
         }
         let waker = self.waker.clone()?;
@@ -248,77 +255,40 @@ impl<M> State<M> {
         Some(waker)
     }
 
-    fn has_waiting(&self, lane: usize) -> bool {
-        self.waiting.as_ref().is_some_and(|waiting| waiting.has(lane))
-    }
-
-    fn choose(&mut self, batch: &mut VecDeque<Envelope<M>>) {
-        while batch.len() < self.stride {
-            self.taken += 1;
-            let by_age =
-                self.limits.fairness > 0 && self.taken.is_multiple_of(self.limits.fairness);
-            let next = if by_age { self.lanes.pop_oldest() } else { self.lanes.pop_most_urgent() };
-            let Some(envelope) = next else {
-                self.taken -= 1;
-                return;
-            };
-            batch.push_back(envelope);
-        }
-    }
-
-    /// A handler that suspends ends its batch, so taking many for it would be wasted work.
-    fn adapt(&mut self, popped: usize, left: usize) {
-        let stride = if left > 0 { popped } else { self.stride * 2 };
-        self.stride = stride.clamp(1, self.limits.batch);
-    }
-
     fn release(&mut self, tally: &Tally) {
-        for (lane, &count) in tally.places.iter().enumerate().filter(|(_, count)| **count > 0) {
-            self.room.release(lane, count);
+        for lane in 0..Priority::COUNT {
+            let (places, slots) = (tally.places[lane], tally.slots[lane]);
+            self.queued[lane] -= places + slots;
+            self.room.release(lane, places);
+            self.room.release_slots(slots);
         }
-        self.room.release_slots(tally.slots);
     }
 
-    fn forget(&mut self, lane: usize, charge: Charge) {
-        match charge {
+    /// Gives back what a message occupied that is not going to be handled.
+    fn forget(&mut self, envelope: &Envelope<M>) {
+        let lane = envelope.lane();
+        self.queued[lane] -= 1;
+        match envelope.header.charge {
             Charge::Bound => self.room.release(lane, 1),
             Charge::Slot => self.room.release_slots(1),
+        }
+    }
+
+    fn drain(&mut self, lanes: &mut Lanes<M>, into: &mut Vec<Envelope<M>>) {
+        while let Some(envelope) = lanes.most_urgent().and_then(|lane| lanes.pop(lane)) {
+            self.forget(&envelope);
+            into.push(envelope);
         }
     }
 
     fn admit_waiting(&mut self) -> Vec<Admitted> {
         let mut admitted = Vec::new();
         let Some(mut waiting) = self.waiting.take() else { return admitted };
-        while let Some((mut envelope, sender)) = waiting.admit(&mut self.room) {
-            envelope.sequence = self.sequence;
-            self.sequence += 1;
-            self.lanes.push_back(envelope);
+        while let Some((envelope, sender)) = waiting.admit(&mut self.room) {
+            self.enqueue(envelope.message, envelope.header);
             admitted.push(sender);
         }
         self.waiting = Some(waiting);
         admitted
     }
-
-    /// Makes room in `lane` under the policy `shed_oldest`, and takes it.
-    fn shed_for(&mut self, lane: usize) -> Option<Envelope<M>> {
-        if self.limits.overflow != Overflow::ShedOldest {
-            return None;
-        }
-        let (room, lanes) = (&self.room, &mut self.lanes);
-        let envelope = (lane..Priority::COUNT)
-            .rev()
-            .filter(|&from| room.release_helps(from, lane))
-            .find_map(|from| lanes.shed_from(from))?;
-        self.room.release(envelope.priority.lane(), 1);
-        self.room.admit(lane);
-        Some(envelope)
-    }
-}
-
-/// What comes out of an inbox that closes.
-pub(super) struct Closing<M> {
-    pub(super) queued: Vec<Envelope<M>>,
-    pub(super) waiting: Vec<(Envelope<M>, Admitted)>,
-    /// Dropped after the lock: it may hold the last reference to its cell.
-    pub(super) waker: Option<Waker>,
 }

@@ -50,7 +50,7 @@ impl<M> WaitingSenders<M> {
     }
 
     pub(crate) fn enqueue(&mut self, envelope: Envelope<M>, admitted: Admitted) -> Ticket {
-        let lane = envelope.priority.lane();
+        let lane = envelope.lane();
         let number = self.numbers;
         self.numbers += 1;
         self.lanes[lane].push_back(Waiting { number, envelope, admitted });

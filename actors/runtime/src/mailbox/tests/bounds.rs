@@ -67,6 +67,23 @@ fn the_more_urgent_are_never_shed_for_the_less_urgent() {
 }
 
 #[test]
+fn what_is_in_hand_is_not_shed_and_is_at_most_a_batch() {
+    let config = MailboxConfig { batch: 4, ..small(Overflow::ShedOldest) };
+    let rig = Rig::attached(config);
+    for message in 0..12 {
+        rig.put(Priority::Normal, message);
+    }
+    let mut batch = rig.inbox.take_batch();
+    for message in 12..30 {
+        assert!(rig.put(Priority::Normal, message), "there is always something to shed");
+    }
+    assert_eq!(rest(&mut batch), [0, 1, 2, 3]);
+    batch.finish();
+    assert_eq!(rig.drain(), (22..30).collect::<Vec<_>>());
+    assert_eq!(rig.inbox.depth(), 0);
+}
+
+#[test]
 fn a_permit_holds_a_slot_although_the_mailbox_is_full() {
     let rig = Rig::attached(small(Overflow::ShedOldest));
     let permit = rig.address.reserve().unwrap();

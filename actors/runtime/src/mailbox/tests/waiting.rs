@@ -68,7 +68,7 @@ async fn the_end_of_the_receiver_lets_waiting_senders_go() {
     rig.fill(Priority::Normal);
     let mut waiting = Box::pin(rig.address.send(9));
     assert!((&mut waiting).now_or_never().is_none());
-    rig.inbox.close(DeadReason::Closed);
+    rig.inbox.close();
     assert_eq!(waiting.await, Err(SendError::Closed));
     assert_eq!(rig.dead(DeadReason::Closed), 4, "the queued ones; the sender kept the fifth");
 }
