@@ -217,16 +217,29 @@ pub enum OpenError {
 #[error(
     "damaged log: {file} at offset {offset}, where record {position} should stand: {reason}. \
      Nothing was changed. Restore the folder from a backup or a replica. To give up record \
-     {position} and all after it instead: keep a copy, cut the file at that offset \
-     (truncate -s {offset} {file}), remove the segments after it and the file `mark` beside it"
+     {position} and all after it instead: keep a copy, {}, and remove the segments after it and \
+     the file `mark` beside it",
+    self.cut()
 )]
 pub struct Damage {
     /// The segment's file.
     pub file: String,
-    /// Where the record should begin.
+    /// Where the record should begin; 0 when the segment's header isn't sound.
     pub offset: u64,
     /// Which record should stand there.
     pub position: Position,
     /// How it is known that this isn't merely the unfinished end of the log.
     pub reason: String,
+}
+
+impl Damage {
+    /// How to give up the rest of the file.
+    fn cut(&self) -> String {
+        match self {
+            Self { file, offset: 0, .. } => format!("remove {file}"),
+            Self { file, offset, .. } => {
+                format!("cut the file there (truncate -s {offset} {file})")
+            }
+        }
+    }
 }

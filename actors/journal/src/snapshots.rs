@@ -52,19 +52,32 @@ pub(crate) struct Snapshots {
 }
 
 impl Snapshots {
-    /// The snapshots that are there; what a crash left unfinished is removed.
+    /// The snapshots that are there. What a crash left unfinished is removed, and so is what is
+    /// after `last`, the end of the log: it holds records that someone gave up, and their positions
+    /// will be those of others.
     ///
     /// # Errors
     /// When the folder can't be read.
-    pub(crate) fn open(disk: Arc<dyn Disk>, log_id: LogId, limit: u64) -> io::Result<Self> {
+    pub(crate) fn open(
+        disk: Arc<dyn Disk>,
+        log_id: LogId,
+        limit: u64,
+        last: Position,
+    ) -> io::Result<Self> {
         let mut kept: HashMap<Stream, Vec<Position>> = HashMap::new();
         for entry in disk.list(SNAPSHOTS)? {
-            if let Some((stream, at)) = parse(&entry.name) {
-                kept.entry(stream).or_default().push(at);
-            } else if entry.name.ends_with(TEMPORARY) {
-                disk.remove(&format!("{SNAPSHOTS}/{}", entry.name))?;
+            let path = format!("{SNAPSHOTS}/{}", entry.name);
+            match parse(&entry.name) {
+                Some((stream, at)) if at <= last => kept.entry(stream).or_default().push(at),
+                Some(_) => {
+                    tracing::warn!(path, last = last.0, "a snapshot is ahead of the log: removed");
+                    disk.remove(&path)?;
+                }
+                None if entry.name.ends_with(TEMPORARY) => disk.remove(&path)?,
+                None => {}
             }
         }
+        disk.sync_folder(SNAPSHOTS)?;
         kept.values_mut().for_each(|positions| positions.sort_unstable());
         Ok(Self { disk, log_id, limit, kept: Mutex::new(kept), writing: Mutex::new(()) })
     }
@@ -104,20 +117,19 @@ impl Snapshots {
         Ok(())
     }
 
-    /// The newest snapshot that is sound and not after `last`. `None` when none is, and
-    /// `log_holds_all` says that the log has every record of the stream.
+    /// The newest snapshot that is sound. `None` when none is, and `log_holds_all` says that the
+    /// log has every record of the stream.
     ///
     /// # Errors
     /// [`SnapshotError::Damaged`] when none is sound and the log can't replace it.
     pub(crate) fn load(
         &self,
         stream: &Stream,
-        last: Position,
         log_holds_all: bool,
     ) -> Result<Option<Snapshot>, SnapshotError> {
         let mut newest_fault = None;
         for at in self.positions(stream).into_iter().rev() {
-            match self.read(stream, at, last) {
+            match self.read(stream, at) {
                 Ok(snapshot) => return Ok(Some(snapshot)),
                 Err(reason) => {
                     tracing::error!(%stream, at = at.0, reason, "a snapshot is not sound");
@@ -136,10 +148,7 @@ impl Snapshots {
         self.kept.lock().get(stream).cloned().unwrap_or_default()
     }
 
-    fn read(&self, stream: &Stream, at: Position, last: Position) -> Result<Snapshot, String> {
-        if at > last {
-            return Err(format!("it is at {at}, but the log ends at {last}"));
-        }
+    fn read(&self, stream: &Stream, at: Position) -> Result<Snapshot, String> {
         let path = format!("{SNAPSHOTS}/{}", name(stream, at));
         let most = self.limit.saturating_add((HEAD_BYTES + STREAM_NAME_LIMIT) as u64);
         let bytes = match read_whole(&*self.disk, &path, most) {

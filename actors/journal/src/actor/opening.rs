@@ -48,7 +48,8 @@ impl Opening {
         let birth = Birth { log_id: self.log_id, segment_bytes, now_us: self.now_us };
         let log = open_log(&*disk, &birth)?;
         let limit = self.config.max_snapshot_bytes;
-        let snapshots = Snapshots::open(Arc::clone(&disk), log.log_id, limit)
+        let last = log.end.next.previous();
+        let snapshots = Snapshots::open(Arc::clone(&disk), log.log_id, limit, last)
             .map_err(io_error(&*disk, "list", SNAPSHOTS))?;
         let blobs = Blobs::new(Arc::clone(&disk), self.config.max_blob_bytes);
         let key = LogKey::new(&log.log_id);

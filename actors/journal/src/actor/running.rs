@@ -230,11 +230,10 @@ impl Running {
 
     fn load_snapshot(&mut self, request: Request<LoadSnapshot>, ctx: &mut Context<JournalActor>) {
         let (LoadSnapshot { stream }, reply) = request.into_parts();
-        let last = self.machine.last();
         let version = self.machine.heads().version(&stream).unwrap_or(0);
         let all = self.catalog.holds_all(&stream, version);
         let refusal = Err(SnapshotError::Overloaded);
-        self.jobs.run(ctx, reply, refusal, move |store| store.snapshots.load(&stream, last, all));
+        self.jobs.run(ctx, reply, refusal, move |store| store.snapshots.load(&stream, all));
     }
 
     fn truncate(&mut self, request: Request<Truncate>, ctx: &mut Context<JournalActor>) {

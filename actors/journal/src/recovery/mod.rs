@@ -133,6 +133,8 @@ fn finish(disk: &dyn Disk, scan: Scan, marked: Position) -> Result<OpenLog, Open
         write_again(&*file, group, end.offset).map_err(io_error(disk, "sync", &path))?;
     }
     remove_leftovers(disk)?;
+    // The newest segment's name may not be durable yet if the last process failed there.
+    disk.sync_folder(LOG).map_err(io_error(disk, "sync", LOG))?;
     let mark = open_mark(disk, scan.log_id, end.next.previous());
     let (heads, catalog) = (scan.heads, scan.catalog);
     Ok(OpenLog { log_id: scan.log_id, heads, catalog, end, file, mark, cut_bytes })

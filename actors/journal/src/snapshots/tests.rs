@@ -6,7 +6,7 @@ use crate::simulated::SimulatedDisk;
 const TASKS: Stream = Stream::new("tasks");
 
 fn open(disk: &SimulatedDisk) -> Snapshots {
-    Snapshots::open(Arc::new(disk.clone()), [7; 16], 1_000).unwrap()
+    Snapshots::open(Arc::new(disk.clone()), [7; 16], 1_000, Position(99)).unwrap()
 }
 
 fn snapshot(at: u64, state: &[u8]) -> SaveSnapshot {
@@ -15,7 +15,7 @@ fn snapshot(at: u64, state: &[u8]) -> SaveSnapshot {
 }
 
 fn loaded(snapshots: &Snapshots) -> Option<(u64, Vec<u8>)> {
-    let snapshot = snapshots.load(&TASKS, Position(99), false).unwrap();
+    let snapshot = snapshots.load(&TASKS, false).unwrap();
     snapshot.map(|snapshot| (snapshot.at.0, snapshot.bytes.to_vec()))
 }
 
@@ -61,21 +61,30 @@ fn a_damaged_newest_falls_back_to_the_one_before_at_each_byte() {
 fn without_a_sound_one_the_log_must_hold_all() {
     let disk = SimulatedDisk::new(1);
     let snapshots = open(&disk);
-    assert_eq!(snapshots.load(&TASKS, Position(9), true), Ok(None));
+    assert_eq!(snapshots.load(&TASKS, true), Ok(None));
     snapshots.save(&snapshot(1, b"state")).unwrap();
     disk.flip(&path(1), 60, 1);
-    assert_eq!(snapshots.load(&TASKS, Position(9), true), Ok(None));
-    let damaged = snapshots.load(&TASKS, Position(9), false);
+    assert_eq!(snapshots.load(&TASKS, true), Ok(None));
+    let damaged = snapshots.load(&TASKS, false);
     assert!(matches!(damaged, Err(SnapshotError::Damaged { .. })));
 }
 
 #[test]
-fn a_snapshot_ahead_of_the_log_or_of_another_log_is_not_used() {
+fn a_snapshot_ahead_of_the_log_is_removed_before_its_position_is_used_again() {
+    let disk = SimulatedDisk::new(1);
+    open(&disk).save(&snapshot(4, b"sound")).unwrap();
+    open(&disk).save(&snapshot(5, b"given up")).unwrap();
+    let at = |last| Snapshots::open(Arc::new(disk.clone()), [7; 16], 1_000, Position(last));
+    at(4).unwrap();
+    assert_eq!(loaded(&at(9).unwrap()), Some((4, b"sound".to_vec())));
+}
+
+#[test]
+fn a_snapshot_of_another_log_is_not_used() {
     let disk = SimulatedDisk::new(1);
     open(&disk).save(&snapshot(5, b"state")).unwrap();
-    assert_eq!(open(&disk).load(&TASKS, Position(4), true), Ok(None));
-    let other = Snapshots::open(Arc::new(disk), [8; 16], 1_000).unwrap();
-    assert_eq!(other.load(&TASKS, Position(9), true), Ok(None));
+    let other = Snapshots::open(Arc::new(disk), [8; 16], 1_000, Position(99)).unwrap();
+    assert_eq!(other.load(&TASKS, true), Ok(None));
 }
 
 #[test]
@@ -95,8 +104,9 @@ fn a_crash_or_a_full_disk_leaves_what_was_there() {
         println!("seed {seed}");
         let disk = SimulatedDisk::new(seed);
         open(&disk).save(&snapshot(1, b"old")).unwrap();
+        let snapshots = open(&disk);
         disk.crash_at(1 + seed % 8);
-        let saved = open(&disk).save(&snapshot(2, &[2; 900]));
+        let saved = snapshots.save(&snapshot(2, &[2; 900]));
         disk.crash();
         let loaded = loaded(&open(&disk)).unwrap().0;
         assert!(loaded == 2 || (loaded == 1 && saved.is_err()), "{saved:?}, {loaded}");
