@@ -42,6 +42,9 @@ enum Stepped {
     Durable(Result<Vec<AgentCard>, AskError>),
     /// Go on bringing agents back.
     Restore,
+    /// The actor of this name has ended in order: for good, if its address is closed. When the
+    /// host itself is stopping this is heard by its next incarnation, whose agents are new.
+    Ended(Arc<str>, String),
 }
 
 /// Why an agent was started, and who is to be told.
@@ -72,7 +75,7 @@ impl Purpose {
 }
 
 /// The dynamic supervisor of all agents of a node.
-pub struct AgentHost {
+pub(super) struct AgentHost {
     settings: HostSettings,
     roster: Roster,
     /// By the name of their actor, `id@version`.
@@ -321,11 +324,16 @@ impl AgentHost {
                 self.ask_durable(ctx);
             }
             Stepped::Restore => self.restore(ctx),
+            Stepped::Ended(name, reason) => self.ended(&name, reason),
         }
     }
 
-    /// The actor of an agent has ended for good: it was retired.
-    fn ended(&mut self, key: AgentKey, reason: String) {
+    /// The actor of an agent has ended for good, unless it is back: it was retired or stopped.
+    fn ended(&mut self, name: &str, reason: String) {
+        if self.agents.get(name).is_none_or(|(_, address)| !address.is_closed()) {
+            return;
+        }
+        let Some((key, _)) = self.agents.remove(name) else { return };
         self.roster.remove(&key);
         if let Ok(permit) = self.settings.registry.reserve() {
             permit.send(RegistryMessage::Ended { key, reason });
@@ -372,13 +380,13 @@ impl Actor for AgentHost {
     async fn child_event(
         &mut self,
         event: ChildEvent,
-        _ctx: &mut Context<Self>,
+        ctx: &mut Context<Self>,
     ) -> Result<(), ActorError> {
         if let ChildEvent::Exited { name, reason } = event
             && reason.is_normal()
-            && let Some((key, _)) = self.agents.remove(&*name)
+            && let Ok(permit) = ctx.address().reserve()
         {
-            self.ended(key, reason.to_string());
+            permit.send(HostMessage::Own(Step(Stepped::Ended(name, reason.to_string()))));
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::registry::seam::JournalMessage;
+use synod_journal::JournalMessage;
 use synod_runtime::{Address, Strategy, Supervisor, SupervisorSpec};
 
 use super::messages::{HostError, HostMessage};

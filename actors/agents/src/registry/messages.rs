@@ -296,7 +296,7 @@ pub enum RegistryMessage {
         reason: String,
     },
     /// From the registry to itself.
-    Own(super::Step),
+    Own(super::shell::Step),
 }
 
 requests!(RegistryMessage {

@@ -20,7 +20,6 @@ mod listeners;
 mod machine;
 mod messages;
 mod records;
-pub mod seam;
 mod shell;
 #[cfg(test)]
 mod tests;
@@ -30,4 +29,4 @@ pub use messages::{
     ListAgents, Listener, RegisterAgent, RegisterError, Registered, RegistryMessage, RetireAgent,
     RetireError, SetAgentStatus, SetStatusError, ShowAgent, UnknownAgent,
 };
-pub use shell::{RegistryActor, Step};
+pub use shell::RegistryActor;

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use synod_journal::{Committed, Position};
+use synod_journal::{Committed, JournalMessage, Position};
 use synod_runtime::{Actor, ActorError, Address, Context, MailboxConfig, Priority, Spec};
 
 use super::durable::Pending;
 use super::listeners::Listeners;
 use super::machine::{Command, Moment, Order, Registry};
 use super::messages::{AgentPage, DurableCards, RegistryMessage, ShowAgent};
-use super::seam::JournalMessage;
 use crate::config::AgentsConfig;
 use crate::messages::AgentMessage;
 

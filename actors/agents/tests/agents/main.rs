@@ -2,10 +2,10 @@
 //! behave, misbehave and fail.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails, and an agent crashes, by one")]
 
-// mod fleet;
+mod fleet;
 mod lifecycle;
-// mod process;
-// mod registry;
-// mod remote;
+mod process;
+mod registry;
+mod remote;
 mod stage;
 mod threads;

@@ -31,18 +31,17 @@ pub(crate) struct Stage {
 impl Stage {
     /// A node without a journal.
     pub(crate) async fn new(config: AgentsConfig) -> Self {
-        Self::with(config, Vec::new()).await
+        let settings = AgentsSettings { config, ..AgentsSettings::default() };
+        Self::with(settings).await
     }
 
-    /// A node with agents of its configuration, and perhaps a journal.
-    pub(crate) async fn with(config: AgentsConfig, agents: Vec<Arc<dyn AgentFactory>>) -> Self {
-        silence_provoked_panics();
-        let seed = Seed::from_env();
-        let system = System::builder()
-            .clock(VirtualTime::new())
-            .entropy(synod_runtime::SeededEntropy::new(seed.value()))
-            .build();
-        let settings = AgentsSettings { config, agents, ..AgentsSettings::default() };
+    /// A node with these settings.
+    pub(crate) async fn with(settings: AgentsSettings) -> Self {
+        Self::on(system(), settings).await
+    }
+
+    /// The agents of these settings on a node that is there already.
+    pub(crate) async fn on(system: System, settings: AgentsSettings) -> Self {
         let AgentsTree { supervisor, registry, host } = AgentsTree::new(settings).unwrap();
         system.start(supervisor.into_spec("agents")).await.unwrap();
         Self { system, registry, host }
@@ -89,6 +88,14 @@ impl Stage {
             sleep(Duration::from_millis(5)).await;
         }
     }
+}
+
+/// A kernel on the test's time and with its seed.
+pub(crate) fn system() -> System {
+    silence_provoked_panics();
+    let seed = Seed::from_env();
+    let entropy = synod_runtime::SeededEntropy::new(seed.value());
+    System::builder().clock(VirtualTime::new()).entropy(entropy).build()
 }
 
 /// Asks for health.
