@@ -1,0 +1,151 @@
+//! The agent itself: one POST for one assignment.
+
+use std::sync::Arc;
+
+use reqwest::Client;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use synod_agents::{
+    Agent, AgentCard, AgentContext, AgentError, AgentKind, Assignment, JSON, KindFactory, Payload,
+    WorkOrder, factory,
+};
+use tokio::time::Instant;
+
+use super::answer;
+use super::client;
+use super::config::{HttpAgentConfig, HttpConfig};
+use super::endpoint::{Endpoint, EndpointRefused};
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const DEADLINE: HeaderName = HeaderName::from_static("synod-deadline-ms");
+
+/// Why an agent of kind `http` could not be made; nothing was.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpAgentError {
+    /// The card is of another kind.
+    #[error("expected a card of kind http, got {0}")]
+    Kind(AgentKind),
+    /// The card's endpoint is none that may be called.
+    #[error("endpoint: {0}")]
+    Endpoint(#[from] EndpointRefused),
+    /// A header can't be sent.
+    #[error("headers: {0}")]
+    Headers(String),
+    /// The system's certificates could not be read.
+    #[error("the HTTP client could not be built: {0}")]
+    Client(#[from] reqwest::Error),
+}
+
+/// An agent that is an HTTP endpoint. Clones share their connections.
+#[derive(Debug, Clone)]
+pub struct HttpAgent {
+    card: AgentCard,
+    endpoint: Endpoint,
+    headers: HeaderMap,
+    client: Client,
+    max_response_bytes: usize,
+}
+
+impl HttpAgent {
+    /// An agent from its card; its endpoint is checked now, and each address of its host again
+    /// whenever it is called.
+    ///
+    /// # Errors
+    /// [`HttpAgentError`] names what was expected.
+    pub fn new(card: AgentCard, config: &HttpConfig) -> Result<Self, HttpAgentError> {
+        if card.kind != AgentKind::Http {
+            return Err(HttpAgentError::Kind(card.kind));
+        }
+        let endpoint: Endpoint = card.endpoint.as_deref().unwrap_or_default().parse()?;
+        let client = client::build(&endpoint, config)?;
+        let max_response_bytes = config.max_response_bytes;
+        Ok(Self { card, endpoint, headers: HeaderMap::new(), client, max_response_bytes })
+    }
+
+    /// An agent that the configuration names.
+    ///
+    /// # Errors
+    /// [`HttpAgentError`] names what was expected.
+    pub fn configured(
+        agent: &HttpAgentConfig,
+        config: &HttpConfig,
+    ) -> Result<Self, HttpAgentError> {
+        let headers = client::headers(&agent.headers).map_err(HttpAgentError::Headers)?;
+        Ok(Self { headers, ..Self::new(agent.card(), config)? })
+    }
+
+    /// Posts the work and reads the answer; dropped, it closes the connection.
+    async fn call(&self, work: &Assignment, deadline: Instant) -> Result<Payload, AgentError> {
+        let now = Instant::now();
+        let left = deadline.saturating_duration_since(now).as_millis();
+        let mut order = WorkOrder::new(work, now.into_std());
+        // The agent's own limit may come before the task's deadline.
+        order.deadline_ms = u64::try_from(left).unwrap_or(u64::MAX);
+        let body = serde_json::to_vec(&order)
+            .map_err(|why| AgentError::invalid_input(format!("the work is not JSON: {why}")))?;
+        let request = self
+            .client
+            .post(self.endpoint.url().clone())
+            .headers(self.headers.clone())
+            .headers(headers(&order))
+            .body(body);
+        let response = request.send().await.map_err(|why| answer::unsent(&why))?;
+        answer::read(response, self.max_response_bytes).await
+    }
+}
+
+/// Makes agents of kind `http` from their cards alone: what the host of agents needs so that they
+/// can be registered at run time.
+#[must_use]
+pub fn kind_factory(config: HttpConfig) -> KindFactory {
+    Arc::new(move |card| {
+        let agent = HttpAgent::new(card.clone(), &config);
+        let agent = agent.map_err(|why| AgentError::refused(why.to_string()))?;
+        Ok(factory(move || agent.clone()))
+    })
+}
+
+/// Headers that every request has; the same facts are in the body.
+fn headers(order: &WorkOrder) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+    headers.insert(ACCEPT, HeaderValue::from_static(JSON));
+    headers.insert(DEADLINE, HeaderValue::from(order.deadline_ms));
+    if let Ok(key) = HeaderValue::try_from(&order.idempotency_key) {
+        headers.insert(IDEMPOTENCY_KEY, key);
+    }
+    if let Some(Ok(trace)) = order.traceparent.as_ref().map(HeaderValue::try_from) {
+        headers.insert(TRACEPARENT, trace);
+    }
+    headers
+}
+
+impl Agent for HttpAgent {
+    fn card(&self) -> AgentCard {
+        self.card.clone()
+    }
+
+    async fn perform(
+        &mut self,
+        work: Assignment,
+        ctx: &mut AgentContext,
+    ) -> Result<Payload, AgentError> {
+        let deadline = ctx.deadline();
+        let stop = ctx.cancelled();
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => Err(if Instant::now() >= deadline {
+                AgentError::timeout("the endpoint did not answer in time")
+            } else {
+                AgentError::cancelled("cancelled; the connection was closed")
+            }),
+            () = tokio::time::sleep_until(deadline) => {
+                Err(AgentError::timeout("the endpoint did not answer in time"))
+            }
+            outcome = self.call(&work, deadline) => outcome,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
