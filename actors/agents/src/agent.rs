@@ -94,8 +94,8 @@ pub type AgentSource = Arc<dyn Fn() -> Box<dyn DynAgent> + Send + Sync>;
 
 /// Where the instances of an agent come from; what the host of agents is given.
 pub trait AgentFactory: Send + Sync + 'static {
-    /// The card of the agent.
-    fn card(&self) -> AgentCard;
+    /// The card of the agent. Constant.
+    fn card(&self) -> Arc<AgentCard>;
 
     /// Called when the agent's actor starts, and again when it restarts. What the instances
     /// share (a child process, a connection) is started here, as a child of that actor.
@@ -117,7 +117,7 @@ pub trait AgentFactory: Send + Sync + 'static {
 
 /// The factory of agents that live in the node and share nothing.
 struct NativeFactory<F> {
-    card: AgentCard,
+    card: Arc<AgentCard>,
     create: Arc<F>,
 }
 
@@ -126,8 +126,8 @@ where
     F: Fn() -> A + Send + Sync + 'static,
     A: Agent,
 {
-    fn card(&self) -> AgentCard {
-        self.card.clone()
+    fn card(&self) -> Arc<AgentCard> {
+        Arc::clone(&self.card)
     }
 
     fn open(&self, _ctx: &mut Context<AgentActor>) -> Result<AgentSource, ActorError> {
@@ -142,6 +142,6 @@ where
     F: Fn() -> A + Send + Sync + 'static,
     A: Agent,
 {
-    let card = create().card();
+    let card = Arc::new(create().card());
     Arc::new(NativeFactory { card, create: Arc::new(create) })
 }

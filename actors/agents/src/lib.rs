@@ -55,7 +55,7 @@ pub use config::{AgentsConfig, Undelivered};
 pub use context::{AgentContext, AgentState};
 pub use error::{AgentError, AgentErrorKind};
 pub use host::{
-    AddAgent, AgentsSettings, AgentsTree, ConnectAgent, HostError, HostMessage, KindFactory,
+    AddAgent, AgentHost, ConnectAgent, HostError, HostMessage, HostSettings, KindFactory,
     StartAgent,
 };
 pub use id::{AgentId, AgentKey, InvalidAgentId};

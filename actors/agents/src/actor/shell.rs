@@ -34,7 +34,7 @@ const WORKER: &str = "worker-";
 /// What every incarnation of an agent's actor begins with.
 pub(crate) struct Hosting {
     pub(crate) card: Arc<AgentCard>,
-    pub(crate) schemas: Arc<Schemas>,
+    pub(crate) schemas: Schemas,
     pub(crate) factory: Arc<dyn AgentFactory>,
     pub(crate) registry: Address<RegistryMessage>,
     pub(crate) config: Arc<AgentsConfig>,
@@ -45,7 +45,7 @@ pub(crate) struct Hosting {
 }
 
 impl Hosting {
-    fn grace(&self) -> Duration {
+    pub(super) fn grace(&self) -> Duration {
         Duration::from_millis(self.card.limits.grace_ms.unwrap_or(self.config.grace_ms))
     }
 }
@@ -75,8 +75,7 @@ pub struct AgentActor {
 }
 
 impl AgentActor {
-    pub(crate) fn spec(hosting: Arc<Hosting>) -> Spec<Self> {
-        let name = hosting.card.key().to_string();
+    pub(crate) fn spec(name: Arc<str>, hosting: Arc<Hosting>) -> Spec<Self> {
         let config = &hosting.config;
         // Beyond the grace of its workers it needs a moment to stop itself.
         let shutdown = hosting.grace() + Duration::from_secs(2);
@@ -153,7 +152,7 @@ impl AgentActor {
         let Some(workplace) = self.workplace.clone() else {
             return Err(AgentError::unavailable("the agent starts"));
         };
-        let shutdown = workplace.grace + Duration::from_secs(1);
+        let shutdown = self.hosting.grace() + Duration::from_secs(1);
         let spec =
             Spec::new(format!("{WORKER}{slot}"), move || Worker::new(slot, Arc::clone(&workplace)))
                 .mailbox(MailboxConfig::bounded(16))
@@ -273,12 +272,9 @@ impl Actor for AgentActor {
     async fn start(&mut self, ctx: &mut Context<Self>) -> Result<(), ActorError> {
         let source = self.hosting.factory.open(ctx)?;
         self.workplace = Some(Arc::new(Workplace {
-            card: Arc::clone(&self.hosting.card),
-            schemas: Arc::clone(&self.hosting.schemas),
+            hosting: Arc::clone(&self.hosting),
             source,
             abandoned: Arc::clone(&self.abandoned),
-            start_timeout: Duration::from_millis(self.hosting.config.start_timeout_ms),
-            grace: self.hosting.grace(),
         }));
         self.tell_registry();
         Ok(())

@@ -12,6 +12,7 @@ use tracing::Instrument;
 
 use super::desk::Slot;
 use super::report::{Report, Reported};
+use super::shell::Hosting;
 use crate::agent::{AgentSource, DynAgent};
 use crate::blocking::AbandonedThreads;
 use crate::card::AgentCard;
@@ -20,19 +21,15 @@ use crate::error::AgentError;
 use crate::messages::{AgentMessage, Perform};
 use crate::payload::Payload;
 use crate::progress::Progress;
-use crate::schema::Schemas;
 use crate::work::{Assignment, Performed};
 
 type Outcome = Result<Performed, AgentError>;
 
 /// What the workers of one agent have in common.
 pub(super) struct Workplace {
-    pub(super) card: Arc<AgentCard>,
-    pub(super) schemas: Arc<Schemas>,
+    pub(super) hosting: Arc<Hosting>,
     pub(super) source: AgentSource,
     pub(super) abandoned: Arc<AbandonedThreads>,
-    pub(super) start_timeout: Duration,
-    pub(super) grace: Duration,
 }
 
 /// One assignment on its way to a worker.
@@ -70,8 +67,8 @@ impl Worker {
         answer: &mut Answer,
     ) -> Result<(), AgentError> {
         let workplace = Arc::clone(&self.workplace);
-        let capability = capability_of(&workplace.card, &work).map(str::to_owned);
-        if let Err(error) = check_input(&workplace, capability.as_deref(), &work) {
+        let capability = capability_of(&workplace.hosting.card, &work).map(str::to_owned);
+        if let Err(error) = check_input(&workplace.hosting, capability.as_deref(), &work) {
             answer.give(Err(error));
             return Ok(());
         }
@@ -82,19 +79,19 @@ impl Worker {
                 return Err(error);
             }
         };
-        let limit = Instant::now() + workplace.card.limits.perform_timeout();
+        let limit = Instant::now() + workplace.hosting.card.limits.perform_timeout();
         let deadline = work.deadline.min(limit);
         let threads = Arc::clone(&workplace.abandoned);
         let mut ctx = AgentContext::new(&work, deadline, stop.clone(), progress, threads);
         let performing = instance.perform_boxed(work, &mut ctx);
-        let end = run(performing, &stop, deadline, workplace.grace, answer).await;
+        let end = run(performing, &stop, deadline, workplace.hosting.grace(), answer).await;
         // An instance whose work was dropped midway is dropped too: nobody knows its state.
         if let End::Returned(_) = &end {
             self.instance = Some(instance);
         }
         let outcome = end.outcome().and_then(|payload| {
             if let Some(name) = &capability {
-                workplace.schemas.check_output(name, &payload)?;
+                workplace.hosting.schemas.check_output(name, &payload)?;
             }
             Ok(Performed { payload, state: ctx.state.take_saved() })
         });
@@ -108,7 +105,9 @@ impl Worker {
             return Ok(instance);
         }
         let mut instance = (self.workplace.source)();
-        match timeout(self.workplace.start_timeout, instance.start_boxed()).await {
+        let config = &self.workplace.hosting.config;
+        let limit = Duration::from_millis(config.start_timeout_ms);
+        match timeout(limit, instance.start_boxed()).await {
             Ok(Ok(())) => Ok(instance),
             Ok(Err(error)) => {
                 Err(AgentError::unavailable(format!("the agent did not start: {error}")))
@@ -127,7 +126,7 @@ impl Actor for Worker {
         let (Perform { assignment }, reply) = request.into_parts();
         let work = assignment.work;
         let trace = assignment.correlation.map(|trace| trace.trace_hex()).unwrap_or_default();
-        let agent = self.workplace.card.id.clone();
+        let agent = self.workplace.hosting.card.id.clone();
         let span = tracing::info_span!("perform", %agent, %work, trace_id = trace);
         let mut answer = Answer { reply: Some(reply), error: None };
         self.perform(assignment, stop, progress, &mut answer).instrument(span).await?;
@@ -219,14 +218,14 @@ fn capability_of<'a>(card: &'a AgentCard, work: &'a Assignment) -> Option<&'a st
 }
 
 fn check_input(
-    workplace: &Workplace,
+    hosting: &Hosting,
     capability: Option<&str>,
     work: &Assignment,
 ) -> Result<(), AgentError> {
     let Some(name) = capability else { return Ok(()) };
-    if workplace.card.find(name).is_none() {
-        let id = &workplace.card.id;
+    if hosting.card.find(name).is_none() {
+        let id = &hosting.card.id;
         return Err(AgentError::refused(format!("agent {id} has no capability {name}")));
     }
-    workplace.schemas.check_input(name, &work.payload)
+    hosting.schemas.check_input(name, &work.payload)
 }

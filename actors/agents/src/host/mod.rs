@@ -14,9 +14,9 @@
 //! - Never does a crash of the host lose an agent: the roster outlives it.
 
 mod messages;
+mod purpose;
 mod roster;
 mod shell;
-mod tree;
 
 pub use messages::{AddAgent, ConnectAgent, HostError, HostMessage, StartAgent};
-pub use tree::{AgentsSettings, AgentsTree, KindFactory};
+pub use shell::{AgentHost, HostSettings, KindFactory};

@@ -10,7 +10,6 @@ use crate::actor::{Hosting, Mode};
 use crate::agent::AgentFactory;
 use crate::card::AgentCard;
 use crate::config::AgentsConfig;
-use crate::id::AgentKey;
 use crate::registry::RegistryMessage;
 use crate::remote::RemoteFactory;
 use crate::schema::Schemas;
@@ -18,6 +17,8 @@ use crate::schema::Schemas;
 /// An agent that the host runs.
 #[derive(Clone)]
 pub(super) struct Member {
+    /// Of its actor: `id@version`.
+    pub(super) name: Arc<str>,
     pub(super) hosting: Arc<Hosting>,
     /// Set for agents at the other end of a connection.
     pub(super) remote: Option<RemoteFactory>,
@@ -28,13 +29,14 @@ pub(super) struct Member {
 impl Member {
     pub(super) fn new(
         factory: Arc<dyn AgentFactory>,
-        card: AgentCard,
         registry: Address<RegistryMessage>,
         config: Arc<AgentsConfig>,
     ) -> Self {
-        let schemas = Arc::new(Schemas::of(&card));
+        let card = factory.card();
+        let name = card.key().to_string().into();
+        let schemas = Schemas::of(&card);
         let hosting = Hosting {
-            card: Arc::new(card),
+            card,
             schemas,
             factory,
             registry,
@@ -42,42 +44,51 @@ impl Member {
             order: Mutex::new(Mode::Taking),
             pulse: Mutex::new(None),
         };
-        Self { hosting: Arc::new(hosting), remote: None, durable: false }
+        Self { name, hosting: Arc::new(hosting), remote: None, durable: false }
     }
 
+    /// The same, registered at run time.
     pub(super) fn lasting(mut self) -> Self {
         self.durable = true;
         self
     }
 
-    pub(super) fn remote(mut self, factory: RemoteFactory) -> Self {
+    /// The same, at the other end of a connection.
+    pub(super) fn connected_by(mut self, factory: RemoteFactory) -> Self {
         self.remote = Some(factory);
         self
     }
+
+    pub(super) fn card(&self) -> &Arc<AgentCard> {
+        &self.hosting.card
+    }
 }
 
-/// All agents of the host by key.
+/// All agents of the host by name.
 #[derive(Clone, Default)]
-pub(super) struct Roster(Arc<Mutex<BTreeMap<AgentKey, Member>>>);
+pub(super) struct Roster(Arc<Mutex<BTreeMap<Arc<str>, Member>>>);
 
 impl Roster {
-    pub(super) fn get(&self, key: &AgentKey) -> Option<Member> {
-        self.0.lock().get(key).cloned()
+    pub(super) fn get(&self, name: &str) -> Option<Member> {
+        self.0.lock().get(name).cloned()
     }
 
-    /// Takes in a member; false when there is one of its key.
-    pub(super) fn add(&self, member: Member) -> bool {
-        let key = member.hosting.card.key();
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.0.lock().contains_key(name)
+    }
+
+    /// Takes in a member; false when there is one of its name.
+    pub(super) fn add(&self, member: &Member) -> bool {
         let mut members = self.0.lock();
-        if members.contains_key(&key) {
+        if members.contains_key(&member.name) {
             return false;
         }
-        members.insert(key, member);
+        members.insert(Arc::clone(&member.name), member.clone());
         true
     }
 
-    pub(super) fn remove(&self, key: &AgentKey) {
-        self.0.lock().remove(key);
+    pub(super) fn remove(&self, name: &str) -> Option<Member> {
+        self.0.lock().remove(name)
     }
 
     pub(super) fn len(&self) -> usize {

@@ -1,6 +1,6 @@
 //! The host's actor.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,12 +11,13 @@ use synod_runtime::{
 use tokio::sync::mpsc;
 
 use super::messages::{AddAgent, ConnectAgent, HostError, HostMessage, StartAgent};
+use super::purpose::Purpose;
 use super::roster::{Member, Roster};
-use super::tree::HostSettings;
 use crate::actor::{AgentActor, Reported, report};
 use crate::agent::AgentFactory;
 use crate::card::{AgentCard, AgentKind};
-use crate::id::AgentKey;
+use crate::config::AgentsConfig;
+use crate::error::AgentError;
 use crate::messages::{AgentEntry, AgentMessage};
 use crate::registry::{DurableCards, RegisterAgent, RegisterError, Registered, RegistryMessage};
 use crate::remote::{RemoteFactory, SessionInlet, ToAgent};
@@ -30,16 +31,35 @@ const AT_ONCE: usize = 256;
 /// Agents stop side by side; the slowest has its grace time and its child process's.
 const SHUTDOWN: Duration = Duration::from_secs(700);
 
+/// Makes the factory of an agent from its card alone, for one kind of agent.
+pub type KindFactory =
+    Arc<dyn Fn(&AgentCard) -> Result<Arc<dyn AgentFactory>, AgentError> + Send + Sync>;
+
+/// What the host of agents is made of.
+#[derive(Clone)]
+pub struct HostSettings {
+    /// The section `agents` of the configuration, validated.
+    pub config: Arc<AgentsConfig>,
+    /// Where agents are registered. It is to be started before the host, under a supervisor that
+    /// restarts the host with it: what a registry that crashed knew comes from the host.
+    pub registry: Address<RegistryMessage>,
+    /// The agents of code and configuration; started with the host.
+    pub agents: Vec<Arc<dyn AgentFactory>>,
+    /// How agents are made from their card alone, by kind: what a request may start. Programs
+    /// that connect (`websocket`) need no entry.
+    pub kinds: BTreeMap<AgentKind, KindFactory>,
+}
+
 /// From the host to itself. Opaque to all others.
 #[derive(Debug)]
 pub struct Step(Stepped);
 
 #[derive(Debug)]
 enum Stepped {
-    /// The registry has answered about this agent.
-    Registered(AgentKey, Purpose, Result<Registered, HostError>),
+    /// The registry has answered about the agent of this name.
+    Registered(Arc<str>, Purpose, Result<Registered, HostError>),
     /// The registry has named the agents that come back.
-    Durable(Result<Vec<AgentCard>, AskError>),
+    Durable(Result<Vec<Arc<AgentCard>>, AskError>),
     /// Go on bringing agents back.
     Restore,
     /// The actor of this name has ended in order: for good, if its address is closed. When the
@@ -47,48 +67,37 @@ enum Stepped {
     Ended(Arc<str>, String),
 }
 
-/// Why an agent was started, and who is to be told.
-enum Purpose {
-    Asked(Reply<Result<AgentEntry, HostError>>),
-    Connected(Reply<Result<SessionInlet, HostError>>, mpsc::Sender<ToAgent>),
-    Restored,
-}
-
-impl std::fmt::Debug for Purpose {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Asked(_) => "Asked",
-            Self::Connected(..) => "Connected",
-            Self::Restored => "Restored",
-        })
-    }
-}
-
-impl Purpose {
-    fn refuse(self, error: HostError) {
-        match self {
-            Self::Asked(reply) => reply.send(Err(error)),
-            Self::Connected(reply, _) => reply.send(Err(error)),
-            Self::Restored => tracing::warn!(%error, "an agent could not be brought back"),
-        }
-    }
-}
-
 /// The dynamic supervisor of all agents of a node.
-pub(super) struct AgentHost {
-    settings: HostSettings,
+pub struct AgentHost {
+    config: Arc<AgentsConfig>,
+    registry: Address<RegistryMessage>,
+    kinds: Arc<BTreeMap<AgentKind, KindFactory>>,
     roster: Roster,
-    /// By the name of their actor, `id@version`.
-    agents: HashMap<String, (AgentKey, Address<AgentMessage>)>,
+    agents: HashMap<Arc<str>, Address<AgentMessage>>,
     /// Agents still to be brought back, and how many are on their way.
     to_restore: VecDeque<Member>,
     restoring: usize,
 }
 
 impl AgentHost {
-    pub(super) fn spec(settings: HostSettings, roster: Roster) -> Spec<Self> {
+    /// The spec of the host.
+    ///
+    /// # Errors
+    /// The first agent of the settings whose card is not valid, or is there twice.
+    pub fn spec(settings: HostSettings) -> Result<Spec<Self>, HostError> {
+        let HostSettings { config, registry, agents, kinds } = settings;
+        let (roster, kinds) = (Roster::default(), Arc::new(kinds));
+        for factory in agents {
+            let member = Member::new(factory, registry.clone(), Arc::clone(&config));
+            member.card().validate()?;
+            if !roster.add(&member) {
+                return Err(HostError::Exists(member.card().key()));
+            }
+        }
         let make = move || Self {
-            settings: settings.clone(),
+            config: Arc::clone(&config),
+            registry: registry.clone(),
+            kinds: Arc::clone(&kinds),
             roster: roster.clone(),
             agents: HashMap::new(),
             to_restore: VecDeque::new(),
@@ -97,108 +106,98 @@ impl AgentHost {
         // One agent's actor that keeps failing must not take all others along.
         let supervision =
             Supervision::new(Strategy::Dynamic).intensity(u32::MAX, Duration::from_secs(1));
-        Spec::new("host", make)
+        Ok(Spec::new("agents", make)
             .mailbox(MailboxConfig::bounded(4_096))
             .shutdown(Shutdown::Within(SHUTDOWN))
-            .supervision(supervision)
+            .supervision(supervision))
     }
 
     // ---- starting ----
 
-    fn start_agent(
-        &mut self,
-        factory: Arc<dyn AgentFactory>,
-        card: AgentCard,
-        purpose: Purpose,
-        ctx: &mut Context<Self>,
-    ) {
-        let (registry, config) =
-            (self.settings.registry.clone(), Arc::clone(&self.settings.config));
-        self.admit(Member::new(factory, card, registry, config), purpose, ctx);
+    fn member(&self, factory: Arc<dyn AgentFactory>) -> Member {
+        Member::new(factory, self.registry.clone(), Arc::clone(&self.config))
     }
 
-    /// Starts an agent from its card, if its kind allows it.
+    /// Makes an agent from its card, if its kind allows it.
+    fn made_of(&self, card: AgentCard) -> Result<Member, HostError> {
+        card.validate()?;
+        let kind = card.kind;
+        if kind == AgentKind::Websocket {
+            let (config, registry) = (Arc::clone(&self.config), self.registry.clone());
+            let factory = RemoteFactory::new(Arc::new(card), config, registry);
+            return Ok(self.member(Arc::new(factory.clone())).lasting().connected_by(factory));
+        }
+        let refused = |reason: String| HostError::Kind { kind, reason };
+        let Some(make) = self.kinds.get(&kind) else {
+            return Err(refused("they come from code or configuration alone".into()));
+        };
+        let factory = make(&card).map_err(|error| refused(error.message))?;
+        Ok(self.member(factory).lasting())
+    }
+
     fn add(&mut self, card: AgentCard, purpose: Purpose, ctx: &mut Context<Self>) {
         match self.made_of(card) {
-            Ok(member) => self.admit(member, purpose, ctx),
+            Ok(member) => self.admit(&member, purpose, ctx),
             Err(error) => purpose.refuse(error),
         }
     }
 
-    fn made_of(&self, card: AgentCard) -> Result<Member, HostError> {
-        card.validate()?;
-        let kind = card.kind;
-        let (registry, config) =
-            (self.settings.registry.clone(), Arc::clone(&self.settings.config));
-        if kind == AgentKind::Websocket {
-            let factory = RemoteFactory::new(card.clone(), Arc::clone(&config), registry.clone());
-            let shared: Arc<dyn AgentFactory> = Arc::new(factory.clone());
-            return Ok(Member::new(shared, card, registry, config).lasting().remote(factory));
-        }
-        let refused = |reason: String| HostError::Kind { kind, reason };
-        let Some(make) = self.settings.kinds.get(&kind) else {
-            return Err(refused("they come from code or configuration alone".into()));
-        };
-        let factory = make(&card).map_err(|error| refused(error.message))?;
-        Ok(Member::new(factory, card, registry, config).lasting())
-    }
-
     /// Takes a new member in and starts it.
-    fn admit(&mut self, member: Member, purpose: Purpose, ctx: &mut Context<Self>) {
-        let card = &member.hosting.card;
-        if let Err(faults) = card.validate() {
+    fn admit(&mut self, member: &Member, purpose: Purpose, ctx: &mut Context<Self>) {
+        if let Err(faults) = member.card().validate() {
             return purpose.refuse(faults.into());
         }
-        if self.roster.len() >= self.settings.config.max_agents {
-            return purpose.refuse(RegisterError::Full(self.settings.config.max_agents).into());
+        if self.roster.len() >= self.config.max_agents {
+            return purpose.refuse(RegisterError::Full(self.config.max_agents).into());
         }
-        if !self.roster.add(member.clone()) {
-            return purpose.refuse(HostError::Exists(card.key()));
+        if !self.roster.add(member) {
+            return purpose.refuse(HostError::Exists(member.card().key()));
         }
-        self.launch(&member, purpose, ctx);
+        self.launch(member, purpose, ctx);
     }
 
     /// Starts the actor of a member and has it registered.
     fn launch(&mut self, member: &Member, purpose: Purpose, ctx: &mut Context<Self>) {
-        let key = member.hosting.card.key();
-        let address = match ctx.spawn_child(AgentActor::spec(Arc::clone(&member.hosting))) {
-            Ok(address) => address,
-            Err(error) => {
-                self.roster.remove(&key);
-                return purpose.refuse(HostError::Unavailable(error.to_string()));
+        let name = Arc::clone(&member.name);
+        let spec = AgentActor::spec(Arc::clone(&name), Arc::clone(&member.hosting));
+        match ctx.spawn_child(spec) {
+            Ok(address) => {
+                self.agents.insert(name, address.clone());
+                self.register(member, address, purpose, ctx);
             }
-        };
-        self.agents.insert(key.to_string(), (key.clone(), address.clone()));
-        self.register(member, address, key, purpose, ctx);
+            Err(error) => {
+                self.roster.remove(&name);
+                purpose.refuse(HostError::Unavailable(error.to_string()));
+            }
+        }
     }
 
     fn register(
         &self,
         member: &Member,
         address: Address<AgentMessage>,
-        key: AgentKey,
         purpose: Purpose,
         ctx: &mut Context<Self>,
     ) {
         let register = RegisterAgent {
-            card: AgentCard::clone(&member.hosting.card),
+            card: Arc::clone(member.card()),
             address,
             durable: member.durable,
             connected: !member.hosting.factory.has_link(),
         };
-        let me = ctx.address();
-        self.settings.registry.ask_into(register, REGISTRY_TIMEOUT, &me, move |answer| {
+        let name = Arc::clone(&member.name);
+        self.registry.ask_into(register, REGISTRY_TIMEOUT, &ctx.address(), move |answer| {
             let answer = match answer {
                 Ok(answer) => answer.map_err(HostError::from),
                 Err(error) => Err(HostError::Unavailable(error.to_string())),
             };
-            HostMessage::Own(Step(Stepped::Registered(key, purpose, answer)))
+            HostMessage::Own(Step(Stepped::Registered(name, purpose, answer)))
         });
     }
 
     fn registered(
         &mut self,
-        key: AgentKey,
+        name: &Arc<str>,
         purpose: Purpose,
         answer: Result<Registered, HostError>,
         ctx: &mut Context<Self>,
@@ -207,15 +206,14 @@ impl AgentHost {
         match answer {
             Ok(Registered { entry, pulse }) => {
                 report(&entry.address, Reported::Registered(pulse));
-                self.answer(&key, purpose, entry);
+                self.answer(name, purpose, entry);
             }
             // The registry restarts or is busy; what is brought back can wait.
-            Err(HostError::Unavailable(_)) if restored => self.put_off(&key, ctx),
+            Err(HostError::Unavailable(_)) if restored => self.put_off(name, ctx),
             Err(error) => {
-                let name = key.to_string();
-                ctx.stop_child(&name);
-                self.agents.remove(&name);
-                self.roster.remove(&key);
+                ctx.stop_child(name);
+                self.agents.remove(name);
+                self.roster.remove(name);
                 purpose.refuse(error);
             }
         }
@@ -225,11 +223,23 @@ impl AgentHost {
         }
     }
 
-    fn answer(&self, key: &AgentKey, purpose: Purpose, entry: AgentEntry) {
+    fn answer(&self, name: &str, purpose: Purpose, entry: AgentEntry) {
         match purpose {
             Purpose::Asked(reply) => reply.send(Ok(entry)),
-            Purpose::Connected(reply, outgoing) => reply.send(self.session(key, outgoing)),
+            Purpose::Connected(reply, outgoing) => reply.send(self.session(name, outgoing)),
             Purpose::Restored => {}
+        }
+    }
+
+    /// The actor of an agent has ended for good, unless it is back: it was retired or stopped.
+    fn ended(&mut self, name: &str, reason: String) {
+        if self.agents.get(name).is_none_or(|address| !address.is_closed()) {
+            return;
+        }
+        self.agents.remove(name);
+        let Some(member) = self.roster.remove(name) else { return };
+        if let Ok(permit) = self.registry.reserve() {
+            permit.send(RegistryMessage::Ended { key: member.card().key(), reason });
         }
     }
 
@@ -244,9 +254,10 @@ impl AgentHost {
         let ConnectAgent { mut card, outgoing } = ask;
         card.kind = AgentKind::Websocket;
         let key = card.key();
-        match self.roster.get(&key) {
-            Some(member) if member.remote.is_some() && *member.hosting.card == card => {
-                reply.send(self.session(&key, outgoing));
+        let name = key.to_string();
+        match self.roster.get(&name) {
+            Some(member) if member.remote.is_some() && **member.card() == card => {
+                reply.send(self.session(&name, outgoing));
             }
             Some(_) => reply.send(Err(HostError::Exists(key))),
             None => self.add(card, Purpose::Connected(reply, outgoing), ctx),
@@ -255,10 +266,10 @@ impl AgentHost {
 
     fn session(
         &self,
-        key: &AgentKey,
+        name: &str,
         outgoing: mpsc::Sender<ToAgent>,
     ) -> Result<SessionInlet, HostError> {
-        let remote = self.roster.get(key).and_then(|member| member.remote);
+        let remote = self.roster.get(name).and_then(|member| member.remote);
         remote
             .and_then(|remote| remote.connect(outgoing))
             .ok_or_else(|| HostError::Unavailable("the agent's link is not running".into()))
@@ -272,51 +283,47 @@ impl AgentHost {
         while self.restoring < AT_ONCE {
             let Some(member) = self.to_restore.pop_front() else { return };
             self.restoring += 1;
-            let key = member.hosting.card.key();
-            match self.agents.get(&key.to_string()).cloned() {
-                Some((_, address)) => self.register(&member, address, key, Purpose::Restored, ctx),
+            match self.agents.get(&member.name).cloned() {
+                Some(address) => self.register(&member, address, Purpose::Restored, ctx),
                 None => self.launch(&member, Purpose::Restored, ctx),
             }
         }
     }
 
-    fn put_off(&mut self, key: &AgentKey, ctx: &mut Context<Self>) {
-        if let Some(member) = self.roster.get(key) {
-            self.to_restore.push_back(member);
-        }
+    fn put_off(&mut self, name: &str, ctx: &mut Context<Self>) {
+        self.to_restore.extend(self.roster.get(name));
         ctx.send_after(AGAIN_AFTER, HostMessage::Own(Step(Stepped::Restore)));
     }
 
     /// Agents that were registered at run time come back beside those of code and configuration,
     /// which go first where both have the same key.
-    fn durable(&mut self, cards: Vec<AgentCard>, ctx: &mut Context<Self>) {
+    fn durable(&mut self, cards: Vec<Arc<AgentCard>>, ctx: &mut Context<Self>) {
         for card in cards {
-            let key = card.key();
-            if self.roster.get(&key).is_some() {
+            let name = card.key().to_string();
+            if self.roster.contains(&name) {
                 continue;
             }
-            match self.made_of(card) {
+            match self.made_of(AgentCard::clone(&card)) {
                 Ok(member) => {
-                    self.roster.add(member.clone());
+                    self.roster.add(&member);
                     self.to_restore.push_back(member);
                 }
-                Err(error) => tracing::warn!(agent = %key, %error, "not brought back"),
+                Err(error) => tracing::warn!(agent = name, %error, "not brought back"),
             }
         }
         self.restore(ctx);
     }
 
     fn ask_durable(&self, ctx: &mut Context<Self>) {
-        let me = ctx.address();
-        self.settings.registry.ask_into(DurableCards, REGISTRY_TIMEOUT, &me, |answer| {
+        self.registry.ask_into(DurableCards, REGISTRY_TIMEOUT, &ctx.address(), |answer| {
             HostMessage::Own(Step(Stepped::Durable(answer)))
         });
     }
 
     fn stepped(&mut self, step: Stepped, ctx: &mut Context<Self>) {
         match step {
-            Stepped::Registered(key, purpose, answer) => {
-                self.registered(key, purpose, answer, ctx);
+            Stepped::Registered(name, purpose, answer) => {
+                self.registered(&name, purpose, answer, ctx);
             }
             Stepped::Durable(Ok(cards)) => self.durable(cards, ctx),
             Stepped::Durable(Err(error)) => {
@@ -325,18 +332,6 @@ impl AgentHost {
             }
             Stepped::Restore => self.restore(ctx),
             Stepped::Ended(name, reason) => self.ended(&name, reason),
-        }
-    }
-
-    /// The actor of an agent has ended for good, unless it is back: it was retired or stopped.
-    fn ended(&mut self, name: &str, reason: String) {
-        if self.agents.get(name).is_none_or(|(_, address)| !address.is_closed()) {
-            return;
-        }
-        let Some((key, _)) = self.agents.remove(name) else { return };
-        self.roster.remove(&key);
-        if let Ok(permit) = self.settings.registry.reserve() {
-            permit.send(RegistryMessage::Ended { key, reason });
         }
     }
 }
@@ -360,8 +355,8 @@ impl Actor for AgentHost {
         match message {
             HostMessage::Start(request) => {
                 let (StartAgent { factory }, reply) = request.into_parts();
-                let card = factory.card();
-                self.start_agent(factory, card, Purpose::Asked(reply), ctx);
+                let member = self.member(factory);
+                self.admit(&member, Purpose::Asked(reply), ctx);
             }
             HostMessage::Add(request) => {
                 let (AddAgent { card }, reply) = request.into_parts();
@@ -373,6 +368,10 @@ impl Actor for AgentHost {
             }
             HostMessage::Own(Step(step)) => self.stepped(step, ctx),
         }
+        Ok(())
+    }
+
+    async fn settle(&mut self, ctx: &mut Context<Self>) -> Result<(), ActorError> {
         ctx.describe(format!("{} agents", self.agents.len()));
         Ok(())
     }

@@ -121,7 +121,8 @@ impl Actor for ProcessActor {
     async fn start(&mut self, ctx: &mut Context<Self>) -> Result<(), ActorError> {
         let chance = ctx.system().entropy().fraction();
         let now = ctx.now().into_std();
-        self.machine = Some(Child::new(self.factory.card(), self.factory.times(), chance, now));
+        let (card, times) = (self.factory.card(), self.factory.times());
+        self.machine = Some(Child::new(card, times, chance, now));
         report(&self.agent, Reported::Shared(Err("the agent's process starts".into())));
         self.step(Input::Tick, ctx);
         Ok(())

@@ -1,6 +1,7 @@
 //! The life of one child process and the work it has in hand. Pure.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
@@ -87,7 +88,7 @@ struct Held {
 /// One child process after the other, and what the present one has in hand.
 #[derive(Debug)]
 pub(super) struct Child {
-    card: AgentCard,
+    card: Arc<AgentCard>,
     times: Times,
     /// In `[0, 1)`; spreads the restarts of many children.
     chance: f64,
@@ -112,7 +113,7 @@ struct Initialized {
 }
 
 impl Child {
-    pub(super) fn new(card: AgentCard, times: Times, chance: f64, now: Instant) -> Self {
+    pub(super) fn new(card: Arc<AgentCard>, times: Times, chance: f64, now: Instant) -> Self {
         Self {
             card,
             times,

@@ -86,13 +86,15 @@ pub use config::ProcessAgentConfig;
 pub struct ProcessFactory {
     config: Arc<ProcessAgentConfig>,
     agents: Arc<AgentsConfig>,
+    card: Arc<AgentCard>,
 }
 
 impl ProcessFactory {
     /// The factory of the agent that `config` describes, on a node with these settings.
     #[must_use]
     pub fn new(config: ProcessAgentConfig, agents: Arc<AgentsConfig>) -> Self {
-        Self { config: Arc::new(config), agents }
+        let card = Arc::new(config.card());
+        Self { config: Arc::new(config), agents, card }
     }
 
     fn times(&self) -> Times {
@@ -111,8 +113,8 @@ impl ProcessFactory {
 }
 
 impl AgentFactory for ProcessFactory {
-    fn card(&self) -> AgentCard {
-        self.config.card()
+    fn card(&self) -> Arc<AgentCard> {
+        Arc::clone(&self.card)
     }
 
     fn open(&self, ctx: &mut Context<AgentActor>) -> Result<AgentSource, ActorError> {
@@ -122,7 +124,7 @@ impl AgentFactory for ProcessFactory {
         let spec = Spec::new("link", move || ProcessActor::new(factory.clone(), agent.clone()))
             .shutdown(Shutdown::Within(shutdown));
         let link = ctx.spawn_child(spec)?;
-        let (card, grace) = (Arc::new(self.card()), self.grace());
+        let (card, grace) = (self.card(), self.grace());
         Ok(Arc::new(move || Box::new(Relay { card: Arc::clone(&card), link: link.clone(), grace })))
     }
 

@@ -42,7 +42,7 @@ impl World {
         };
         let card = AgentCard::new("words", "1.0.0").capability("text.count");
         let start = Instant::now();
-        Self { child: Child::new(card, times, 0.0, start), start, now: 0 }
+        Self { child: Child::new(card.into(), times, 0.0, start), start, now: 0 }
     }
 
     /// One whose first child has initialized.

@@ -1,6 +1,7 @@
 //! What must last: run-time registrations and their ends go through the journal before they count,
 //! and come back from it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use synod_journal::{
@@ -30,7 +31,7 @@ const PAGE_BYTES: u64 = 8 << 20;
 /// What waits for the journal.
 #[derive(Debug)]
 pub(super) enum Pending {
-    Register(Box<AgentCard>, Address<AgentMessage>, bool, Reply<RegisterReply>),
+    Register(Arc<AgentCard>, Address<AgentMessage>, bool, Reply<RegisterReply>),
     Retire(Vec<AgentKey>, String, Option<Reply<RetireReply>>),
 }
 
@@ -54,7 +55,7 @@ impl RegistryActor {
             return Ok(());
         }
         let lasting = durable && !entries.is_kept(&card);
-        let pending = Pending::Register(Box::new(card), address, connected, reply);
+        let pending = Pending::Register(card, address, connected, reply);
         if lasting {
             self.append(pending, ctx)
         } else {
@@ -128,9 +129,9 @@ impl RegistryActor {
                 let max = self.config.max_agents;
                 let registered = self.with(ctx, |entries, at, out| {
                     if lasting {
-                        entries.keep(AgentCard::clone(&card));
+                        entries.keep(Arc::clone(&card));
                     }
-                    let new = Registration { card: *card, address, connected };
+                    let new = Registration { card, address, connected };
                     let entry = entries.register(at, new, out)?;
                     Some(Registered { entry, pulse: entries.pulse(&key)? })
                 })?;
@@ -202,7 +203,7 @@ impl RegistryActor {
         if let Some(snapshot) = snapshot {
             self.last = snapshot.at;
             for card in records::read_snapshot(snapshot.version, &snapshot.bytes)? {
-                entries.keep(card);
+                entries.keep(card.into());
             }
         }
         let mut after = Some(self.last);
@@ -216,7 +217,7 @@ impl RegistryActor {
             let page = journal.ask(page, JOURNAL_TIMEOUT).await??;
             for record in &page.records {
                 match records::read(record)? {
-                    Event::Registered(card) => entries.keep(*card),
+                    Event::Registered(card) => entries.keep(Arc::new(*card)),
                     Event::Retired(key) => entries.forget(&key),
                 }
                 self.last = record.position;

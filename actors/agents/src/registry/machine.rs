@@ -48,7 +48,7 @@ pub(crate) enum Order {
 /// A registration that has passed validation.
 #[derive(Debug)]
 pub(crate) struct Registration<A> {
-    pub(crate) card: AgentCard,
+    pub(crate) card: Arc<AgentCard>,
     pub(crate) address: A,
     pub(crate) connected: bool,
 }
@@ -90,7 +90,7 @@ pub(crate) struct Registry<A> {
     by_capability: HashMap<String, BTreeSet<AgentKey>>,
     by_slot: HashMap<u32, AgentKey>,
     /// Cards that come back after a restart of the node; live or not yet live again.
-    durable: BTreeMap<AgentKey, AgentCard>,
+    durable: BTreeMap<AgentKey, Arc<AgentCard>>,
 }
 
 impl<A: Clone> Registry<A> {
@@ -133,7 +133,6 @@ impl<A: Clone> Registry<A> {
             self.by_capability.entry(capability.name.clone()).or_default().insert(key.clone());
         }
         let Registration { card, address, connected } = new;
-        let card = Arc::new(card);
         let entry = Entry { card, wanted, connected, address, registered_at: at.utc, pulse };
         let shown = entry.shown(at);
         // A replaced agent that was paused stays paused; its new actor must hear of it.
@@ -262,7 +261,7 @@ impl<A: Clone> Registry<A> {
     // ---- what lasts ----
 
     /// Remembers that this card comes back after a restart.
-    pub(crate) fn keep(&mut self, card: AgentCard) {
+    pub(crate) fn keep(&mut self, card: Arc<AgentCard>) {
         self.durable.insert(card.key(), card);
     }
 
@@ -273,7 +272,7 @@ impl<A: Clone> Registry<A> {
 
     /// Whether this very card comes back already.
     pub(crate) fn is_kept(&self, card: &AgentCard) -> bool {
-        self.durable.get(&card.key()) == Some(card)
+        self.durable.get(&card.key()).is_some_and(|kept| **kept == *card)
     }
 
     /// Whether an agent of this key comes back.
@@ -282,7 +281,7 @@ impl<A: Clone> Registry<A> {
     }
 
     /// The cards that come back.
-    pub(crate) fn durable(&self) -> impl Iterator<Item = &AgentCard> {
+    pub(crate) fn durable(&self) -> impl Iterator<Item = &Arc<AgentCard>> {
         self.durable.values()
     }
 

@@ -1,6 +1,7 @@
 //! What the registry is asked and told.
 
 use std::fmt;
+use std::sync::Arc;
 
 use semver::Version;
 use synod_runtime::{Address, Ask, Request, TrySendError, requests};
@@ -59,7 +60,7 @@ impl fmt::Debug for Listener {
 #[derive(Debug)]
 pub struct RegisterAgent {
     /// Who it is; validated here.
-    pub card: AgentCard,
+    pub card: Arc<AgentCard>,
     /// Where it is reached.
     pub address: Address<AgentMessage>,
     /// Whether it is to come back after a restart of the node: what was registered at run time.
@@ -71,8 +72,8 @@ pub struct RegisterAgent {
 impl RegisterAgent {
     /// An agent that code or configuration brings back after a restart.
     #[must_use]
-    pub fn new(card: AgentCard, address: Address<AgentMessage>) -> Self {
-        Self { card, address, durable: false, connected: true }
+    pub fn new(card: impl Into<Arc<AgentCard>>, address: Address<AgentMessage>) -> Self {
+        Self { card: card.into(), address, durable: false, connected: true }
     }
 }
 
@@ -257,7 +258,7 @@ pub enum SetStatusError {
 pub struct DurableCards;
 
 impl Ask for DurableCards {
-    type Reply = Vec<AgentCard>;
+    type Reply = Vec<Arc<AgentCard>>;
 }
 
 /// The protocol of the registry.

@@ -1,5 +1,7 @@
 //! What the registry writes to the journal. Released shapes are frozen.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use synod_journal::{CodecError, Record, RecordCodec, RecordKind, StoredRecord, Stream, Versioned};
@@ -92,10 +94,11 @@ pub(super) fn read(record: &StoredRecord) -> Result<Event, RecordError> {
 }
 
 pub(super) fn snapshot<'a>(
-    cards: impl Iterator<Item = &'a AgentCard>,
+    cards: impl Iterator<Item = &'a Arc<AgentCard>>,
 ) -> Result<Bytes, RecordError> {
-    let cards_json =
-        cards.map(|card| serde_json::to_vec(card).map(Bytes::from)).collect::<Result<_, _>>()?;
+    let cards_json = cards
+        .map(|card| serde_json::to_vec(card.as_ref()).map(Bytes::from))
+        .collect::<Result<_, _>>()?;
     Ok(RecordCodec::encode(&SnapshotV1 { cards_json })?)
 }
 
@@ -152,7 +155,7 @@ mod tests {
     fn what_is_written_today_is_the_golden_bytes() {
         assert_eq!(registered(&card()).unwrap().bytes, REGISTERED_V1);
         assert_eq!(retired(&card().key(), "gone").unwrap().bytes, RETIRED_V1);
-        assert_eq!(snapshot([card()].iter()).unwrap(), SNAPSHOT);
+        assert_eq!(snapshot([Arc::new(card())].iter()).unwrap(), SNAPSHOT);
     }
 
     #[test]

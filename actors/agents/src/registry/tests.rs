@@ -33,7 +33,7 @@ impl World {
     fn register(&mut self, card: AgentCard, address: u32) -> Out {
         let mut out = Out::new();
         let at = self.at(0);
-        let new = Registration { card, address, connected: true };
+        let new = Registration { card: card.into(), address, connected: true };
         self.registry.register(at, new, &mut out).expect("there is room");
         out
     }
@@ -134,7 +134,7 @@ fn a_list_is_filtered_by_capability_kind_and_status() {
 fn a_full_registry_takes_no_new_agent_but_replaces_an_old_one() {
     let mut world = World::new(1);
     world.register(card("a", "1.0.0"), 1);
-    let new = Registration { card: card("b", "1.0.0"), address: 2, connected: true };
+    let new = Registration { card: card("b", "1.0.0").into(), address: 2, connected: true };
     assert!(world.registry.register(world.at(0), new, &mut Out::new()).is_none());
     world.register(card("a", "1.0.0"), 3);
     assert_eq!(world.registry.show(world.at(0), &select("a")).unwrap()[0].address, 3);
@@ -190,7 +190,7 @@ fn only_silent_remote_run_time_registrations_are_retired() {
     }
     world.register(card("local", "1.0.0"), 0);
     for kept in [remote("silent"), remote("alive"), card("local", "1.0.0")] {
-        world.registry.keep(kept);
+        world.registry.keep(kept.into());
     }
     world.registry.heartbeat(world.at(1_000).now, &select("alive")).unwrap();
     let mut out = Out::new();
@@ -207,7 +207,7 @@ fn only_silent_remote_run_time_registrations_are_retired() {
 fn what_is_retired_leaves_and_is_told_to_stop() {
     let mut world = World::new(10);
     world.register(card("a", "1.0.0"), 7);
-    world.registry.keep(card("a", "1.0.0"));
+    world.registry.keep(card("a", "1.0.0").into());
     let mut out = Out::new();
     world.registry.retire(&card("a", "1.0.0").key(), "enough", &mut out);
     assert_eq!(orders(&out), [(7, Order::Retire)]);

@@ -98,12 +98,12 @@ impl RemoteLink {
 
 impl RemoteFactory {
     pub(crate) fn new(
-        card: AgentCard,
+        card: Arc<AgentCard>,
         config: Arc<AgentsConfig>,
         registry: Address<RegistryMessage>,
     ) -> Self {
         Self(Arc::new(RemoteLink {
-            card: Arc::new(card),
+            card,
             config,
             registry,
             sessions: AtomicU64::new(0),
@@ -124,8 +124,8 @@ impl RemoteFactory {
 }
 
 impl AgentFactory for RemoteFactory {
-    fn card(&self) -> AgentCard {
-        AgentCard::clone(&self.0.card)
+    fn card(&self) -> Arc<AgentCard> {
+        Arc::clone(&self.0.card)
     }
 
     fn open(&self, ctx: &mut Context<AgentActor>) -> Result<AgentSource, ActorError> {

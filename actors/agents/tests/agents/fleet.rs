@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use synod_agents::{
-    Agent, AgentCard, AgentContext, AgentError, AgentsConfig, AgentsSettings, Assignment,
-    FindAgents, ListAgents, Payload, factory,
+    Agent, AgentCard, AgentContext, AgentError, AgentsConfig, Assignment, FindAgents, ListAgents,
+    Payload, factory,
 };
 
-use crate::stage::{PATIENCE, Stage, perform};
+use crate::stage::{PATIENCE, Settings, Stage, perform};
 
 const AGENTS: usize = 5_000;
 
@@ -31,7 +31,7 @@ impl Agent for Numbered {
 #[tokio::test(start_paused = true)]
 async fn thousands_of_agents_start_are_found_and_work() {
     let agents = (0..AGENTS).map(|number| factory(move || Numbered(number))).collect();
-    let settings = AgentsSettings { agents, ..AgentsSettings::default() };
+    let settings = Settings { agents, ..Settings::default() };
     let stage = Stage::with(settings).await;
     let last = format!("agent-{:05}", AGENTS - 1);
     stage.until(&last, synod_agents::AgentStatus::Active).await;

@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use synod_agents::{
     AddAgent, Agent, AgentCard, AgentChange, AgentContext, AgentError, AgentId, AgentKind,
-    AgentSelector, AgentStatus, AgentsConfig, AgentsSettings, Assignment, Echo, FindAgents,
-    Heartbeat, HostError, KindFactory, Listener, Payload, RegisterError, RegistryMessage,
-    RetireAgent, RetireError, SetAgentStatus, factory,
+    AgentSelector, AgentStatus, AgentsConfig, Assignment, Echo, FindAgents, Heartbeat, HostError,
+    KindFactory, Listener, Payload, RegisterError, RegistryMessage, RetireAgent, RetireError,
+    SetAgentStatus, factory,
 };
 use synod_journal::{JournalActor, JournalConfig, SimulatedDisk};
 use synod_runtime::{Control, MailboxConfig};
 use synod_testkit::Probe;
 use tokio::time::sleep;
 
-use crate::stage::{PATIENCE, Stage, acting, healthy, perform, system};
+use crate::stage::{PATIENCE, Settings, Stage, acting, healthy, perform, system};
 
 /// Stands for the http agents of the layer above: known by its card alone.
 struct Web(AgentCard);
@@ -35,13 +35,13 @@ impl Agent for Web {
 }
 
 /// Settings in which http agents can be added.
-fn settings() -> AgentsSettings {
+fn settings() -> Settings {
     let make: KindFactory = Arc::new(|card| {
         let card = card.clone();
         Ok(factory(move || Web(card.clone())))
     });
     let kinds = BTreeMap::from([(AgentKind::Http, make)]);
-    AgentsSettings { kinds, ..AgentsSettings::default() }
+    Settings { kinds, ..Settings::default() }
 }
 
 /// A node whose journal is on this disk.
@@ -49,7 +49,7 @@ async fn node_on(disk: &SimulatedDisk) -> Stage {
     let system = system();
     let journal = JournalActor::simulated(JournalConfig::default(), disk.clone());
     let journal = Some(system.spawn(journal).unwrap());
-    Stage::on(system, AgentsSettings { journal, ..settings() }).await
+    Stage::on(system, Settings { journal, ..settings() }).await
 }
 
 fn web(id: &str) -> AgentCard {

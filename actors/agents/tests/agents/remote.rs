@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use synod_agents::{
     AgentCard, AgentEntry, AgentErrorKind, AgentKind, AgentMessage, AgentStatus, AgentsConfig,
-    AgentsSettings, ConnectAgent, FromAgent, HostError, Payload, PayloadDocument, SessionInlet,
-    ToAgent, Undelivered, WorkOrder,
+    ConnectAgent, FromAgent, HostError, Payload, PayloadDocument, SessionInlet, ToAgent,
+    Undelivered, WorkOrder,
 };
 use synod_journal::{JournalActor, JournalConfig, SimulatedDisk};
 use synod_runtime::DeadReason;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::stage::{PATIENCE, Stage, assignment, give, health, healthy, system, tell};
+use crate::stage::{PATIENCE, Settings, Stage, assignment, give, health, healthy, system, tell};
 
 /// The program's end of a connection.
 struct Program {
@@ -61,7 +61,7 @@ async fn stage(config: AgentsConfig) -> Stage {
     let system = system();
     let disk = SimulatedDisk::new(5);
     let journal = system.spawn(JournalActor::simulated(JournalConfig::default(), disk)).unwrap();
-    Stage::on(system, AgentsSettings { config, journal: Some(journal), ..Default::default() }).await
+    Stage::on(system, Settings { config, journal: Some(journal), ..Default::default() }).await
 }
 
 /// A node with a connected program.

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use synod_agents::{
-    Agent, AgentCard, AgentContext, AgentEntry, AgentError, AgentFactory, AgentHealth, AgentId,
-    AgentMessage, AgentSelector, AgentStatus, AgentsConfig, AgentsSettings, AgentsTree, Assignment,
-    CheckHealth, HostError, HostMessage, Payload, Perform, Performed, RegistryMessage, ShowAgent,
-    StartAgent, WorkId, factory,
+    Agent, AgentCard, AgentContext, AgentEntry, AgentError, AgentFactory, AgentHealth, AgentHost,
+    AgentId, AgentKind, AgentMessage, AgentSelector, AgentStatus, AgentsConfig, Assignment,
+    CheckHealth, HostError, HostMessage, HostSettings, KindFactory, Payload, Perform, Performed,
+    RegistryActor, RegistryMessage, ShowAgent, StartAgent, WorkId, factory,
 };
-use synod_runtime::{Address, AskError, Priority, SendOptions, System};
+use synod_journal::JournalMessage;
+use synod_runtime::{Address, AskError, Priority, SendOptions, Strategy, Supervisor, System};
 use synod_testkit::{Seed, VirtualTime, silence_provoked_panics};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
@@ -20,6 +21,15 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What an agent's asker gets.
 pub(crate) type Answer = Result<Result<Performed, AgentError>, AskError>;
+
+/// What a node is made of.
+#[derive(Default)]
+pub(crate) struct Settings {
+    pub(crate) config: AgentsConfig,
+    pub(crate) journal: Option<Address<JournalMessage>>,
+    pub(crate) agents: Vec<Arc<dyn AgentFactory>>,
+    pub(crate) kinds: BTreeMap<AgentKind, KindFactory>,
+}
 
 /// A node of one test.
 pub(crate) struct Stage {
@@ -31,20 +41,27 @@ pub(crate) struct Stage {
 impl Stage {
     /// A node without a journal.
     pub(crate) async fn new(config: AgentsConfig) -> Self {
-        let settings = AgentsSettings { config, ..AgentsSettings::default() };
+        let settings = Settings { config, ..Settings::default() };
         Self::with(settings).await
     }
 
     /// A node with these settings.
-    pub(crate) async fn with(settings: AgentsSettings) -> Self {
+    pub(crate) async fn with(settings: Settings) -> Self {
         Self::on(system(), settings).await
     }
 
     /// The agents of these settings on a node that is there already.
-    pub(crate) async fn on(system: System, settings: AgentsSettings) -> Self {
-        let AgentsTree { supervisor, registry, host } = AgentsTree::new(settings).unwrap();
-        system.start(supervisor.into_spec("agents")).await.unwrap();
-        Self { system, registry, host }
+    pub(crate) async fn on(system: System, settings: Settings) -> Self {
+        let Settings { config, journal, agents, kinds } = settings;
+        let config = Arc::new(config);
+        let registry = RegistryActor::spec(Arc::clone(&config), journal);
+        let registry_address = registry.address();
+        let settings = HostSettings { config, registry: registry_address.clone(), agents, kinds };
+        let host = AgentHost::spec(settings).unwrap();
+        let host_address = host.address();
+        let root = Supervisor::new(Strategy::RestForOne).child(registry).child(host);
+        system.start(root.into_spec("node")).await.unwrap();
+        Self { system, registry: registry_address, host: host_address }
     }
 
     /// Starts an agent.
