@@ -1,5 +1,7 @@
 //! The clock seam: the only place where the kernel, and every family above it, reads the time.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
 /// Where time comes from: monotonic inside the process, UTC for what is recorded.
@@ -12,6 +14,16 @@ pub trait Clock: Send + Sync + 'static {
 
     /// Wall-clock time in UTC, for records and reports; it may jump.
     fn utc(&self) -> jiff::Timestamp;
+}
+
+impl<C: Clock + ?Sized> Clock for Arc<C> {
+    fn now(&self) -> Instant {
+        (**self).now()
+    }
+
+    fn utc(&self) -> jiff::Timestamp {
+        (**self).utc()
+    }
 }
 
 /// The machine's clock: tokio's monotonic instant and the operating system's UTC.

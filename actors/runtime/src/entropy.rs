@@ -1,5 +1,7 @@
 //! The entropy seam: the only source of randomness of a node, so that a seed repeats a run.
 
+use std::sync::Arc;
+
 use parking_lot::Mutex;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha12Rng;
@@ -27,6 +29,12 @@ pub trait Entropy: Send + Sync + 'static {
         let mut seed = [0; 32];
         self.fill(&mut seed);
         ChaCha12Rng::from_seed(seed)
+    }
+}
+
+impl<E: Entropy + ?Sized> Entropy for Arc<E> {
+    fn fill(&self, bytes: &mut [u8]) {
+        (**self).fill(bytes);
     }
 }
 

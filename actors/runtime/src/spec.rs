@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use crate::actor::Actor;
 use crate::address::Address;
-use crate::cell::{Port, Presence, Watcher, launch};
+use crate::cell::{Launched, Presence, Watcher, launch};
 use crate::context::{Context, Site};
 use crate::exit::panic_text;
 use crate::mailbox::{Inbox, MailboxConfig};
@@ -173,7 +173,7 @@ pub(crate) trait Role: Send + Sync {
     /// Ends the mailbox: its queue becomes dead letters.
     fn close(&self);
     /// Starts an incarnation; the error is the panic of the factory.
-    fn launch(&self, birth: Birth) -> Result<Arc<Port>, String>;
+    fn launch(&self, birth: Birth) -> Result<Launched, String>;
 }
 
 /// What an incarnation is born into.
@@ -228,7 +228,7 @@ impl<A: Actor> Role for RoleOf<A> {
         self.inbox.close();
     }
 
-    fn launch(&self, birth: Birth) -> Result<Arc<Port>, String> {
+    fn launch(&self, birth: Birth) -> Result<Launched, String> {
         let made = {
             let mut factory = self.factory.lock();
             catch_unwind(AssertUnwindSafe(&mut *factory))

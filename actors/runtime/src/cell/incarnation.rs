@@ -71,6 +71,7 @@ impl<A: Actor> Incarnation<A> {
     pub(super) async fn turn(&mut self) -> Turn {
         self.obey_signals();
         if self.ending.is_none()
+            && !self.context.is_leaving()
             && let Err(reason) = self.batch().await
         {
             self.crash(reason);
@@ -106,10 +107,14 @@ impl<A: Actor> Incarnation<A> {
             return Ok(());
         }
         self.context.progress.busy();
-        let budget = self.context.inbox.config().budget();
+        let (budget, most) = {
+            let config = self.context.inbox.config();
+            (config.budget(), config.batch)
+        };
         let mut handled = 0_usize;
         loop {
-            let timer = if paused { None } else { self.context.timers.pop(now) };
+            let fires = !paused && handled < most;
+            let timer = if fires { self.context.timers.pop(now) } else { None };
             let timer = timer.map(|message| Delivery { message, metadata: timer_metadata::<A>() });
             let Some(delivery) = timer.or_else(|| batch.pop()) else { break };
             let suspended = self.deliver(delivery).await?;
@@ -117,6 +122,9 @@ impl<A: Actor> Incarnation<A> {
             if suspended || self.context.is_leaving() || self.is_over_budget(handled, now, budget) {
                 break;
             }
+        }
+        if self.context.site.port.is_closed() {
+            return Ok(()); // it was killed and given up meanwhile: its successor settles
         }
         let scope = Scope::of_actor(self.context.inbox.id());
         let (actor, context) = (&mut self.actor, &mut self.context);

@@ -20,7 +20,7 @@ mod port;
 mod presence;
 
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use futures::FutureExt;
 use ractor::{ActorProcessingErr, ActorRef};
@@ -40,9 +40,25 @@ pub(crate) struct Tick;
 /// The ractor actor around the incarnations of actors of type `A`.
 struct Cell<A>(PhantomData<fn() -> A>);
 
+/// What a parent holds of an incarnation of a child.
+pub(crate) struct Launched {
+    pub(crate) port: Arc<Port>,
+    presence: Weak<Presence>,
+}
+
+impl Launched {
+    /// Waits for the incarnation no longer, and takes its role away from it.
+    pub(crate) fn abandon(&self, farewell: impl FnOnce()) {
+        self.port.close(farewell);
+        if let Some(presence) = self.presence.upgrade() {
+            presence.sever();
+        }
+    }
+}
+
 /// Starts an incarnation. Its parent is told of the start and of the end by its presence, also
 /// when it could not be started.
-pub(crate) fn launch<A: Actor>(actor: A, context: Context<A>) -> Arc<Port> {
+pub(crate) fn launch<A: Actor>(actor: A, context: Context<A>) -> Launched {
     let (port, presence) = (context.site.port.clone(), context.site.presence.clone());
     let incarnation = Box::new(Incarnation::new(actor, context));
     let spawned = ractor::Actor::spawn(None, Cell::<A>(PhantomData), incarnation);
@@ -52,7 +68,7 @@ pub(crate) fn launch<A: Actor>(actor: A, context: Context<A>) -> Arc<Port> {
         Some(Err(error)) => presence.explain(ExitReason::StartFailed(error.to_string())),
         None => presence.explain(ExitReason::StartFailed("the spawn has to wait".into())),
     }
-    port
+    Launched { port, presence: Arc::downgrade(&presence) }
 }
 
 impl<A: Actor> Cell<A> {

@@ -32,17 +32,23 @@ pub(crate) struct Presence {
     /// Written before an end in one's own time; a kill leaves it empty.
     reason: Mutex<Option<ExitReason>>,
     /// The parent's presence lasts as long as this one. Last field: let go of last.
-    _above: Option<Arc<Presence>>,
+    above: Mutex<Option<Arc<Presence>>>,
 }
 
 impl Presence {
     pub(crate) fn new(watcher: Watcher, above: Option<Arc<Self>>) -> Arc<Self> {
-        Arc::new(Self { watcher, reason: Mutex::default(), _above: above })
+        Arc::new(Self { watcher, reason: Mutex::default(), above: Mutex::new(above) })
     }
 
     /// Says why the incarnation ends; the first word counts.
     pub(crate) fn explain(&self, reason: ExitReason) {
         self.reason.lock().get_or_insert(reason);
+    }
+
+    /// The parent waits for this subtree no longer: it may end before it.
+    pub(crate) fn sever(&self) {
+        let above = self.above.lock().take();
+        drop(above); // after the lock: it may be the last trace of the parent
     }
 
     /// Tells the parent that the incarnation has started.

@@ -322,6 +322,7 @@ impl<A: Actor> Context<A> {
     /// No more messages, timers or results of tasks reach the actor.
     pub(crate) fn quiesce(&mut self) {
         self.site.node.set_state(ActorState::Stopping);
+        self.progress.idle();
         self.timers.clear();
         self.tasks.abort_all();
         self.inbox.detach();

@@ -9,7 +9,7 @@ use super::command::{ChildKey, Command, Input, Report};
 use super::config::Supervision;
 use super::machine::SupervisorMachine;
 use crate::actor::ChildEvent;
-use crate::cell::{ChildNews, Port, Signal, Watcher};
+use crate::cell::{ChildNews, Launched, Port, Signal, Watcher};
 use crate::context::Site;
 use crate::exit::ExitReason;
 use crate::observation::{ActorState, Node};
@@ -29,9 +29,9 @@ pub struct ChildStatus {
 struct Child {
     role: Arc<dyn Role>,
     node: Arc<Node>,
-    /// Control side of the last incarnation that was launched.
-    port: Option<Arc<Port>>,
-    /// Number of that incarnation, from 1; 0 before the first.
+    /// The current incarnation.
+    launched: Option<Launched>,
+    /// Number of the last incarnation, from 1; 0 before the first.
     incarnation: u32,
     /// The role outlives the parent's incarnation.
     kept: bool,
@@ -61,20 +61,20 @@ impl Children {
     pub(crate) fn adopt(&mut self, site: &Site, role: Arc<dyn Role>, node: Arc<Node>, kept: bool) {
         let (key, policy) = (node.key(), role.policy());
         self.names.insert(Arc::clone(role.name()), key);
-        self.table.insert(key, Child { role, node, port: None, incarnation: 0, kept });
+        self.table.insert(key, Child { role, node, launched: None, incarnation: 0, kept });
         self.input(site, Input::Add(key, policy));
     }
 
     /// News of an incarnation; those of one that was abandoned come too late to matter.
     pub(crate) fn hear(&mut self, site: &Site, key: ChildKey, incarnation: u32, news: ChildNews) {
         let Some(child) = self.table.get_mut(&key) else { return };
-        if child.incarnation != incarnation || child.port.is_none() {
+        if child.incarnation != incarnation || child.launched.is_none() {
             return;
         }
         match news {
             ChildNews::Started => self.input(site, Input::Started(key)),
             ChildNews::Exited(reason) => {
-                child.port = None;
+                child.launched = None;
                 child.node.ended(&reason);
                 self.input(site, Input::Exited(key, reason));
             }
@@ -134,9 +134,9 @@ impl Children {
             above: Some(Arc::clone(&site.presence)),
         };
         match child.role.launch(birth) {
-            Ok(port) => {
-                child.node.launched(Arc::clone(&port), now);
-                child.port = Some(port);
+            Ok(launched) => {
+                child.node.launched(Arc::clone(&launched.port), now);
+                child.launched = Some(launched);
                 None
             }
             Err(panic) => Some(Input::Exited(key, ExitReason::StartFailed(panic))),
@@ -149,8 +149,8 @@ impl Children {
         site.system.count_abandoned();
         child.node.set_state(ActorState::Failed);
         child.node.ended(&ExitReason::Killed);
-        if let Some(port) = child.port.take() {
-            port.close(|| child.node.release_all());
+        if let Some(launched) = child.launched.take() {
+            launched.abandon(|| child.node.release_all());
         }
     }
 
@@ -195,9 +195,9 @@ impl Children {
 
     fn with_port(&self, key: ChildKey, act: impl FnOnce(&Child, &Port)) {
         if let Some(child) = self.table.get(&key)
-            && let Some(port) = &child.port
+            && let Some(launched) = &child.launched
         {
-            act(child, port);
+            act(child, &launched.port);
         }
     }
 
@@ -243,8 +243,8 @@ impl Children {
 impl Drop for Children {
     fn drop(&mut self) {
         for child in self.table.values() {
-            if let Some(port) = &child.port {
-                port.kill();
+            if let Some(launched) = &child.launched {
+                launched.port.kill();
             }
         }
     }

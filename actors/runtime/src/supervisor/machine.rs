@@ -232,7 +232,9 @@ impl SupervisorMachine {
     fn is_beyond_intensity(&mut self, now: Instant) -> bool {
         let period = self.supervision.period;
         self.restarts.push_back(now);
-        self.restarts.retain(|at| now.duration_since(*at) <= period);
+        while self.restarts.front().is_some_and(|at| now.duration_since(*at) > period) {
+            self.restarts.pop_front();
+        }
         self.restarts.len() > self.supervision.intensity as usize
     }
 

@@ -77,7 +77,6 @@ pub struct Supervisor {
 impl Supervisor {
     /// Describes a supervisor without children.
     #[allow(clippy::new_ret_no_self, reason = "the actor itself is made by its spec's factory")]
-    #[must_use]
     pub fn new(strategy: Strategy) -> SupervisorSpec {
         SupervisorSpec { supervision: Supervision::new(strategy), children: Vec::new() }
     }

@@ -155,9 +155,9 @@ impl System {
             above: None,
         };
         // The guardian's factory does not panic; without a guardian every spawn is refused.
-        if let Ok(port) = guardian.launch(birth) {
-            root.launched(Arc::clone(&port), system.clock().now());
-            let _ = system.shared.guardian.set(port);
+        if let Ok(launched) = guardian.launch(birth) {
+            root.launched(Arc::clone(&launched.port), system.clock().now());
+            let _ = system.shared.guardian.set(launched.port);
         }
         system
     }
