@@ -51,10 +51,11 @@ pub(crate) fn end_of_content(file: &dyn DiskFile, from: u64) -> io::Result<Optio
     let zeros = vec![0; WINDOW_BYTES];
     let mut buffer = vec![0; WINDOW_BYTES];
     let (mut offset, mut end) = (from, None);
-    loop {
+    while let Some(content) = file.skip_hole(offset)? {
+        offset = content;
         let read = read_full(file, &mut buffer, offset)?;
         if read == 0 {
-            return Ok(end);
+            break;
         }
         // Comparing whole windows is fast; only one that differs is looked at byte by byte.
         if buffer[..read] != zeros[..read] {
@@ -63,4 +64,5 @@ pub(crate) fn end_of_content(file: &dyn DiskFile, from: u64) -> io::Result<Optio
         }
         offset += read as u64;
     }
+    Ok(end)
 }

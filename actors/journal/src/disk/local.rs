@@ -132,6 +132,10 @@ impl DiskFile for LocalFile {
     fn length(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
     }
+
+    fn skip_hole(&self, offset: u64) -> io::Result<Option<u64>> {
+        skip_hole(&self.0, offset)
+    }
 }
 
 #[cfg(target_os = "linux")]
@@ -149,6 +153,26 @@ fn reserve(file: &File, bytes: u64) -> io::Result<()> {
 #[cfg(not(target_os = "linux"))]
 fn reserve(file: &File, bytes: u64) -> io::Result<()> {
     lengthen(file, bytes)
+}
+
+/// Room that was only reserved counts as a hole, so a young log needn't be read to its end.
+#[cfg(target_os = "linux")]
+fn skip_hole(file: &File, offset: u64) -> io::Result<Option<u64>> {
+    use rustix::fs::{SeekFrom, seek};
+    use rustix::io::Errno;
+
+    match seek(file, SeekFrom::Data(offset)) {
+        Ok(content) => Ok(Some(content)),
+        Err(Errno::NXIO) => Ok(None),
+        // Not every file system knows.
+        Err(Errno::INVAL | Errno::OPNOTSUPP) => Ok(Some(offset)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn skip_hole(_file: &File, offset: u64) -> io::Result<Option<u64>> {
+    Ok(Some(offset))
 }
 
 fn lengthen(file: &File, bytes: u64) -> io::Result<()> {
@@ -204,6 +228,20 @@ mod tests {
         let mut bytes = [1; 16];
         assert_eq!(file.read_at(&mut bytes, 9_000)?, 16);
         assert_eq!(bytes, [0; 16]);
+        Ok(())
+    }
+
+    #[test]
+    fn no_content_is_skipped_with_the_holes() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let disk = LocalDisk::new(folder.path())?;
+        let file = disk.create("log/a")?;
+        file.preallocate(1 << 20)?;
+        // Unsynced content counts too.
+        file.write_at(b"content", 500_000)?;
+        let found = file.skip_hole(0)?;
+        assert!(found.is_some_and(|found| found <= 500_000), "{found:?}");
+        assert_eq!(file.skip_hole(1 << 20)?, None);
         Ok(())
     }
 }

@@ -72,6 +72,10 @@ pub trait DiskFile: Send + Sync {
 
     /// Its length in bytes.
     fn length(&self) -> io::Result<u64>;
+
+    /// The first place from `offset` on that may hold something other than zeros, as far as the
+    /// file system knows; `None` when there is none.
+    fn skip_hole(&self, offset: u64) -> io::Result<Option<u64>>;
 }
 
 /// A file in a folder.

@@ -207,4 +207,8 @@ impl DiskFile for SimulatedFile {
     fn length(&self) -> io::Result<u64> {
         self.with(|_, inode| Ok(inode.now.len() as u64))
     }
+
+    fn skip_hole(&self, offset: u64) -> io::Result<Option<u64>> {
+        Ok((offset < self.length()?).then_some(offset))
+    }
 }
