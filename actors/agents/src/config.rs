@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use synod_runtime::{Backoff, ConfigFault};
 
+use crate::card::AgentLimits;
 use crate::named::named;
 use crate::process::ProcessAgentConfig;
 
@@ -120,6 +121,12 @@ impl AgentsConfig {
                 faults.push(ConfigFault::new(format!("{section}.id"), reason));
             }
         }
+    }
+
+    /// Time between the request to stop and the work being dropped, of an agent with these limits.
+    #[must_use]
+    pub fn grace(&self, limits: &AgentLimits) -> Duration {
+        Duration::from_millis(limits.grace_ms.unwrap_or(self.grace_ms))
     }
 
     /// The wait before restarts of workers and child processes.

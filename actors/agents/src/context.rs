@@ -113,8 +113,8 @@ pub struct AgentState {
 }
 
 impl AgentState {
-    /// Largest state in bytes.
-    pub const MAX_BYTES: usize = 1 << 20;
+    /// Largest state in bytes: it shares a record of the journal with the result.
+    pub const MAX_BYTES: usize = 256 << 10;
 
     /// What this assignment saved, or else what was committed last.
     #[must_use]

@@ -79,6 +79,7 @@ pub struct WorkInHand {
 
 /// The protocol of every agent's actor, whatever the kind of the agent.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "nearly every message is the large one")]
 pub enum AgentMessage {
     /// Do this work, or refuse at once: more than `max_concurrent_tasks` is never queued.
     Perform(Request<Perform>),

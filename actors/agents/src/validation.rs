@@ -10,7 +10,10 @@ const MAX_TEXT: usize = 4_096;
 const MAX_NAME: usize = 128;
 const MAX_CAPABILITIES: usize = 64;
 const MAX_SCHEMA: usize = 64 * 1_024;
+/// All schemas of a card together: it has to fit into one record of the journal.
+const MAX_SCHEMAS: usize = 256 * 1_024;
 const MAX_METADATA: usize = 64;
+const MAX_VALUE: usize = 1_024;
 const MAX_ENDPOINT: usize = 2_048;
 
 /// One thing that is wrong with a card.
@@ -105,7 +108,7 @@ impl AgentCard {
             let field = format!("metadata.{}", key.chars().take(40).collect::<String>());
             let fits = (1..=MAX_NAME).contains(&key.len());
             faults.require(fits, &field, "a key of 1 to 128 bytes", key.len());
-            faults.at_most(value.len(), MAX_TEXT, &field, "bytes");
+            faults.at_most(value.len(), MAX_VALUE, &field, "bytes");
         }
     }
 
@@ -114,17 +117,20 @@ impl AgentCard {
         let some = (1..=MAX_CAPABILITIES).contains(&count);
         faults.require(some, "capabilities", "1 to 64 capabilities", count);
         let mut seen = BTreeSet::new();
+        let mut schemas = 0;
         for (index, capability) in self.capabilities.iter().take(MAX_CAPABILITIES).enumerate() {
             let field = format!("capabilities[{index}]");
             let fresh = seen.insert(capability.name.as_str());
             faults.require(fresh, &field, "each capability once", &capability.name);
-            capability.check(&field, faults);
+            schemas += capability.check(&field, faults);
         }
+        faults.at_most(schemas, MAX_SCHEMAS, "capabilities", "bytes of schemas");
     }
 }
 
 impl Capability {
-    fn check(&self, field: &str, faults: &mut Faults) {
+    /// Checks it and returns the size of its schemas.
+    fn check(&self, field: &str, faults: &mut Faults) -> usize {
         let named = is_identifier(&self.name, MAX_NAME);
         let expected = "1 to 128 of a-z, 0-9, '.', '_', '-', a letter or digit first";
         faults.require(named, &format!("{field}.name"), expected, &self.name);
@@ -132,10 +138,12 @@ impl Capability {
         faults.at_most(self.description.len(), MAX_TEXT, &described, "bytes");
         let schemas =
             [("input_schema", &self.input_schema), ("output_schema", &self.output_schema)];
+        let mut total = 0;
         for (name, schema) in schemas {
             let Some(schema) = schema else { continue };
             let field = format!("{field}.{name}");
             let size = schema.to_string().len();
+            total += size;
             faults.at_most(size, MAX_SCHEMA, &field, "bytes");
             if size <= MAX_SCHEMA
                 && let Err(reason) = schema::compile(schema)
@@ -143,6 +151,7 @@ impl Capability {
                 faults.require(false, &field, "a JSON Schema (draft 2020-12)", reason);
             }
         }
+        total
     }
 }
 

@@ -119,7 +119,7 @@ impl<T> Desk<T> {
 
     /// Whether work would be taken now, if a slot is free.
     pub(super) fn is_healthy(&self) -> bool {
-        self.reachable && self.mode == Mode::Taking && (self.down == 0 || self.down < self.capacity)
+        self.reachable && self.mode == Mode::Taking && self.down < self.capacity
     }
 
     pub(super) fn workers_down(&self) -> usize {

@@ -30,6 +30,10 @@ use crate::work::WorkId;
 /// would take the other workers along.
 const NEVER_GIVES_UP: u32 = u32::MAX;
 const WORKER: &str = "worker-";
+/// Time a worker has for its `stop`, beyond the grace of its work.
+const WORKER_STOP: Duration = Duration::from_secs(1);
+/// Longest time a link may take to end, its child process included.
+const LINK_STOP: Duration = Duration::from_secs(62);
 
 /// What every incarnation of an agent's actor begins with.
 pub(crate) struct Hosting {
@@ -46,7 +50,7 @@ pub(crate) struct Hosting {
 
 impl Hosting {
     pub(super) fn grace(&self) -> Duration {
-        Duration::from_millis(self.card.limits.grace_ms.unwrap_or(self.config.grace_ms))
+        self.config.grace(&self.card.limits)
     }
 }
 
@@ -77,8 +81,8 @@ pub struct AgentActor {
 impl AgentActor {
     pub(crate) fn spec(name: Arc<str>, hosting: Arc<Hosting>) -> Spec<Self> {
         let config = &hosting.config;
-        // Beyond the grace of its workers it needs a moment to stop itself.
-        let shutdown = hosting.grace() + Duration::from_secs(2);
+        // First its workers end, then its link; each has a limit of its own.
+        let shutdown = hosting.grace() + WORKER_STOP + LINK_STOP;
         let backoff = config.backoff();
         Spec::new(name, move || Self::new(Arc::clone(&hosting)))
             .restart(Restart::Transient)
@@ -152,7 +156,7 @@ impl AgentActor {
         let Some(workplace) = self.workplace.clone() else {
             return Err(AgentError::unavailable("the agent starts"));
         };
-        let shutdown = self.hosting.grace() + Duration::from_secs(1);
+        let shutdown = self.hosting.grace() + WORKER_STOP;
         let spec =
             Spec::new(format!("{WORKER}{slot}"), move || Worker::new(slot, Arc::clone(&workplace)))
                 .mailbox(MailboxConfig::bounded(16))

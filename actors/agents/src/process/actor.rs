@@ -12,6 +12,7 @@ use crate::relay::{Alarm, Deliver, Waiting, Withdraw};
 
 /// The protocol of a link.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "the large one is what the link is for")]
 pub(super) enum ProcessMessage {
     /// Have this done.
     Deliver(Request<Deliver>),

@@ -108,7 +108,7 @@ impl ProcessFactory {
     }
 
     fn grace(&self) -> Duration {
-        Duration::from_millis(self.config.limits.grace_ms.unwrap_or(self.agents.grace_ms))
+        self.agents.grace(&self.config.limits)
     }
 }
 

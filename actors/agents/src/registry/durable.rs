@@ -26,7 +26,7 @@ const JOURNAL_TIMEOUT: Duration = Duration::from_secs(10);
 const SNAPSHOT_RECORDS: u64 = 256;
 /// Records of one page while replaying, and their bytes.
 const PAGE_RECORDS: u32 = 1_024;
-const PAGE_BYTES: u64 = 8 << 20;
+const PAGE_BYTES: u64 = 4 << 20;
 
 /// What waits for the journal.
 #[derive(Debug)]

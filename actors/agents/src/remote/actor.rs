@@ -1,12 +1,14 @@
 //! The link to one remote agent: the shell around [`HandOver`].
 
+use std::sync::Arc;
+
 use synod_runtime::{
     Actor, ActorError, Address, Context, DeadReason, ExitReason, Metadata, Request, requests,
 };
 use tokio::sync::mpsc;
 
 use super::RemoteLink;
-use super::frames::{FromAgent, ToAgent};
+use super::frames::{FromAgent, Heard, ToAgent};
 use super::machine::{Command, HandOver, HandOverLimits, Input};
 use crate::actor::{Reported, report};
 use crate::id::AgentKey;
@@ -17,6 +19,7 @@ use crate::work::WorkId;
 
 /// The protocol of a link.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "the large one is what the link is for")]
 pub(crate) enum RemoteMessage {
     /// Have this done.
     Deliver(Request<Deliver>),
@@ -44,7 +47,7 @@ impl From<Withdraw> for RemoteMessage {
 
 /// The link to one remote agent.
 pub(super) struct RemoteActor {
-    link: std::sync::Arc<RemoteLink>,
+    link: Arc<RemoteLink>,
     agent: Address<AgentMessage>,
     machine: HandOver,
     outgoing: Option<mpsc::Sender<ToAgent>>,
@@ -54,7 +57,7 @@ pub(super) struct RemoteActor {
 }
 
 impl RemoteActor {
-    pub(super) fn new(link: std::sync::Arc<RemoteLink>, agent: Address<AgentMessage>) -> Self {
+    pub(super) fn new(link: Arc<RemoteLink>, agent: Address<AgentMessage>) -> Self {
         let machine = HandOver::new(HandOverLimits::of(&link.card, &link.config));
         Self {
             link,
@@ -124,13 +127,13 @@ impl RemoteActor {
         }
         self.link.beat(ctx.now());
         self.step(Input::Heard { session }, ctx);
-        match frame.about() {
-            Ok((work, said)) => match work.parse() {
+        match frame.heard() {
+            Heard::Of(work, said) => match work.parse() {
                 Ok(work) => self.step(Input::Said { session, work, said }, ctx),
                 Err(error) => tracing::debug!(agent = %self.key(), %error, "frame ignored"),
             },
-            Err(FromAgent::Leave) => self.leave(ctx),
-            Err(_) => {}
+            Heard::Leave => self.leave(ctx),
+            Heard::Alive => {}
         }
     }
 

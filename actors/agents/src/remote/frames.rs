@@ -79,20 +79,32 @@ pub enum FromAgent {
 }
 
 impl FromAgent {
-    /// Which work it is about, and what it says of it.
-    pub(crate) fn about(self) -> Result<(String, Said), Self> {
-        Ok(match self {
-            Self::Accepted { work } => (work, Said::Accepted),
+    /// What a frame comes to, once the program is registered.
+    pub(super) fn heard(self) -> Heard {
+        match self {
+            Self::Accepted { work } => Heard::Of(work, Said::Accepted),
             Self::Result { work, payload, state } => {
-                (work, Said::Done(WorkResult { payload, state }))
+                Heard::Of(work, Said::Done(WorkResult { payload, state }))
             }
-            Self::Error { work, error } => (work, Said::Failed(error)),
+            Self::Error { work, error } => Heard::Of(work, Said::Failed(error)),
             Self::Progress { work, fraction, note } => {
-                (work, Said::Progress(WorkProgress { fraction, note }))
+                Heard::Of(work, Said::Progress(WorkProgress { fraction, note }))
             }
-            other => return Err(other),
-        })
+            Self::Leave => Heard::Leave,
+            Self::Register { .. } | Self::Heartbeat => Heard::Alive,
+        }
     }
+}
+
+/// What a frame comes to.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Heard {
+    /// Something about one work.
+    Of(String, Said),
+    /// The program will not come back.
+    Leave,
+    /// A sign of life and nothing more.
+    Alive,
 }
 
 /// What a program says of one work.

@@ -50,7 +50,7 @@ impl HandOverLimits {
             ack: Duration::from_millis(config.ack_ms),
             max_deliveries: config.max_deliveries,
             undelivered: config.undelivered,
-            grace: Duration::from_millis(card.limits.grace_ms.unwrap_or(config.grace_ms)),
+            grace: config.grace(&card.limits),
             silence: Duration::from_secs(config.heartbeat_s) * 3,
         }
     }

@@ -10,12 +10,12 @@ use synod_agents::{
     KindFactory, Listener, Payload, RegisterError, RegistryMessage, RetireAgent, RetireError,
     SetAgentStatus, factory,
 };
-use synod_journal::{JournalActor, JournalConfig, SimulatedDisk};
+use synod_journal::{JournalActor, SimulatedDisk};
 use synod_runtime::{Control, MailboxConfig};
 use synod_testkit::Probe;
 use tokio::time::sleep;
 
-use crate::stage::{PATIENCE, Settings, Stage, acting, healthy, perform, system};
+use crate::stage::{PATIENCE, Settings, Stage, acting, healthy, perform, small, system};
 
 /// Stands for the http agents of the layer above: known by its card alone.
 struct Web(AgentCard);
@@ -47,7 +47,7 @@ fn settings() -> Settings {
 /// A node whose journal is on this disk.
 async fn node_on(disk: &SimulatedDisk) -> Stage {
     let system = system();
-    let journal = JournalActor::simulated(JournalConfig::default(), disk.clone());
+    let journal = JournalActor::simulated(small(), disk.clone());
     let journal = Some(system.spawn(journal).unwrap());
     Stage::on(system, Settings { journal, ..settings() }).await
 }
@@ -79,7 +79,8 @@ async fn run_time_registrations_come_back_after_a_restart_of_the_node() {
     let kept = add(&stage, web("kept")).await.unwrap();
     assert!(perform(&kept.address, "any").await.unwrap().is_ok());
     add(&stage, web("gone")).await.unwrap();
-    add(&stage, web("connected").kind(AgentKind::Websocket).endpoint_none()).await.unwrap();
+    let connected = AgentCard::new("connected", "1.0.0").capability("x");
+    add(&stage, connected.kind(AgentKind::Websocket)).await.unwrap();
     assert_eq!(retire(&stage, "gone").await.unwrap().len(), 1);
     stage.system.stop(PATIENCE).await.unwrap();
 
@@ -89,17 +90,6 @@ async fn run_time_registrations_come_back_after_a_restart_of_the_node() {
     assert!(perform(&kept.address, "any").await.unwrap().is_ok());
     stage.until("connected", AgentStatus::Disconnected).await;
     assert!(stage.show("gone").await.is_empty());
-}
-
-trait WithoutEndpoint {
-    fn endpoint_none(self) -> Self;
-}
-
-impl WithoutEndpoint for AgentCard {
-    fn endpoint_none(mut self) -> Self {
-        self.endpoint = None;
-        self
-    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -281,4 +271,13 @@ async fn a_retired_agent_ends_its_work_first() {
     assert!(stage.show("acting").await.is_empty(), "nobody finds it any more");
     assert!(given.await.unwrap().unwrap().is_ok());
     synod_testkit::eventually(|| agent.is_closed(), PATIENCE).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_an_operator_stops_is_gone_for_good() {
+    let stage = Stage::new(AgentsConfig::default()).await;
+    let agent = stage.act(1).await.address;
+    stage.system.control(&agent.path(), Control::Stop).unwrap();
+    stage.until_gone("acting").await;
+    stage.act(1).await;
 }

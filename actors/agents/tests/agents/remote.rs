@@ -7,12 +7,14 @@ use synod_agents::{
     ConnectAgent, FromAgent, HostError, Payload, PayloadDocument, SessionInlet, ToAgent,
     Undelivered, WorkOrder,
 };
-use synod_journal::{JournalActor, JournalConfig, SimulatedDisk};
+use synod_journal::{JournalActor, SimulatedDisk};
 use synod_runtime::DeadReason;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::stage::{PATIENCE, Settings, Stage, assignment, give, health, healthy, system, tell};
+use crate::stage::{
+    PATIENCE, Settings, Stage, assignment, give, health, healthy, small, system, tell,
+};
 
 /// The program's end of a connection.
 struct Program {
@@ -33,7 +35,7 @@ impl Program {
     }
 
     async fn next(&mut self) -> ToAgent {
-        timeout(PATIENCE, self.frames.recv()).await.unwrap().expect("the connection is open")
+        timeout(PATIENCE, self.frames.recv()).await.unwrap().unwrap()
     }
 
     async fn order(&mut self) -> (u32, Box<WorkOrder>) {
@@ -60,7 +62,7 @@ fn card() -> AgentCard {
 async fn stage(config: AgentsConfig) -> Stage {
     let system = system();
     let disk = SimulatedDisk::new(5);
-    let journal = system.spawn(JournalActor::simulated(JournalConfig::default(), disk)).unwrap();
+    let journal = system.spawn(JournalActor::simulated(small(), disk)).unwrap();
     Stage::on(system, Settings { config, journal: Some(journal), ..Default::default() }).await
 }
 

@@ -11,7 +11,7 @@ use synod_agents::{
     CheckHealth, HostError, HostMessage, HostSettings, KindFactory, Payload, Perform, Performed,
     RegistryActor, RegistryMessage, ShowAgent, StartAgent, WorkId, factory,
 };
-use synod_journal::JournalMessage;
+use synod_journal::{JournalConfig, JournalMessage};
 use synod_runtime::{Address, AskError, Priority, SendOptions, Strategy, Supervisor, System};
 use synod_testkit::{Seed, VirtualTime, silence_provoked_panics};
 use tokio::time::{Instant, sleep};
@@ -113,6 +113,18 @@ pub(crate) fn system() -> System {
     let seed = Seed::from_env();
     let entropy = synod_runtime::SeededEntropy::new(seed.value());
     System::builder().clock(VirtualTime::new()).entropy(entropy).build()
+}
+
+/// A journal with segments of the size of a test.
+pub(crate) fn small() -> JournalConfig {
+    let config = JournalConfig {
+        segment_bytes: 1 << 20,
+        max_record_bytes: 128 << 10,
+        max_group_bytes: 512 << 10,
+        ..JournalConfig::default()
+    };
+    assert_eq!(config.validate(), Ok(()));
+    config
 }
 
 /// Asks for health.
