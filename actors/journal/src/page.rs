@@ -62,7 +62,7 @@ impl Filling<'_> {
         key: LogKey,
         piece: &Piece,
     ) -> Result<(), ReadError> {
-        let mut window = Window::new(file, BLOCK_BYTES as usize);
+        let mut window = Window::new(file, BLOCK_BYTES as usize, u64::MAX);
         let mut offset = piece.from;
         while offset < piece.to && !self.is_full() {
             let Some(frame) = window.frame(offset, key).map_err(read_error)? else {

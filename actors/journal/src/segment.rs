@@ -27,7 +27,7 @@ const HEAD_BYTES: usize = 56;
 /// Bytes of the largest checkpoint: 4,096 streams with long names and as many epochs.
 const CHECKPOINT_LIMIT: usize = 1 << 20;
 /// Bytes of the longest header.
-pub(crate) const HEADER_LIMIT: usize = HEAD_BYTES + CHECKPOINT_LIMIT;
+const HEADER_LIMIT: usize = HEAD_BYTES + CHECKPOINT_LIMIT;
 
 const MAGIC: [u8; 8] = *b"SYNODLOG";
 const SUFFIX: &str = ".segment";
@@ -89,6 +89,11 @@ impl SegmentHeader {
             _ => Err(HeaderFault::Invalid),
         }
     }
+}
+
+/// How many bytes the header at the start of `bytes` claims to have, within the format's limit.
+pub(crate) fn claimed_length(bytes: &[u8]) -> usize {
+    u32_at(bytes, 16).map_or(0, |length| (length as usize).min(HEADER_LIMIT))
 }
 
 fn sound(bytes: &[u8]) -> Option<(SegmentHeader, usize)> {

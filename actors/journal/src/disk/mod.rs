@@ -73,9 +73,9 @@ pub trait DiskFile: Send + Sync {
     /// Its length in bytes.
     fn length(&self) -> io::Result<u64>;
 
-    /// The first place from `offset` on that may hold something other than zeros, as far as the
-    /// file system knows; `None` when there is none.
-    fn skip_hole(&self, offset: u64) -> io::Result<Option<u64>>;
+    /// From where on the file is known to read as zeros, since nothing was ever written there; its
+    /// length when the file system doesn't know.
+    fn content_end(&self) -> io::Result<u64>;
 }
 
 /// A file in a folder.

@@ -36,7 +36,7 @@ use crate::mark::{self, Mark};
 use crate::names::Position;
 use crate::segment::{self, HeaderFault, LogId, SegmentHeader};
 use crate::spare;
-use crate::window::WINDOW_BYTES;
+use crate::window::{WINDOW_BYTES, Window};
 use scan::{Ending, Group, Scan};
 
 /// An open log.
@@ -71,6 +71,9 @@ pub(crate) struct Birth {
     pub(crate) segment_bytes: u64,
     pub(crate) now_us: i64,
 }
+
+/// Bytes that are read of a segment to learn how long its header is.
+const HEADER_WINDOW: usize = 4_096;
 
 /// Opens the log, or makes one in an empty folder. The folder must be locked.
 ///
@@ -180,12 +183,11 @@ fn read_header(disk: &dyn Disk, first: Position) -> Result<(SegmentHeader, u64),
     let path = segment::path(first);
     let failed = io_error(disk, "read", &path);
     let read = disk.open(&path).and_then(|file| {
-        let mut bytes = vec![0; segment::HEADER_LIMIT];
-        let length = read_full(&*file, &mut bytes, 0)?;
-        bytes.truncate(length);
-        Ok(bytes)
+        let mut window = Window::new(&*file, HEADER_WINDOW, u64::MAX);
+        let length = segment::claimed_length(window.at(0, HEADER_WINDOW)?);
+        Ok(SegmentHeader::decode(window.at(0, length)?))
     });
-    match SegmentHeader::decode(&read.map_err(failed)?) {
+    match read.map_err(failed)? {
         Ok((header, length)) if header.first == first => Ok((header, length as u64)),
         Ok(_) => Err(damage(disk, first, 0, first, "the header is of another segment".into())),
         Err(HeaderFault::NewerFormat(found)) => {

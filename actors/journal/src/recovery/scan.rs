@@ -105,7 +105,9 @@ impl Scan {
         file: &dyn DiskFile,
         following: Option<Position>,
     ) -> io::Result<()> {
-        let mut window = Window::new(file, WINDOW_BYTES);
+        // Asked before the first read: what was read may count as content from then on.
+        let limit = file.content_end()?;
+        let mut window = Window::new(file, WINDOW_BYTES, limit);
         let (mut offset, mut position) = (self.end, self.next);
         while let Some(frame) = window.frame(offset, self.key)? {
             if frame.position != position || !self.open.takes(&frame, offset) {
@@ -118,7 +120,7 @@ impl Scan {
             }
         }
         self.stopped = (offset, position);
-        self.ending = self.judge(&mut window, file, following)?;
+        self.ending = self.judge(&mut window, (file, limit), following)?;
         self.open = OpenGroup::default();
         Ok(())
     }
@@ -142,11 +144,11 @@ impl Scan {
     fn judge(
         &self,
         window: &mut Window<'_>,
-        file: &dyn DiskFile,
+        (file, limit): (&dyn DiskFile, u64),
         following: Option<Position>,
     ) -> io::Result<Ending> {
         let (offset, position) = self.stopped;
-        let rest = end_of_content(file, offset)?;
+        let rest = end_of_content(file, offset..limit)?;
         let whole = self.open.group.is_none();
         if let Some(following) = following {
             let sound = rest.is_none() && whole && following == self.next;

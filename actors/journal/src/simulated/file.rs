@@ -208,7 +208,7 @@ impl DiskFile for SimulatedFile {
         self.with(|_, inode| Ok(inode.now.len() as u64))
     }
 
-    fn skip_hole(&self, offset: u64) -> io::Result<Option<u64>> {
-        Ok((offset < self.length()?).then_some(offset))
+    fn content_end(&self) -> io::Result<u64> {
+        self.length()
     }
 }
