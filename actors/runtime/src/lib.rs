@@ -15,6 +15,64 @@
 //! - The message in hand in a crash is never handled twice: it becomes a dead letter.
 //! - Nothing here waits without a deadline, and nothing grows without a limit.
 //! - Nothing outside of this crate names ractor.
+//! - An incarnation of an actor starts only after the former one has ended, with all its children.
+//! - Two systems in one process share nothing.
+//!
+//! Who sends what: families send their own messages to addresses; a supervisor is asked with
+//! [`SupervisorMessage`]; operators use [`System::observe`] and [`System::control`]. What an
+//! incarnation, its parent and its children tell each other never leaves this crate.
+//!
+//! ```
+//! use std::time::Duration;
+//! use synod_runtime::{
+//!     Actor, ActorError, Ask, Context, Request, Spec, Strategy, Supervisor, System, SystemConfig,
+//!     requests,
+//! };
+//!
+//! struct Greet(&'static str);
+//! impl Ask for Greet {
+//!     type Reply = String;
+//! }
+//!
+//! enum GreeterMessage {
+//!     Greet(Request<Greet>),
+//! }
+//! requests!(GreeterMessage { Greet(Greet) });
+//!
+//! struct Greeter {
+//!     greeted: u64,
+//! }
+//!
+//! impl Actor for Greeter {
+//!     type Message = GreeterMessage;
+//!     const KIND: &'static str = "greeter";
+//!
+//!     async fn handle(
+//!         &mut self,
+//!         message: GreeterMessage,
+//!         _ctx: &mut Context<Self>,
+//!     ) -> Result<(), ActorError> {
+//!         let GreeterMessage::Greet(request) = message;
+//!         self.greeted += 1;
+//!         let name = request.body.0;
+//!         request.answer(format!("hello {name}, you are number {}", self.greeted));
+//!         Ok(())
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let system = System::new(SystemConfig::default());
+//! let greeter = Spec::new("greeter", || Greeter { greeted: 0 });
+//! let address = greeter.address(); // valid from now on, through every restart
+//! system.start(Supervisor::new(Strategy::OneForOne).child(greeter).into_spec("root")).await?;
+//!
+//! let answer = address.ask(Greet("world"), Duration::from_secs(1)).await?;
+//! assert_eq!(answer, "hello world, you are number 1");
+//! system.stop(Duration::from_secs(5)).await?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod actor;
 pub mod address;

@@ -25,18 +25,9 @@ const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// How to make an actor and how to supervise it. One spec is one role: one name, one mailbox,
 /// one address, however often it is restarted.
 pub struct Spec<A: Actor> {
-    name: Arc<str>,
     factory: Box<dyn FnMut() -> A + Send>,
     inbox: Arc<Inbox<A::Message>>,
-    policy: Policy,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Policy {
-    restart: Restart,
-    shutdown: Shutdown,
-    start_timeout: Duration,
-    backoff: Backoff,
+    policy: ChildPolicy,
     supervision: Supervision,
 }
 
@@ -47,16 +38,16 @@ impl<A: Actor> Spec<A> {
     /// The name is unique among its siblings, not empty and without `/`; spawning checks it.
     pub fn new(name: impl Into<Arc<str>>, factory: impl FnMut() -> A + Send + 'static) -> Self {
         Self {
-            name: name.into(),
             factory: Box::new(factory),
             inbox: Inbox::new(MailboxConfig::default()),
-            policy: Policy {
+            policy: ChildPolicy {
+                name: name.into(),
                 restart: Restart::default(),
                 shutdown: Shutdown::default(),
                 start_timeout: START_TIMEOUT,
                 backoff: Backoff::default(),
-                supervision: Supervision::default(),
             },
+            supervision: Supervision::default(),
         }
     }
 
@@ -101,14 +92,14 @@ impl<A: Actor> Spec<A> {
     /// How it supervises its own children.
     #[must_use]
     pub fn supervision(mut self, supervision: Supervision) -> Self {
-        self.policy.supervision = supervision;
+        self.supervision = supervision;
         self
     }
 
     /// Its name among its siblings.
     #[must_use]
     pub fn name(&self) -> &Arc<str> {
-        &self.name
+        &self.policy.name
     }
 
     /// Its address, valid from now on: what is sent before the start waits in the mailbox.
@@ -119,10 +110,10 @@ impl<A: Actor> Spec<A> {
 
     pub(crate) fn into_role(self) -> Arc<dyn Role> {
         Arc::new(RoleOf::<A> {
-            name: self.name,
             factory: Mutex::new(self.factory),
             inbox: self.inbox,
-            policy: self.policy,
+            policy: Arc::new(self.policy),
+            supervision: self.supervision,
         })
     }
 }
@@ -130,7 +121,6 @@ impl<A: Actor> Spec<A> {
 impl<A: Actor> std::fmt::Debug for Spec<A> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Spec")
-            .field("name", &self.name)
             .field("kind", &A::KIND)
             .field("policy", &self.policy)
             .finish_non_exhaustive()
@@ -162,9 +152,11 @@ impl std::fmt::Debug for AnySpec {
 
 /// What a supervisor needs of a child's spec.
 pub(crate) trait Role: Send + Sync {
-    fn name(&self) -> &Arc<str>;
     fn kind(&self) -> &'static str;
-    fn policy(&self) -> ChildPolicy;
+    fn policy(&self) -> &Arc<ChildPolicy>;
+    fn name(&self) -> &Arc<str> {
+        &self.policy().name
+    }
     fn mailbox(&self) -> Arc<dyn Mailbox>;
     /// Gives the mailbox its place in the node; only the first place counts.
     fn bind(&self, path: ActorPath, services: Arc<Services>);
@@ -186,29 +178,19 @@ pub(crate) struct Birth {
 }
 
 struct RoleOf<A: Actor> {
-    name: Arc<str>,
     factory: Mutex<Box<dyn FnMut() -> A + Send>>,
     inbox: Arc<Inbox<A::Message>>,
-    policy: Policy,
+    policy: Arc<ChildPolicy>,
+    supervision: Supervision,
 }
 
 impl<A: Actor> Role for RoleOf<A> {
-    fn name(&self) -> &Arc<str> {
-        &self.name
-    }
-
     fn kind(&self) -> &'static str {
         A::KIND
     }
 
-    fn policy(&self) -> ChildPolicy {
-        ChildPolicy {
-            name: Arc::clone(&self.name),
-            restart: self.policy.restart,
-            shutdown: self.policy.shutdown,
-            start_timeout: self.policy.start_timeout,
-            backoff: self.policy.backoff,
-        }
+    fn policy(&self) -> &Arc<ChildPolicy> {
+        &self.policy
     }
 
     fn mailbox(&self) -> Arc<dyn Mailbox> {
@@ -235,7 +217,7 @@ impl<A: Actor> Role for RoleOf<A> {
         };
         let actor = made.map_err(|panic| panic_text(&*panic))?;
         let site = Site::new(birth);
-        let context = Context::new(Arc::clone(&self.inbox), site, self.policy.supervision);
+        let context = Context::new(Arc::clone(&self.inbox), site, self.supervision);
         Ok(launch(actor, context))
     }
 }

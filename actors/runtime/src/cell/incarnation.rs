@@ -11,8 +11,6 @@ use super::port::Signal;
 use crate::actor::Actor;
 use crate::context::Context;
 use crate::exit::ExitReason;
-use crate::mailbox::Delivery;
-use crate::metadata::Metadata;
 use crate::observation::ActorState;
 use crate::scope::Scope;
 use crate::supervisor::Input;
@@ -101,9 +99,8 @@ impl<A: Actor> Incarnation<A> {
     /// incarnation; what was not handled yet has gone back to the inbox by then.
     async fn batch(&mut self) -> Result<(), ExitReason> {
         let mut batch = self.context.inbox.take_batch();
-        let now = self.context.now();
-        let paused = self.context.site.node.is_paused();
-        if batch.is_empty() && (paused || self.context.timers.next().is_none_or(|at| at > now)) {
+        let since = self.context.now();
+        if batch.is_empty() && !self.context.has_due_timer(since) {
             return Ok(());
         }
         self.context.progress.busy();
@@ -112,14 +109,13 @@ impl<A: Actor> Incarnation<A> {
             (config.budget(), config.batch)
         };
         let mut handled = 0_usize;
-        loop {
-            let fires = !paused && handled < most;
-            let timer = if fires { self.context.timers.pop(now) } else { None };
-            let timer = timer.map(|message| Delivery { message, metadata: timer_metadata::<A>() });
-            let Some(delivery) = timer.or_else(|| batch.pop()) else { break };
-            let suspended = self.deliver(delivery).await?;
+        while let Some(message) = self.context.next_message(&mut batch, since, handled < most) {
+            let suspended = self.deliver(message).await?;
             handled += 1;
-            if suspended || self.context.is_leaving() || self.is_over_budget(handled, now, budget) {
+            let over = suspended
+                || self.context.is_leaving()
+                || (!batch.is_empty() && self.is_over_budget(handled, since, budget));
+            if over {
                 break;
             }
         }
@@ -131,7 +127,7 @@ impl<A: Actor> Incarnation<A> {
         guarded(scope, async { actor.settle(context).await }).await.result?;
         batch.finish();
         self.context.progress.idle();
-        self.context.site.node.add_busy(self.context.now().duration_since(now));
+        self.context.site.node.add_busy(self.context.now().duration_since(since));
         Ok(())
     }
 
@@ -141,11 +137,9 @@ impl<A: Actor> Incarnation<A> {
         handled.is_power_of_two() && self.context.now().duration_since(since) >= budget
     }
 
-    /// Handles one message; tells whether the handler really waited.
-    async fn deliver(&mut self, delivery: Delivery<A::Message>) -> Result<bool, ExitReason> {
-        let Delivery { message, metadata } = delivery;
-        let scope = Scope::of_handler(self.context.inbox.id(), &metadata);
-        self.context.take_in_hand(metadata);
+    /// Handles the message in hand; tells whether the handler really waited.
+    async fn deliver(&mut self, message: A::Message) -> Result<bool, ExitReason> {
+        let scope = Scope::of_handler(self.context.inbox.id(), self.context.metadata());
         let (actor, context) = (&mut self.actor, &mut self.context);
         let outcome = guarded(scope, async { actor.handle(message, context).await }).await;
         match outcome.result {
@@ -234,8 +228,4 @@ impl<A: Actor> Incarnation<A> {
             self.context.site.presence.announce();
         }
     }
-}
-
-fn timer_metadata<A: Actor>() -> Metadata {
-    Metadata::new(std::any::type_name::<A::Message>())
 }

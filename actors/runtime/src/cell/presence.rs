@@ -29,25 +29,29 @@ pub(crate) enum Watcher {
 /// runtime. (ractor tells a supervisor before the state of a killed actor is dropped.)
 pub(crate) struct Presence {
     watcher: Watcher,
+    links: Mutex<Links>,
+}
+
+struct Links {
     /// Written before an end in one's own time; a kill leaves it empty.
-    reason: Mutex<Option<ExitReason>>,
-    /// The parent's presence lasts as long as this one. Last field: let go of last.
-    above: Mutex<Option<Arc<Presence>>>,
+    reason: Option<Box<ExitReason>>,
+    /// The parent's presence lasts as long as this one.
+    above: Option<Arc<Presence>>,
 }
 
 impl Presence {
     pub(crate) fn new(watcher: Watcher, above: Option<Arc<Self>>) -> Arc<Self> {
-        Arc::new(Self { watcher, reason: Mutex::default(), above: Mutex::new(above) })
+        Arc::new(Self { watcher, links: Mutex::new(Links { reason: None, above }) })
     }
 
     /// Says why the incarnation ends; the first word counts.
     pub(crate) fn explain(&self, reason: ExitReason) {
-        self.reason.lock().get_or_insert(reason);
+        self.links.lock().reason.get_or_insert_with(|| Box::new(reason));
     }
 
     /// The parent waits for this subtree no longer: it may end before it.
     pub(crate) fn sever(&self) {
-        let above = self.above.lock().take();
+        let above = self.links.lock().above.take();
         drop(above); // after the lock: it may be the last trace of the parent
     }
 
@@ -60,8 +64,9 @@ impl Presence {
 }
 
 impl Drop for Presence {
+    /// Tells the watcher, then lets go of the parent's presence.
     fn drop(&mut self) {
-        let reason = self.reason.lock().take().unwrap_or(ExitReason::Killed);
+        let reason = self.links.lock().reason.take().map_or(ExitReason::Killed, |reason| *reason);
         match &self.watcher {
             Watcher::Parent { port, key, incarnation } => {
                 port.push(Signal::Child(*key, *incarnation, ChildNews::Exited(reason)));

@@ -17,7 +17,7 @@ use crate::dead_letters::DeadReason;
 use crate::directory::NameTaken;
 use crate::error::SendError;
 use crate::exit::ExitReason;
-use crate::mailbox::Inbox;
+use crate::mailbox::{Batch, Inbox};
 use crate::metadata::Metadata;
 use crate::observation::{ActorState, Node, ProgressSlot};
 use crate::path::ActorPath;
@@ -58,7 +58,7 @@ pub struct Context<A: Actor> {
     in_hand: bool,
     wants_end: bool,
     pub(crate) alarm: Alarm,
-    pub(crate) timers: Timers<A::Message>,
+    timers: Timers<A::Message>,
     tasks: Tasks,
     children: Option<Box<Children>>,
     supervision: Supervision,
@@ -212,16 +212,15 @@ impl<A: Actor> Context<A> {
     }
 
     fn tell_child(&mut self, name: &str, input: impl FnOnce(ChildKey) -> Input) -> bool {
-        let Some(children) = &mut self.children else { return false };
-        let Some(key) = children.key(name) else { return false };
-        children.input(&self.site, input(key));
+        let Some(child) = self.site.node.child(name) else { return false };
+        self.tell_children(input(child.key()));
         true
     }
 
     /// Whether there is a child of that name, running or about to.
     #[must_use]
     pub fn has_child(&self, name: &str) -> bool {
-        self.children.as_ref().is_some_and(|children| children.key(name).is_some())
+        self.site.node.child(name).is_some()
     }
 
     /// Its children in the order in which they were added.
@@ -256,10 +255,30 @@ impl<A: Actor> Context<A> {
         self.inbox.attach(move || port.wake());
     }
 
-    /// Parks the metadata of the message in hand: a crash's dead letter is made of it.
-    pub(crate) fn take_in_hand(&mut self, metadata: Metadata) {
-        self.metadata = metadata;
+    /// Whether a timer is due and may fire.
+    pub(crate) fn has_due_timer(&self, now: Instant) -> bool {
+        self.timers.next().is_some_and(|at| at <= now) && !self.site.node.is_paused()
+    }
+
+    /// Takes the next message in hand, of a timer if it `may_fire` and one is due. Its metadata
+    /// is parked: a crash's dead letter is made of it.
+    #[inline]
+    pub(crate) fn next_message(
+        &mut self,
+        batch: &mut Batch<A::Message>,
+        now: Instant,
+        may_fire: bool,
+    ) -> Option<A::Message> {
+        let timer = if may_fire && self.has_due_timer(now) { self.timers.pop(now) } else { None };
+        let message = match timer {
+            Some(message) => {
+                self.metadata = Metadata::new(std::any::type_name::<A::Message>());
+                message
+            }
+            None => batch.pop_into(&mut self.metadata)?,
+        };
         self.in_hand = true;
+        Some(message)
     }
 
     pub(crate) fn put_down(&mut self) {

@@ -30,8 +30,8 @@ pub struct Progress {
 #[derive(Default)]
 struct Places {
     free: Vec<usize>,
-    taken: HashMap<usize, ActorPath>,
-    next: usize,
+    /// Whose word it is; none when it is free.
+    owners: Vec<Option<ActorPath>>,
 }
 
 /// The word of one incarnation; freed when dropped.
@@ -62,7 +62,7 @@ impl Drop for ProgressSlot {
     fn drop(&mut self) {
         self.block[self.index % BLOCK].store(0, Ordering::Relaxed);
         let mut places = self.progress.places.lock();
-        places.taken.remove(&self.index);
+        places.owners[self.index] = None;
         places.free.push(self.index);
     }
 }
@@ -102,9 +102,11 @@ impl Progress {
     pub(crate) fn take_slot(self: &Arc<Self>, path: ActorPath) -> ProgressSlot {
         let index = {
             let mut places = self.places.lock();
-            let index = places.free.pop().unwrap_or(places.next);
-            places.next = places.next.max(index + 1);
-            places.taken.insert(index, path);
+            let index = places.free.pop().unwrap_or(places.owners.len());
+            if index == places.owners.len() {
+                places.owners.push(None);
+            }
+            places.owners[index] = Some(path);
             index
         };
         let block = self.block(index / BLOCK);
@@ -149,7 +151,7 @@ impl Progress {
         if sweep.stalled.contains_key(&index) {
             return;
         }
-        let path = self.places.lock().taken.get(&index).cloned();
+        let path = self.places.lock().owners.get(index).cloned().flatten();
         if let Some(path) = path {
             changes.push(Transition::Stalled(path.clone()));
             sweep.stalled.insert(index, path);
@@ -159,7 +161,8 @@ impl Progress {
 
 impl std::fmt::Debug for Progress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Progress").field("slots", &self.places.lock().next).finish_non_exhaustive()
+        let slots = self.places.lock().owners.len();
+        f.debug_struct("Progress").field("slots", &slots).finish_non_exhaustive()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The children of one incarnation: the machine decides, this table carries it out.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -41,7 +41,6 @@ struct Child {
 pub(crate) struct Children {
     machine: SupervisorMachine,
     table: BTreeMap<ChildKey, Child>,
-    names: HashMap<Arc<str>, ChildKey>,
     news: VecDeque<ChildEvent>,
     done: bool,
 }
@@ -51,7 +50,6 @@ impl Children {
         Self {
             machine: SupervisorMachine::new(supervision, seed),
             table: BTreeMap::new(),
-            names: HashMap::new(),
             news: VecDeque::new(),
             done: false,
         }
@@ -59,8 +57,7 @@ impl Children {
 
     /// Takes a child whose node is in the tree.
     pub(crate) fn adopt(&mut self, site: &Site, role: Arc<dyn Role>, node: Arc<Node>, kept: bool) {
-        let (key, policy) = (node.key(), role.policy());
-        self.names.insert(Arc::clone(role.name()), key);
+        let (key, policy) = (node.key(), Arc::clone(role.policy()));
         self.table.insert(key, Child { role, node, launched: None, incarnation: 0, kept });
         self.input(site, Input::Add(key, policy));
     }
@@ -143,6 +140,9 @@ impl Children {
         }
     }
 
+    /// Goes on without a child that blocks its thread. It keeps the batch that it has in hand, so
+    /// that its role is never handled by two incarnations at once: a successor gets messages
+    /// when the thread has come back.
     fn abandon(&mut self, site: &Site, key: ChildKey) {
         let Some(child) = self.table.get_mut(&key) else { return };
         tracing::error!(path = %child.node.path(), "abandoning an actor that a kill did not end");
@@ -157,7 +157,6 @@ impl Children {
     fn remove(&mut self, site: &Site, key: ChildKey) {
         let Some(child) = self.table.remove(&key) else { return };
         let name = child.role.name();
-        self.names.remove(name);
         site.node.release(name, &child.node);
         if child.node.is_named() {
             site.system.directory().forget(child.node.path());
@@ -199,10 +198,6 @@ impl Children {
         {
             act(child, &launched.port);
         }
-    }
-
-    pub(crate) fn key(&self, name: &str) -> Option<ChildKey> {
-        self.names.get(name).copied()
     }
 
     pub(crate) fn status(&self) -> Vec<ChildStatus> {

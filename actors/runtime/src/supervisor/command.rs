@@ -24,7 +24,7 @@ pub(crate) struct ChildPolicy {
 #[derive(Debug, Clone)]
 pub(crate) enum Input {
     /// A child was added, behind all others.
-    Add(ChildKey, ChildPolicy),
+    Add(ChildKey, Arc<ChildPolicy>),
     /// A child's `start` and the first starts of its own children are done.
     Started(ChildKey),
     /// An incarnation of a child has ended, with all that it had started.

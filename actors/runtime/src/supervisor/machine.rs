@@ -16,6 +16,7 @@
 //! take one child at a time, the youngest first; after [`Command::Done`] nothing is emitted.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -102,7 +103,13 @@ impl SupervisorMachine {
         self.advance(now, out);
     }
 
-    fn add(&mut self, now: Instant, key: ChildKey, policy: ChildPolicy, out: &mut Vec<Command>) {
+    fn add(
+        &mut self,
+        now: Instant,
+        key: ChildKey,
+        policy: Arc<ChildPolicy>,
+        out: &mut Vec<Command>,
+    ) {
         if self.ending.is_some() {
             out.push(Command::Remove(key));
             return;

@@ -2,6 +2,7 @@
 //! machine asks at O(log n): who is alive, who waits to start, whose deadline comes next.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
@@ -58,7 +59,7 @@ impl Phase {
 
 #[derive(Debug)]
 pub(super) struct Child {
-    pub(super) policy: ChildPolicy,
+    pub(super) policy: Arc<ChildPolicy>,
     phase: Phase,
     /// Failures in a row, for the back-off.
     pub(super) failures: u32,
@@ -79,7 +80,7 @@ pub(super) struct Table {
 
 impl Table {
     /// Adds a child that waits for its first start.
-    pub(super) fn insert(&mut self, key: ChildKey, policy: ChildPolicy) {
+    pub(super) fn insert(&mut self, key: ChildKey, policy: Arc<ChildPolicy>) {
         let phase = Phase::Waiting;
         let child = Child { policy, phase, failures: 0, started: false, unsettled: true };
         self.children.insert(key, child);

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
-use synod_runtime::{DeadReason, ExitReason, SendError, Shutdown, StopError, Strategy};
+use synod_runtime::{Control, DeadReason, ExitReason, SendError, Shutdown, StopError, Strategy};
 use synod_testkit::eventually;
 
 use super::world::{Act, LONG, Order, SHUTDOWN, World, patient};
@@ -106,4 +106,22 @@ async fn the_stop_of_a_blocked_actor_is_bounded_and_it_counts_as_abandoned() {
     let letters = world.system.dead_letters();
     eventually(|| letters.count(DeadReason::Closed) == 1, Duration::from_secs(10)).await;
     assert!(world.log().is_empty(), "an abandoned actor handles nothing more");
+}
+
+/// Real time, as above.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_successor_of_an_abandoned_actor_never_works_beside_it() {
+    let world = World::new();
+    let spec = world.worker("w").shutdown(Shutdown::Brutal);
+    let [worker] = world.root(Strategy::OneForOne, [spec]).await;
+    let barrier = Arc::new(Barrier::new(2));
+    worker.send(Order::Block(Arc::clone(&barrier))).await.unwrap();
+    barrier.wait(); // it is blocked now
+    worker.send(Order::Note("behind it")).await.unwrap();
+    world.system.control(&"/root/w".into(), Control::Restart).unwrap();
+    eventually(|| world.system.abandoned() == 1, Duration::from_secs(60)).await;
+    eventually(|| world.log() == ["start w"], Duration::from_secs(60)).await;
+    barrier.wait();
+    eventually(|| world.log() == ["w behind it"], Duration::from_secs(60)).await;
+    assert_eq!(world.system.dead_letters().count(DeadReason::Crash), 0, "it did come to its end");
 }

@@ -88,7 +88,7 @@ impl World {
             start_timeout: START_TIMEOUT,
             backoff: Backoff::fixed(BACKOFF),
         };
-        self.input(Input::Add(key, with(policy)));
+        self.input(Input::Add(key, Arc::new(with(policy))));
     }
 
     fn key(&self, name: &str) -> ChildKey {
