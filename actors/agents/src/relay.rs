@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use synod_runtime::{
-    Actor, Address, Ask, AskError, Context, Priority, Reply, Request, SendOptions,
+    Actor, Address, Ask, AskError, Context, MailboxConfig, Priority, Reply, Request, SendOptions,
+    TimerKey, TrySendError,
 };
-use synod_runtime::{TimerKey, TrySendError};
 use tokio::time::Instant;
 
 use crate::agent::Agent;
@@ -23,6 +23,12 @@ use crate::work::{Assignment, Performed, WorkId};
 
 /// Time a link has beyond deadline and grace to give its own, clearer answer.
 const SLACK: Duration = Duration::from_secs(1);
+
+/// The mailbox of a link: small, since each message may be as large as a line or a frame may be.
+/// Whoever sends faster than the link can take waits at its own end.
+pub(crate) fn link_mailbox() -> MailboxConfig {
+    MailboxConfig::bounded(64)
+}
 
 /// Have this done at the other end. Asked of a link actor.
 #[derive(Debug)]

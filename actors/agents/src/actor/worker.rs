@@ -125,9 +125,11 @@ impl Actor for Worker {
         let Job { request, stop, progress, report } = *job;
         let (Perform { assignment }, reply) = request.into_parts();
         let work = assignment.work;
-        let trace = assignment.correlation.map(|trace| trace.trace_hex()).unwrap_or_default();
         let agent = self.workplace.hosting.card.id.clone();
-        let span = tracing::info_span!("perform", %agent, %work, trace_id = trace);
+        let span = tracing::info_span!("perform", %agent, %work, trace_id = tracing::field::Empty);
+        if let Some(trace) = assignment.correlation.filter(|_| !span.is_disabled()) {
+            span.record("trace_id", trace.trace_hex());
+        }
         let mut answer = Answer { reply: Some(reply), error: None };
         self.perform(assignment, stop, progress, &mut answer).instrument(span).await?;
         let error = answer.error.map(|error| error.to_string());

@@ -75,7 +75,7 @@ use crate::actor::AgentActor;
 use crate::agent::{AgentFactory, AgentSource};
 use crate::card::AgentCard;
 use crate::config::AgentsConfig;
-use crate::relay::Relay;
+use crate::relay::{Relay, link_mailbox};
 use actor::ProcessActor;
 use machine::Times;
 
@@ -122,6 +122,7 @@ impl AgentFactory for ProcessFactory {
         // The child has its grace time, the link a moment more.
         let shutdown = Duration::from_millis(self.config.stop_grace_ms) + Duration::from_secs(1);
         let spec = Spec::new("link", move || ProcessActor::new(factory.clone(), agent.clone()))
+            .mailbox(link_mailbox())
             .shutdown(Shutdown::Within(shutdown));
         let link = ctx.spawn_child(spec)?;
         let (card, grace) = (self.card(), self.grace());

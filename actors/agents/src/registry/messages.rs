@@ -94,7 +94,7 @@ pub struct Registered {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegisterError {
     /// The card has faults; all of them.
-    #[error("the card is not valid: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    #[error("the card is not valid: {}", joined(.0))]
     Invalid(Vec<CardFault>),
     /// The node has as many agents as it may have (`agents.max_agents`).
     #[error("the node has its most agents already: {0}")]
@@ -104,9 +104,18 @@ pub enum RegisterError {
     NotDurable(String),
 }
 
+fn joined(faults: &[CardFault]) -> String {
+    let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+    faults.join("; ")
+}
+
+fn of_version(version: Option<&Version>) -> String {
+    version.map(|version| format!(" of version {version}")).unwrap_or_default()
+}
+
 /// No agent of this id (and version).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no agent '{id}'{}", .version.as_ref().map(|v| format!(" of version {v}")).unwrap_or_default())]
+#[error("no agent '{id}'{}", of_version(.version.as_ref()))]
 pub struct UnknownAgent {
     /// The id asked for.
     pub id: String,

@@ -37,7 +37,7 @@ use crate::card::AgentCard;
 use crate::config::AgentsConfig;
 use crate::pulse::Pulse;
 use crate::registry::RegistryMessage;
-use crate::relay::Relay;
+use crate::relay::{Relay, link_mailbox};
 use actor::{RemoteActor, RemoteMessage};
 use machine::HandOverLimits;
 
@@ -131,7 +131,8 @@ impl AgentFactory for RemoteFactory {
     fn open(&self, ctx: &mut Context<AgentActor>) -> Result<AgentSource, ActorError> {
         let link = Arc::clone(&self.0);
         let agent = ctx.address();
-        let spec = Spec::new("link", move || RemoteActor::new(Arc::clone(&link), agent.clone()));
+        let spec = Spec::new("link", move || RemoteActor::new(Arc::clone(&link), agent.clone()))
+            .mailbox(link_mailbox());
         let link = ctx.spawn_child(spec)?;
         self.0.bind(link.clone());
         let card = Arc::clone(&self.0.card);

@@ -149,7 +149,8 @@ async fn requests_are_pipelined_to_one_child() {
 async fn garbage_is_a_failure_of_the_agent_and_its_child_is_started_again() {
     let script = Script::new(
         r#"read -r line
-           if [ -e once ]; then reply "$(id_of)" '{"payload":{}}'; else touch once; echo 'print!'; fi
+           if [ -e once ]; then reply "$(id_of)" '{"payload":{}}'
+           else touch once; echo 'print!'; fi
            while read -r line; do :; done"#,
     );
     let (stage, agent) = up(script.config()).await;
