@@ -1,10 +1,10 @@
 //! The agent kind `http`: work is a POST, the answer is the result.
 //!
 //! ```text
-//! Assignment ─▶ POST endpoint {work, kind, payload, ..} ─▶ 200 JSON   result
-//!                                                          4xx        not tried again
-//!                                                          429, 503   tried again, after Retry-After
-//!                                                          5xx        tried again
+//! Assignment ─▶ POST endpoint {work, kind, payload, ..} ─▶ 200 JSON  the result
+//!                                                          4xx       not tried again
+//!                                                          429, 503  tried again in a while
+//!                                                          5xx       tried again
 //! ```
 //!
 //! Never: a request to a link-local address or to the metadata service of a cloud, in whatever

@@ -1,0 +1,186 @@
+//! Reads JSON bodies, and says exactly what is wrong with one.
+//!
+//! Not JSON at all is 400 with line and column; JSON that does not fit is 422 with the path of the
+//! field, what was expected and what came; too large is 413 before it is read; too slow is 408.
+
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody};
+use axum::extract::{FromRef, FromRequest, Request};
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use futures::StreamExt;
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use super::guard::{is_json, not_json};
+use super::problem::{Problem, ProblemType};
+
+/// How large a body may be and how long it may take to arrive.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyLimits {
+    /// The most bytes a body may have.
+    pub max_bytes: usize,
+    /// The time from the first look at the body to its last byte.
+    pub within: Duration,
+}
+
+/// A JSON body, checked.
+#[derive(Debug)]
+pub(super) struct Json<T>(pub T);
+
+impl<S, T> FromRequest<S> for Json<T>
+where
+    S: Send + Sync,
+    T: DeserializeOwned,
+    BodyLimits: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let kind = parts.headers.get(CONTENT_TYPE);
+        if !kind.is_some_and(is_json) {
+            return Err(not_json(kind));
+        }
+        let bytes = read(&parts.headers, body, BodyLimits::from_ref(state)).await?;
+        parse(&bytes).map(Self)
+    }
+}
+
+/// A JSON body, or none.
+#[derive(Debug)]
+pub(super) struct MaybeJson<T>(pub Option<T>);
+
+impl<S, T> FromRequest<S> for MaybeJson<T>
+where
+    S: Send + Sync,
+    T: DeserializeOwned,
+    BodyLimits: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let empty = request.body().size_hint().exact() == Some(0);
+        if empty {
+            return Ok(Self(None));
+        }
+        Json::from_request(request, state).await.map(|Json(body)| Self(Some(body)))
+    }
+}
+
+/// Reads a body within its limits.
+///
+/// # Errors
+/// 413 when it is too large, 408 when it is too slow, 400 when the client went away in the middle.
+async fn read(headers: &HeaderMap, body: Body, limits: BodyLimits) -> Result<Vec<u8>, Problem> {
+    let announced = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > limits.max_bytes as u64) {
+        return Err(too_large(limits.max_bytes));
+    }
+    tokio::time::timeout(limits.within, collect(body, limits.max_bytes)).await.unwrap_or_else(
+        |_| {
+            let seconds = limits.within.as_secs_f32();
+            Err(Problem::new(
+                ProblemType::BodyTooSlow,
+                format!("the body was not complete after {seconds} s"),
+            )
+            .next("send the body at once, or raise http.body_timeout_ms"))
+        },
+    )
+}
+
+async fn collect(body: Body, max_bytes: usize) -> Result<Vec<u8>, Problem> {
+    let mut all = Vec::new();
+    let mut pieces = body.into_data_stream();
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(|why| {
+            Problem::new(ProblemType::BadRequest, format!("the body broke off: {why}"))
+        })?;
+        if all.len() + piece.len() > max_bytes {
+            return Err(too_large(max_bytes));
+        }
+        all.extend_from_slice(&piece);
+    }
+    Ok(all)
+}
+
+fn too_large(max_bytes: usize) -> Problem {
+    Problem::new(ProblemType::BodyTooLarge, format!("a body may have {max_bytes} bytes"))
+        .expected(format!("at most {max_bytes} bytes"), "more")
+        .next("send less, or raise http.max_body_bytes")
+}
+
+/// Parses one JSON document that fills the whole of `bytes`.
+///
+/// # Errors
+/// 400 with line and column when it is not JSON, 422 with the field when it does not fit `T`.
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = error.path().to_string();
+        describe(&path, error.inner())
+    })?;
+    reader.end().map_err(|error| describe("", &error))?;
+    Ok(value)
+}
+
+fn describe(path: &str, error: &serde_json::Error) -> Problem {
+    let (line, column) = (error.line(), error.column());
+    let text = error.to_string();
+    let reason = text.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&text);
+    if error.classify() == Category::Data {
+        return mismatch(path, reason);
+    }
+    Problem::new(ProblemType::MalformedJson, format!("{reason} at line {line}, column {column}"))
+        .field(format!("line {line}, column {column}"))
+        .expected("one JSON document (RFC 8259)", reason)
+}
+
+/// Turns serde's sentence into field, expectation and what came.
+///
+/// Its forms are fixed by `serde::de::Error`: `unknown field`, `unknown variant`, `missing field`,
+/// `duplicate field`, `invalid type`, `invalid value`, `invalid length`; all but two go on with
+/// `, expected ..`. A sentence of another form (a type's own check) is passed on as it is.
+pub(super) fn mismatch(path: &str, reason: &str) -> Problem {
+    let (what, expected) = match reason.split_once(", expected ") {
+        Some((what, expected)) => (what, expected),
+        None => (reason.split(", there are no").next().unwrap_or(reason), ""),
+    };
+    let quoted = || what.split('`').nth(1).unwrap_or_default();
+    let at = |name: &str| join(path, name);
+    if what.starts_with("unknown field") {
+        let expected = if expected.is_empty() { "no such field" } else { expected };
+        Problem::invalid(at(quoted()), expected, format!("the unknown field `{}`", quoted()))
+    } else if what.starts_with("missing field") {
+        Problem::invalid(at(quoted()), "a value", "none")
+    } else if what.starts_with("duplicate field") {
+        Problem::invalid(at(quoted()), "the field once", "it twice")
+    } else if let Some((got, names)) = reason.split_once(" is not one of ") {
+        // How the families' own enums say it; any case is taken.
+        Problem::invalid(at(""), format!("one of {names}"), got)
+    } else if expected.is_empty() {
+        Problem::new(ProblemType::InvalidField, reason).field(at(""))
+    } else {
+        let got = what.split_once(": ").map_or(what, |(_, got)| got);
+        let got = got.strip_prefix("unknown variant ").unwrap_or(got);
+        Problem::invalid(at(""), expected, got)
+    }
+}
+
+/// Joins a path and a name; `.` is how an empty path prints, and the name may end it already.
+fn join(path: &str, name: &str) -> String {
+    let path = if path == "." { "" } else { path };
+    let ends_with_name =
+        path.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    match (path, name) {
+        ("", "") => "(body)".to_owned(),
+        ("", name) => name.to_owned(),
+        (path, "") => path.to_owned(),
+        (path, _) if ends_with_name => path.to_owned(),
+        (path, name) => format!("{path}.{name}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! Bodies of every wrong kind.
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::http::request::Builder;
+use axum::routing::post;
+use serde::Deserialize;
+use tower::ServiceExt;
+
+use super::*;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Order {
+    #[serde(rename = "kind")]
+    _kind: String,
+    #[serde(default, rename = "priority")]
+    _priority: Option<Level>,
+    #[serde(default, rename = "retry")]
+    _retry: Option<Retry>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Level {
+    High,
+    Low,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Retry {
+    #[serde(rename = "max_attempts")]
+    _max_attempts: u32,
+}
+
+#[derive(Clone)]
+struct Limits(BodyLimits);
+
+impl FromRef<Limits> for BodyLimits {
+    fn from_ref(limits: &Limits) -> Self {
+        limits.0
+    }
+}
+
+fn refused(body: &str) -> Problem {
+    parse::<Order>(body.as_bytes()).unwrap_err()
+}
+
+fn assert_names(body: &str, field: &str, expected: &str, got: &str) {
+    let problem = refused(body);
+    assert_eq!(problem.status(), StatusCode::UNPROCESSABLE_ENTITY, "{body}");
+    let members = problem.members();
+    assert_eq!(members.field.as_deref(), Some(field), "{body}");
+    assert_eq!(members.expected.as_deref(), Some(expected), "{body}");
+    assert_eq!(members.got.as_deref(), Some(got), "{body}");
+}
+
+#[test]
+fn a_good_body_is_taken() {
+    let body = br#"{"kind":"x","priority":"high","retry":{"max_attempts":3}}"#;
+    assert!(parse::<Order>(body).is_ok());
+}
+
+#[test]
+fn malformed_json_names_line_and_column() {
+    let cases = [
+        ("{\n  \"kind\": }", "line 2, column 11"),
+        ("", "line 1, column 0"),
+        ("{} x", "line 1, column 4"),
+    ];
+    for (body, place) in cases {
+        let problem = parse::<serde_json::Value>(body.as_bytes()).unwrap_err();
+        assert_eq!(problem.status(), StatusCode::BAD_REQUEST, "{body}");
+        assert_eq!(problem.members().field.as_deref(), Some(place), "{body}");
+    }
+}
+
+#[test]
+fn a_document_nested_without_end_is_malformed_not_a_crash() {
+    let deep = "[".repeat(100_000);
+    let problem = parse::<serde_json::Value>(deep.as_bytes()).unwrap_err();
+    assert_eq!(problem.status(), StatusCode::BAD_REQUEST);
+}
+
+#[test]
+fn an_unknown_field_is_named_with_those_that_exist() {
+    let got = "the unknown field `colour`";
+    assert_names(r#"{"kind":"x","colour":1}"#, "colour", "one of `kind`, `priority`, `retry`", got);
+    assert_names(r#"{"kind":"x","retry":{"colour":1}}"#, "retry.colour", "`max_attempts`", got);
+}
+
+#[test]
+fn an_unknown_variant_is_named_with_those_that_exist() {
+    assert_names(r#"{"kind":"x","priority":"urgent"}"#, "priority", "`high` or `low`", "`urgent`");
+}
+
+#[test]
+fn a_wrong_type_deep_inside_is_named_by_its_path() {
+    let body = r#"{"kind":"x","retry":{"max_attempts":"three"}}"#;
+    assert_names(body, "retry.max_attempts", "u32", "string \"three\"");
+}
+
+#[test]
+fn a_missing_field_is_named() {
+    assert_names("{}", "kind", "a value", "none");
+    assert_names(r#"{"kind":"x","retry":{}}"#, "retry.max_attempts", "a value", "none");
+}
+
+#[test]
+fn a_field_given_twice_is_named() {
+    assert_names(r#"{"kind":"x","kind":"y"}"#, "kind", "the field once", "it twice");
+}
+
+async fn status_of(max_bytes: usize, request: Builder, body: Body) -> StatusCode {
+    let limits = Limits(BodyLimits { max_bytes, within: Duration::from_secs(2) });
+    let app: Router = Router::new()
+        .route("/", post(|_: Json<serde_json::Value>| async {}))
+        .with_state::<()>(limits);
+    app.oneshot(request.uri("/").method("POST").body(body).unwrap()).await.unwrap().status()
+}
+
+fn typed() -> Builder {
+    Request::builder().header(CONTENT_TYPE, "application/json")
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_refused_announced_or_not() {
+    let announced = typed().header(CONTENT_LENGTH, "9");
+    assert_eq!(status_of(8, announced, Body::empty()).await, StatusCode::PAYLOAD_TOO_LARGE);
+    let pieces = futures::stream::iter(["\"aaa"; 3].map(Ok::<_, std::io::Error>));
+    assert_eq!(
+        status_of(8, typed(), Body::from_stream(pieces)).await,
+        StatusCode::PAYLOAD_TOO_LARGE
+    );
+    assert_eq!(status_of(8, typed(), Body::from("\"aaaaaa\"")).await, StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_never_ends_is_given_up() {
+    let never = Body::from_stream(futures::stream::pending::<Result<&str, std::io::Error>>());
+    assert_eq!(status_of(8, typed(), never).await, StatusCode::REQUEST_TIMEOUT);
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_malformed() {
+    let broken = futures::stream::iter([Ok("{"), Err(std::io::Error::other("reset"))]);
+    assert_eq!(status_of(8, typed(), Body::from_stream(broken)).await, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_body_of_another_type_is_refused() {
+    let form = Request::builder().header(CONTENT_TYPE, "text/plain");
+    assert_eq!(status_of(8, form, Body::from("{}")).await, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    let untyped = Request::builder();
+    assert_eq!(status_of(8, untyped, Body::from("{}")).await, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+}

@@ -1,0 +1,59 @@
+//! The node's socket. It is opened before the tree starts and outlives the server's incarnations: a
+//! crash of the server loses neither the port nor the connections that wait in its backlog.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+
+use super::config::ApiConfig;
+use super::error::ApiError;
+
+/// A bound, listening socket.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+}
+
+impl Listener {
+    /// Opens the socket that the configuration asks for.
+    ///
+    /// # Errors
+    /// [`ApiError`] with the address and what to do.
+    pub fn bind(config: &ApiConfig) -> Result<Self, ApiError> {
+        let address = config.listen;
+        let refused = |source: io::Error| match source.kind() {
+            io::ErrorKind::AddrInUse => ApiError::PortInUse { address },
+            _ => ApiError::Bind { address, source },
+        };
+        let socket = TcpListener::bind(address).map_err(refused)?;
+        socket.set_nonblocking(true).map_err(refused)?;
+        let address = socket.local_addr().map_err(refused)?;
+        Ok(Self { socket, address })
+    }
+
+    /// Where it listens, with the port that was taken when 0 was asked for.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A handle for one incarnation of the server.
+    pub(super) fn handle(&self) -> io::Result<tokio::net::TcpListener> {
+        tokio::net::TcpListener::from_std(self.socket.try_clone()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_in_use_is_named_with_what_to_do() {
+        let first =
+            Listener::bind(&ApiConfig { listen: ([127, 0, 0, 1], 0).into(), ..Default::default() });
+        let taken = first.as_ref().unwrap().address();
+        let second = Listener::bind(&ApiConfig { listen: taken, ..Default::default() });
+        let text = second.unwrap_err().to_string();
+        assert!(text.contains(&taken.to_string()) && text.contains("http.listen"), "{text}");
+    }
+}

@@ -1,0 +1,160 @@
+//! The OpenAPI 3.1 document, made from the routes and the types themselves.
+
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use serde_json::json;
+use synod_agents::{AgentKind, AgentStatus, FromAgent};
+use synod_tasks::{TaskMode, TaskState};
+use utoipa::OpenApi;
+use utoipa::openapi::schema::Schema;
+use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr};
+
+use super::problem::{PROBLEM_JSON, ProblemMembers, ProblemType};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Synod",
+        description = "A supervised node of actors in which agents take tasks, and nothing \
+                       accepted is lost.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+    ),
+    tags(
+        (name = "tasks", description = "Submit work and follow it"),
+        (name = "agents", description = "Who does the work"),
+        (name = "node", description = "How the node is, and controls"),
+        (name = "stream", description = "Every change, as it happens"),
+    ),
+    // Of types in bodies the routes tell; these are in parameters and in frames alone.
+    components(schemas(ProblemMembers, TaskState, TaskMode, AgentKind, AgentStatus, FromAgent)),
+)]
+struct Frame;
+
+/// The document without routes: each part of the API adds its own.
+pub(super) fn frame() -> Document {
+    let mut document = Frame::openapi();
+    name_problems(&mut document);
+    document
+}
+
+/// Lists the URN of each problem at the member `type`.
+fn name_problems(document: &mut Document) {
+    let urns = ProblemType::ALL.map(|kind| json!(format!("urn:synod:problem:{}", kind.facts().0)));
+    let schemas = document.components.as_mut().map(|components| &mut components.schemas);
+    if let Some(RefOr::T(Schema::Object(problem))) = schemas.and_then(|all| all.get_mut("Problem"))
+        && let Some(RefOr::T(Schema::Object(urn))) = problem.properties.get_mut("type")
+    {
+        urn.enum_values = Some(urns.to_vec());
+    }
+}
+
+/// Gives each error of each route its body: they are all problems.
+fn describe_errors(document: &mut Document) {
+    let body = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
+    for path in document.paths.paths.values_mut() {
+        let operations = [&mut path.get, &mut path.post, &mut path.patch, &mut path.delete];
+        for operation in operations.into_iter().flatten() {
+            for (status, response) in &mut operation.responses.responses {
+                if status.starts_with(['4', '5'])
+                    && let RefOr::T(response) = response
+                {
+                    response.content.insert(PROBLEM_JSON.to_owned(), body.clone().into());
+                }
+            }
+        }
+    }
+}
+
+/// Writes the document once; it never changes while the node runs.
+pub(super) fn render(mut document: Document) -> Bytes {
+    describe_errors(&mut document);
+    // Maps with string keys only: it can't fail to serialise.
+    document.to_json().unwrap_or_default().into()
+}
+
+/// `GET /openapi.json`.
+pub(super) async fn answer(document: Bytes) -> Response {
+    ([(CONTENT_TYPE, "application/json")], document).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    fn document() -> Value {
+        let routes = super::super::documented();
+        serde_json::from_slice(&render(routes.into_openapi())).unwrap()
+    }
+
+    /// Every `$ref` below `at`.
+    fn references(at: &Value, found: &mut BTreeSet<String>) {
+        match at {
+            Value::Object(members) => {
+                found.extend(members.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                members.values().for_each(|value| references(value, found));
+            }
+            Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        let document = document();
+        let mut found = BTreeSet::new();
+        references(&document, &mut found);
+        assert!(found.contains("#/components/schemas/Problem"), "{found:?}");
+        for reference in found {
+            let pointer = reference.trim_start_matches('#');
+            assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+        }
+    }
+
+    #[test]
+    fn every_route_says_what_it_is_for_and_every_error_is_a_problem() {
+        let document = document();
+        assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            for (method, operation) in methods.as_object().unwrap() {
+                assert!(operation["summary"].is_string(), "{method} {path}");
+                for (status, response) in operation["responses"].as_object().unwrap() {
+                    let problem = &response["content"][PROBLEM_JSON]["schema"]["$ref"];
+                    let is_error = status.starts_with(['4', '5']);
+                    assert_eq!(problem.is_string(), is_error, "{method} {path} {status}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_promised_routes_are_there() {
+        let document = document();
+        let promised = [
+            ("/api/v1/orchestration/tasks", "post"),
+            ("/api/v1/orchestration/tasks", "get"),
+            ("/api/v1/orchestration/tasks/{task_id}", "get"),
+            ("/api/v1/orchestration/tasks/{task_id}", "delete"),
+            ("/api/v1/orchestration/stats", "get"),
+            ("/api/v1/orchestration/test/submit-sample-task", "post"),
+            ("/api/v1/agents", "post"),
+            ("/api/v1/agents/{agent}", "patch"),
+            ("/api/v1/agents/{agent}/health", "get"),
+            ("/api/v1/agents/connect", "get"),
+            ("/api/v1/status", "get"),
+            ("/api/v1/stream", "get"),
+            ("/healthz", "get"),
+            ("/readyz", "get"),
+            ("/metrics", "get"),
+        ];
+        for (path, method) in promised {
+            assert!(document["paths"][path][method].is_object(), "{method} {path}");
+        }
+        let urns = &document["components"]["schemas"]["Problem"]["properties"]["type"]["enum"];
+        assert_eq!(urns.as_array().unwrap().len(), ProblemType::ALL.len());
+    }
+}

@@ -1,0 +1,107 @@
+//! Path and query of a request, with problems where axum would answer in plain text.
+
+use axum::extract::{FromRequestParts, Query as AxumQuery, RawPathParams};
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use super::json::mismatch;
+use super::problem::Problem;
+
+/// The one parameter of a path, percent-decoded.
+#[derive(Debug, Clone)]
+pub(super) struct Segment(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let params = RawPathParams::from_request_parts(parts, state)
+            .await
+            .map_err(|why| Problem::invalid("(path)", "percent-encoded UTF-8", why.body_text()))?;
+        let value = params.iter().next().map(|(_, value)| value.to_owned());
+        Ok(Self(value.unwrap_or_default()))
+    }
+}
+
+/// The id of a task in the path.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TaskId(pub Uuid);
+
+impl<S: Send + Sync> FromRequestParts<S> for TaskId {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Segment(text) = Segment::from_request_parts(parts, state).await?;
+        // What can't be an id names nothing: 404, so that a client has one answer to look for.
+        text.parse().map(Self).map_err(|_| {
+            Problem::not_found(
+                "task",
+                &text,
+                "task ids are UUIDs, as answered when a task is accepted",
+            )
+            .field("task_id")
+            .expected("a UUID", text.clone())
+        })
+    }
+}
+
+/// The query of a request; an unknown or wrong parameter is a 422 that names it.
+#[derive(Debug, Clone)]
+pub(super) struct Query<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        match AxumQuery::<T>::try_from_uri(&parts.uri) {
+            Ok(AxumQuery(query)) => Ok(Self(query)),
+            Err(rejection) => Err(query_problem(&rejection.body_text())),
+        }
+    }
+}
+
+/// `Failed to deserialize query string: limit: invalid digit found in string`.
+fn query_problem(text: &str) -> Problem {
+    let reason = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(text);
+    let one_word = |s: &&str| !s.contains([' ', '`']);
+    match reason.split_once(": ").filter(|(path, _)| one_word(path)) {
+        Some((path, reason)) => mismatch(path, reason),
+        None => mismatch("", reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{Request, StatusCode};
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Page {
+        #[serde(rename = "limit")]
+        _limit: Option<u32>,
+    }
+
+    async fn query(uri: &str) -> Result<Query<Page>, Problem> {
+        let (mut parts, ()) = Request::get(uri).body(()).unwrap().into_parts();
+        Query::from_request_parts(&mut parts, &()).await
+    }
+
+    #[tokio::test]
+    async fn a_wrong_parameter_is_named() {
+        let problem = query("/tasks?limit=ten").await.unwrap_err();
+        assert_eq!(problem.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(problem.members().field.as_deref(), Some("limit"));
+    }
+
+    #[tokio::test]
+    async fn an_unknown_parameter_is_named_with_those_that_exist() {
+        let problem = query("/tasks?colour=red").await.unwrap_err();
+        assert_eq!(problem.members().field.as_deref(), Some("colour"));
+        assert_eq!(problem.members().expected.as_deref(), Some("`limit`"));
+        assert!(query("/tasks?limit=10").await.is_ok());
+    }
+}

@@ -1,0 +1,201 @@
+//! `/api/v1/status` and its controls, `/api/v1/node/drain` and `/api/v1/config/reload`.
+
+use std::time::Duration;
+
+use axum::Json as Answer;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use synod_runtime::{ActorPath, Control, ControlError};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::ApiState;
+use super::correlation::Caller;
+use super::json::{Json, MaybeJson};
+use super::problem::{Problem, ProblemType};
+use super::request::{Query, Segment};
+use crate::status::{
+    ControlActor, ControlRefused, DrainNode, Draining, ReloadConfig, ReloadRefused, Reloaded,
+    ShowStatus, StatusReport,
+};
+
+const PART: &str = "status actor";
+
+/// What to show of the tree.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct StatusQuery {
+    /// Only the actor at this path and those below it, such as `/synod/agents`.
+    path: Option<String>,
+    /// How many levels below; all without it.
+    depth: Option<usize>,
+}
+
+/// The node and the supervision tree: kind, state, restarts, mailbox lanes, messages processed,
+/// busy share, last error and uptime of each actor.
+#[utoipa::path(
+    get,
+    path = "/api/v1/status",
+    tag = "node",
+    params(StatusQuery),
+    responses(
+        (status = 200, description = "The node and its actors", body = StatusReport),
+        (status = 404, description = "No actor has this path"),
+        (status = 422, description = "A parameter is not valid"),
+        (status = 503, description = "The status actor did not answer"),
+    )
+)]
+async fn show(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Query(query): Query<StatusQuery>,
+) -> Result<Answer<StatusReport>, Problem> {
+    let question = ShowStatus { path: query.path.map(ActorPath::new), depth: query.depth };
+    let seen = state.ask(PART, &state.status, question, &caller).await?;
+    seen.map(Answer).map_err(|unknown| no_actor(unknown.0.as_str()))
+}
+
+fn no_actor(path: &str) -> Problem {
+    Problem::not_found("actor", path, "GET /api/v1/status lists the actors").field("path")
+}
+
+/// Which actor.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ControlRequest {
+    /// The actor's path, as the status shows it.
+    path: String,
+}
+
+/// The control was given to the actor, or to its supervisor.
+#[derive(Debug, Serialize, ToSchema)]
+struct Controlled {
+    /// The actor.
+    path: String,
+    /// What was asked for.
+    #[schema(value_type = String)]
+    control: Control,
+}
+
+/// Pauses, resumes, restarts or stops an actor. Stopped means for good, and its queue becomes dead
+/// letters; paused, its queue grows within its bound.
+#[utoipa::path(
+    post,
+    path = "/api/v1/status/{control}",
+    tag = "node",
+    params(("control" = String, Path, description = "`pause`, `resume`, `restart` or `stop`")),
+    request_body = ControlRequest,
+    responses(
+        (status = 202, description = "It is being done", body = Controlled),
+        (status = 404, description = "No such control, or no actor has this path"),
+        (status = 409, description = "This actor can't be controlled so"),
+        (status = 503, description = "Its supervisor, or the status actor, does not answer"),
+    )
+)]
+async fn control(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Segment(name): Segment,
+    Json(ControlRequest { path }): Json<ControlRequest>,
+) -> Result<(StatusCode, Answer<Controlled>), Problem> {
+    let control = match name.as_str() {
+        "pause" => Control::Pause,
+        "resume" => Control::Resume,
+        "restart" => Control::Restart,
+        "stop" => Control::Stop,
+        _ => {
+            let next = "the controls are pause, resume, restart and stop";
+            return Err(Problem::not_found("control", &name, next));
+        }
+    };
+    let question = ControlActor { path: ActorPath::new(path.as_str()), control };
+    match state.ask(PART, &state.status, question, &caller).await? {
+        Ok(()) => Ok((StatusCode::ACCEPTED, Answer(Controlled { path, control }))),
+        Err(ControlRefused::Kernel(ControlError::NoSuchActor(path))) => {
+            Err(no_actor(path.as_str()))
+        }
+        Err(ControlRefused::Kernel(why @ ControlError::Unavailable(_))) => {
+            Err(Problem::new(ProblemType::Unavailable, why.to_string())
+                .retry_after(Duration::from_secs(1))
+                .next("look at the supervisor in GET /api/v1/status"))
+        }
+        Err(why) => Err(Problem::new(ProblemType::Conflict, why.to_string())
+            .field("path")
+            .next("stop the node with SIGTERM, or drain it with POST /api/v1/node/drain")),
+    }
+}
+
+/// How to drain.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+struct DrainRequest {
+    /// Seconds that running work has before it is handed back to the queue; without it as long as
+    /// when the node stops. At most 86,400.
+    within_s: Option<u64>,
+}
+
+/// Drains the node: it accepts no more tasks, dispatches no more and lets what runs end. What has
+/// not ended in time is handed back, and goes on at the next start.
+#[utoipa::path(
+    post,
+    path = "/api/v1/node/drain",
+    tag = "node",
+    request_body(content = Option<DrainRequest>, description = "May be left out"),
+    responses(
+        (status = 202, description = "It drains; the status shows how far it is", body = Draining),
+        (status = 422, description = "A field is not valid"),
+        (status = 503, description = "The status actor did not answer"),
+    )
+)]
+async fn drain(
+    State(state): State<ApiState>,
+    caller: Caller,
+    MaybeJson(request): MaybeJson<DrainRequest>,
+) -> Result<(StatusCode, Answer<Draining>), Problem> {
+    let within_s = request.unwrap_or_default().within_s;
+    if let Some(seconds) = within_s.filter(|seconds| *seconds > 86_400) {
+        return Err(Problem::invalid("within_s", "0 to 86400", seconds.to_string()));
+    }
+    let question = DrainNode { within: within_s.map(Duration::from_secs) };
+    let draining = state.ask(PART, &state.status, question, &caller).await?;
+    Ok((StatusCode::ACCEPTED, Answer(draining)))
+}
+
+/// Reads the configuration again and applies what may change while the node runs: all or nothing.
+#[utoipa::path(
+    post,
+    path = "/api/v1/config/reload",
+    tag = "node",
+    responses(
+        (status = 200, description = "What was changed", body = Reloaded),
+        (status = 409, description = "A key needs a restart, or there is no file"),
+        (status = 422, description = "The configuration has faults: nothing was applied"),
+        (status = 503, description = "The status actor did not answer"),
+    )
+)]
+async fn reload(
+    State(state): State<ApiState>,
+    caller: Caller,
+) -> Result<Answer<Reloaded>, Problem> {
+    let outcome = state.ask(PART, &state.status, ReloadConfig, &caller).await?;
+    outcome.map(Answer).map_err(|why| match why {
+        ReloadRefused::Invalid(faults) => Problem::new(ProblemType::InvalidConfig, faults)
+            .next("correct the file, check it with `synod config check`, and reload again"),
+        ReloadRefused::NeedsRestart(keys) => Problem::new(ProblemType::Conflict, keys)
+            .next("restart the node, or take these keys back and reload the others"),
+        ReloadRefused::NoFile => Problem::new(ProblemType::Conflict, why.to_string())
+            .next("start the node with --config FILE"),
+    })
+}
+
+/// The routes of status and node.
+pub(super) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(show))
+        .routes(routes!(control))
+        .routes(routes!(drain))
+        .routes(routes!(reload))
+}

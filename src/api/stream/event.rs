@@ -1,0 +1,171 @@
+//! What happened, and how it is told: CloudEvents 1.0 in JSON.
+
+use std::fmt;
+
+use axum::extract::ws::Utf8Bytes;
+use jiff::Timestamp;
+use serde::Serialize;
+use synod_agents::{AgentId, AgentStatus};
+use synod_runtime::{ActorPath, ActorState};
+use synod_tasks::TaskChange;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::cursor::Cursor;
+
+/// One change of a task, an agent or an actor.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// The type: `synod.task.completed`, `synod.agent.joined`, `synod.actor.restarted`.
+    pub kind: &'static str,
+    /// What changed.
+    pub subject: Subject,
+    /// When it happened; none for a word to one reader.
+    pub at: Option<Timestamp>,
+    /// The change itself.
+    pub content: Content,
+}
+
+/// What an event is about; prints as the path of the resource below the API's root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// A task.
+    Task(Uuid),
+    /// An agent.
+    Agent(AgentId),
+    /// An actor.
+    Actor(ActorPath),
+    /// The stream itself.
+    Stream,
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Task(id) => write!(f, "tasks/{id}"),
+            Self::Agent(id) => write!(f, "agents/{id}"),
+            Self::Actor(path) => write!(f, "actors{path}"),
+            Self::Stream => f.write_str("stream"),
+        }
+    }
+}
+
+/// The `data` of an event.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum Content {
+    /// A task changed its state.
+    Task(TaskChange),
+    /// An agent came, changed its status or left.
+    Agent {
+        /// Which version of it.
+        version: String,
+        /// How it stands now; none when it left.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        status: Option<AgentStatus>,
+        /// Why it left.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// An actor of the node started, failed, restarted or ended.
+    Actor {
+        /// Its state now; none when it has ended.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        state: Option<ActorState>,
+        /// How often it has been restarted.
+        restarts: u32,
+        /// Its last error.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// A word to the reader.
+    Stream {
+        /// Why.
+        reason: &'static str,
+        /// What to do next.
+        next_step: &'static str,
+    },
+}
+
+/// Words to one reader about the stream itself.
+#[derive(Debug, Clone, Copy)]
+pub enum StreamNotice {
+    /// The stream begins; its cursor says from where.
+    Opened,
+    /// The reader missed events.
+    Reset {
+        /// Why.
+        reason: &'static str,
+    },
+    /// The node ends the stream.
+    Closed {
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+impl StreamNotice {
+    /// The type of the event that tells a reader to list again.
+    pub const RESET: &'static str = "synod.stream.reset";
+
+    /// The notice as an event.
+    #[must_use]
+    pub fn event(self) -> Event {
+        let (kind, reason, next_step) = match self {
+            Self::Opened => ("synod.stream.opened", "the stream is open", "read on"),
+            Self::Reset { reason } => (
+                Self::RESET,
+                reason,
+                "list tasks and agents again, then read on after the id of this event",
+            ),
+            Self::Closed { reason } => {
+                ("synod.stream.closed", reason, "connect again after the id of this event")
+            }
+        };
+        let content = Content::Stream { reason, next_step };
+        Event { kind, subject: Subject::Stream, at: None, content }
+    }
+}
+
+/// A CloudEvent (CloudEvents 1.0, JSON event format), with the extension `sequence`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CloudEvent<'a> {
+    /// Always `1.0`.
+    specversion: &'static str,
+    /// Unique within the source, and the cursor of whoever has read this event.
+    id: String,
+    /// The node: `/nodes/NAME`.
+    source: &'a str,
+    /// What happened, such as `synod.task.completed`.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// What it happened to, such as `tasks/0198…`.
+    subject: String,
+    /// When (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<String>,
+    /// Always `application/json`.
+    datacontenttype: &'static str,
+    /// The event's number within this boot of the node.
+    sequence: String,
+    /// The change.
+    #[schema(value_type = Object)]
+    data: &'a Content,
+}
+
+/// Writes an event as a CloudEvent.
+pub(super) fn cloud_event(source: &str, cursor: Cursor, event: &Event) -> Utf8Bytes {
+    let cloud = CloudEvent {
+        specversion: "1.0",
+        id: cursor.to_string(),
+        source,
+        kind: event.kind,
+        subject: event.subject.to_string(),
+        time: event.at.map(|at| at.to_string()),
+        datacontenttype: "application/json",
+        sequence: cursor.sequence.to_string(),
+        data: &event.content,
+    };
+    // Nothing in an event can fail to serialise: no maps with other keys than strings.
+    serde_json::to_string(&cloud).unwrap_or_default().into()
+}
