@@ -1,0 +1,122 @@
+//! Repeated failures: one source that fails, or is refused, many times in a short time.
+//!
+//! The window slides over each source's own failures. The null model spreads the failures of the
+//! source evenly over the time of the whole log; the surprise is that of a Poisson variable with
+//! that mean. A source that fails all the time is a finding too, but a weaker one.
+
+use super::statistics::poisson_surprise_bits;
+use super::{grouped_digits, human_duration, lasting, most_important, templates};
+use crate::config::DetectorConfig;
+use crate::digest::{Digest, FailureTally, Source, SourceKind, Span};
+use crate::finding::{Finding, FindingKind, Strength, stable_id};
+use crate::severity::Severity;
+
+/// One false alarm in 2^10 logs.
+const CHANCE_BITS: f64 = 10.0;
+/// Without times, this many windows' worth of failures is a finding.
+const UNDATED_WINDOWS: u64 = 3;
+
+/// Finds sources with at least `burst_failures` failures within `burst_window_s`.
+pub fn detect_failures(digest: &Digest, config: &DetectorConfig) -> Vec<Finding> {
+    let window = i64::try_from(config.burst_window_s).unwrap_or(i64::MAX);
+    let whole_s = digest.span().map_or(0.0, Span::seconds);
+    let windows = (whole_s / window as f64).max(1.0);
+    let needed = (digest.sources.len().max(1) as f64 * windows).log2() + CHANCE_BITS;
+    let mut findings = Vec::new();
+    for (source, tally) in &digest.sources {
+        if tally.count < config.burst_failures {
+            continue;
+        }
+        match tally.series.busiest(window) {
+            Some((start, end, count)) if count >= config.burst_failures => {
+                let span = Span { first_ms: start * 1000, last_ms: end * 1000 - 1 };
+                let whole = windows * config.burst_window_s as f64;
+                let rate = tally.count as f64 * ((end - start) as f64 / whole).min(1.0);
+                // Where the burst is all that the log holds there is no usual rate.
+                let rate = if windows < 2.0 { 1.0 } else { rate };
+                let bits = poisson_surprise_bits(count, rate);
+                let strength = Strength::new(bits, needed, tally.count);
+                findings.push(burst(source, tally, count, span, strength));
+            }
+            Some(_) => {}
+            None if tally.count >= config.burst_failures * UNDATED_WINDOWS => {
+                let strength = Strength::new(needed, needed, tally.count);
+                findings.push(undated(source, tally, strength));
+            }
+            None => {}
+        }
+    }
+    most_important(findings, config.max_findings)
+}
+
+fn burst(
+    source: &Source,
+    tally: &FailureTally,
+    count: u64,
+    bucket: Span,
+    strength: Strength,
+) -> Finding {
+    // The exact first and last time, where the burst is all there is.
+    let span = tally.span.filter(|_| count == tally.count).unwrap_or(bucket);
+    let during = human_duration(span.seconds().max(1.0));
+    let number = grouped_digits(count);
+    let mut explanation = if count == tally.count {
+        format!("All {number} failures of this source fall within {during}.")
+    } else {
+        let all = tally.span.map_or_else(String::new, |span| format!(" in {}", lasting(span)));
+        let total = grouped_digits(tally.count);
+        format!("{number} of its {total} failures{all} fall within {during}.")
+    };
+    explanation.push_str(&details(tally));
+    let title = format!("{} {}: {number} in {during}", what(source, tally), source.name);
+    Finding { title, explanation, count, span: Some(span), strength, ..about(source, tally) }
+}
+
+fn undated(source: &Source, tally: &FailureTally, strength: Strength) -> Finding {
+    let number = grouped_digits(tally.count);
+    let title = format!("{} {}: {number}, undated", what(source, tally), source.name);
+    let explanation =
+        format!("{number} failures of this source, at no known time.{}", details(tally));
+    Finding { title, explanation, strength, ..about(source, tally) }
+}
+
+/// What is the same for all findings about a source.
+fn about(source: &Source, tally: &FailureTally) -> Finding {
+    let subject = String::from(source.clone());
+    let least = if tally.security { Severity::Error } else { Severity::Warning };
+    Finding {
+        id: stable_id("F", &subject),
+        kind: FindingKind::RepeatedFailure,
+        severity: tally.severity.max(least),
+        title: String::new(),
+        explanation: String::new(),
+        subject,
+        templates: templates(tally.events.keys().map(String::as_str)),
+        security: tally.security,
+        count: tally.count,
+        span: tally.span,
+        strength: Strength::new(0.0, 0.0, 0),
+        evidence: tally.samples.clone(),
+    }
+}
+
+fn what(source: &Source, tally: &FailureTally) -> &'static str {
+    match (source.kind, tally.security) {
+        (SourceKind::Component, true) => "Refused logins at",
+        (SourceKind::Component, false) => "Errors of",
+        (_, true) => "Refused logins from",
+        (_, false) => "Repeated failures from",
+    }
+}
+
+fn details(tally: &FailureTally) -> String {
+    let mut text = String::new();
+    if !tally.users.is_empty() {
+        let users: Vec<&str> = tally.users.iter().map(String::as_str).collect();
+        text.push_str(&format!(" Users named: {}.", users.join(", ")));
+    }
+    if let Some((message, count)) = tally.events.iter().max_by_key(|(_, count)| **count) {
+        text.push_str(&format!(" Most often ({}): {message}", grouped_digits(*count)));
+    }
+    text
+}

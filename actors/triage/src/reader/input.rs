@@ -1,0 +1,230 @@
+//! What is to be read: a file, a folder, standard input, or the logs of this machine.
+
+use std::fmt;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::UNIX_EPOCH;
+
+use serde::{Deserialize, Serialize};
+
+use super::journal::{self, JournalStream};
+use super::layout::Layout;
+use super::probe::{Probed, probe};
+use super::timestamp::WrittenAt;
+use crate::config::TriageConfig;
+use crate::error::InputError;
+
+/// Where the logs of a machine lie.
+const MACHINE_LOGS: &str = "/var/log";
+
+/// What is to be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Input {
+    /// The text logs of this machine under `/var/log`, or else its journal.
+    #[default]
+    Machine,
+    /// A file, or a folder of which all logs are read.
+    Path(PathBuf),
+    /// Standard input.
+    Standard,
+}
+
+impl FromStr for Input {
+    type Err = std::convert::Infallible;
+
+    /// `-` is standard input.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(if text == "-" { Self::Standard } else { Self::Path(text.into()) })
+    }
+}
+
+/// A log file that will be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogFile {
+    /// Where it is; for a stream, its name.
+    pub path: String,
+    /// Bytes when it was found; 0 for a stream.
+    pub bytes: u64,
+    /// How its lines begin.
+    pub layout: Layout,
+    /// When it was written.
+    pub written: WrittenAt,
+}
+
+/// A file that is left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// Where it is.
+    pub path: String,
+    /// Why it is left out.
+    pub reason: String,
+}
+
+/// All that will be read.
+#[derive(Default)]
+pub struct Sources {
+    /// Files, by path.
+    pub files: Vec<LogFile>,
+    /// What is left out, and why.
+    pub skipped: Vec<Skipped>,
+    /// A stream and its name, instead of files.
+    pub stream: Option<(String, Box<dyn Read + Send>)>,
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stream = self.stream.as_ref().map(|(name, _)| name);
+        let (files, skipped) = (self.files.len(), self.skipped.len());
+        write!(f, "Sources {{ files: {files}, skipped: {skipped}, stream: {stream:?} }}")
+    }
+}
+
+/// Finds out what there is to read. Blocking.
+///
+/// # Errors
+/// Nothing to read; the error says what was tried and how to give some.
+pub fn survey(input: &Input, config: &TriageConfig) -> Result<Sources, InputError> {
+    match input {
+        Input::Standard => Ok(stream("<stdin>", Box::new(io::stdin()))),
+        Input::Path(path) => survey_path(path, config),
+        Input::Machine => survey_machine(config),
+    }
+}
+
+fn stream(name: &str, reader: Box<dyn Read + Send>) -> Sources {
+    Sources { stream: Some((name.to_owned(), reader)), ..Sources::default() }
+}
+
+fn survey_path(path: &Path, config: &TriageConfig) -> Result<Sources, InputError> {
+    let failed = |source| InputError::Unreadable { path: path.to_owned(), source };
+    if fs::metadata(path).map_err(failed)?.is_dir() {
+        let sources = Walk::below(path, config);
+        return match sources.files.is_empty() {
+            true => Err(InputError::NoLogs { path: path.to_owned(), skipped: sources.skipped }),
+            false => Ok(sources),
+        };
+    }
+    let mut sources = Sources::default();
+    match look_at(path).map_err(failed)? {
+        Looked::Log(file) => sources.files.push(file),
+        Looked::Other(reason) => {
+            return Err(InputError::NotText { path: path.to_owned(), reason: reason.into() });
+        }
+    }
+    Ok(sources)
+}
+
+fn survey_machine(config: &TriageConfig) -> Result<Sources, InputError> {
+    let found = Walk::below(Path::new(MACHINE_LOGS), config);
+    if !found.files.is_empty() {
+        return Ok(found);
+    }
+    let mut tried = vec![format!("{MACHINE_LOGS}: no text log that can be read")];
+    tried.extend(found.skipped.iter().take(5).map(|s| format!("  {}: {}", s.path, s.reason)));
+    let mut journal = match JournalStream::open() {
+        Ok(journal) => journal,
+        Err(error) => {
+            tried.push(format!("{}: {error}", journal::command_line()));
+            return Err(InputError::NothingToRead { tried });
+        }
+    };
+    let mut first = [0];
+    match journal.read(&mut first) {
+        Ok(1) => Ok(stream("<journal>", Box::new(io::Cursor::new(first).chain(journal)))),
+        _ => {
+            tried.push(format!("{}: it printed nothing", journal::command_line()));
+            Err(InputError::NothingToRead { tried })
+        }
+    }
+}
+
+/// A walk through a folder; links are not followed, so that nothing is read twice.
+struct Walk<'a> {
+    config: &'a TriageConfig,
+    sources: Sources,
+}
+
+impl<'a> Walk<'a> {
+    fn below(root: &Path, config: &'a TriageConfig) -> Sources {
+        let mut walk = Self { config, sources: Sources::default() };
+        walk.folder(root, 0);
+        walk.sources
+    }
+
+    fn skip(&mut self, path: &Path, reason: impl fmt::Display) {
+        let path = path.display().to_string();
+        if self.sources.skipped.len() < self.config.max_files {
+            self.sources.skipped.push(Skipped { path, reason: reason.to_string() });
+        }
+    }
+
+    fn folder(&mut self, folder: &Path, depth: usize) {
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) => return self.skip(folder, error),
+        };
+        let mut entries: Vec<_> = entries.flatten().take(self.config.max_files).collect();
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let path = entry.path();
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() && depth < self.config.max_depth => {
+                    self.folder(&path, depth + 1);
+                }
+                Ok(kind) if kind.is_dir() => self.skip(&path, "deeper than max_depth"),
+                Ok(kind) if kind.is_file() => self.file(&path),
+                Ok(_) => {}
+                Err(error) => self.skip(&path, error),
+            }
+        }
+    }
+
+    fn file(&mut self, path: &Path) {
+        if self.sources.files.len() >= self.config.max_files {
+            return self.skip(path, "more files than max_files");
+        }
+        match look_at(path) {
+            Ok(Looked::Log(file)) if file.layout.is_dated() || has_log_name(path) => {
+                self.sources.files.push(file);
+            }
+            Ok(Looked::Log(_)) => self.skip(path, "does not look like a log"),
+            Ok(Looked::Other(reason)) => self.skip(path, reason),
+            Err(error) => self.skip(path, error),
+        }
+    }
+}
+
+enum Looked {
+    Log(LogFile),
+    Other(&'static str),
+}
+
+fn look_at(path: &Path) -> io::Result<Looked> {
+    let metadata = fs::metadata(path)?;
+    let modified = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let written = WrittenAt::from_ms(i64::try_from(modified.as_millis()).unwrap_or(i64::MAX));
+    let Some(name) = path.to_str() else {
+        return Ok(Looked::Other("its name is not UTF-8"));
+    };
+    Ok(match probe(path, written)? {
+        Probed::Other(reason) => Looked::Other(reason),
+        Probed::Text(layout) => {
+            let path = name.to_owned();
+            Looked::Log(LogFile { path, bytes: metadata.len(), layout, written })
+        }
+    })
+}
+
+/// `x.log`, `x.log.1`, `x.out`, `syslog`: named like a log although no line is dated.
+fn has_log_name(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(['.', '-']);
+    let endings = [".log", ".out", ".err", ".txt"];
+    endings.iter().any(|ending| stem.ends_with(ending))
+        || matches!(stem, "syslog" | "messages" | "dmesg" | "secure" | "maillog")
+}
+
+#[cfg(test)]
+mod tests;

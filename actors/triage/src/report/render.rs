@@ -1,0 +1,229 @@
+//! The report for people: findings first, then how they were found, then the ledger.
+
+use super::paint::{Ink, Page, Style, fit, length};
+use super::tables;
+use super::{CrashLine, JudgedFinding, Ledger, TriageReport};
+use crate::detectors::{grouped_digits, human_duration};
+use crate::digest::Span;
+use crate::judges::Verdict;
+use crate::reader::format_time;
+
+/// Findings that are printed with evidence and votes; the others with a line each.
+const IN_FULL: usize = 12;
+/// Rejected findings that are listed.
+const REJECTED: usize = 5;
+
+/// Prints a report.
+pub fn render(report: &TriageReport, style: Style) -> String {
+    let mut page = Page::new(style);
+    title(&mut page, report);
+    account(&mut page, report);
+    findings(&mut page, report);
+    rejected(&mut page, report);
+    tables::templates(&mut page, report);
+    tables::files(&mut page, report);
+    tables::modes(&mut page, report);
+    if let Some(crash) = &report.crash {
+        crash_story(&mut page, crash);
+    }
+    closing(&mut page, report);
+    page.into_text()
+}
+
+fn title(page: &mut Page, report: &TriageReport) {
+    let totals = &report.totals;
+    let name = "Synod log triage";
+    let input = fit(&report.input, page.width() - length(name) - 2);
+    let gap = page.width() - length(name) - length(&input);
+    page.put(Ink::Bold, name).put(Ink::Plain, &" ".repeat(gap)).put(Ink::Cyan, &input);
+    page.end();
+    let files = if totals.files == 1 { "file" } else { "files" };
+    let mut parts = vec![
+        format!("{} lines", grouped_digits(totals.lines)),
+        tables::bytes(totals.bytes),
+        format!("{} {files}", grouped_digits(totals.files)),
+        format!("{} kinds of messages", grouped_digits(totals.templates)),
+    ];
+    if let Some(span) = totals.span {
+        parts.push(format!("{} to {}", format_time(span.first_ms), format_time(span.last_ms)));
+    }
+    let text = parts.join(" · ");
+    page.paragraph(Ink::Dim, 0, &text);
+}
+
+fn account(page: &mut Page, report: &TriageReport) {
+    let by = format!("by the {} reporter", report.account.reporter);
+    page.heading("Summary", &by);
+    page.paragraph(Ink::Bold, 0, &report.account.headline);
+    for paragraph in &report.account.paragraphs {
+        page.paragraph(Ink::Plain, 2, paragraph);
+    }
+}
+
+fn findings(page: &mut Page, report: &TriageReport) {
+    let confirmed = report.findings.len();
+    let all = confirmed + report.rejected.len();
+    page.heading("Findings", &format!("{confirmed} confirmed of {all}"));
+    for finding in report.findings.iter().take(IN_FULL) {
+        in_full(page, report, finding);
+    }
+    for finding in report.findings.iter().skip(IN_FULL) {
+        line(page, finding, Ink::of(finding.finding.severity));
+    }
+}
+
+fn in_full(page: &mut Page, report: &TriageReport, judged: &JudgedFinding) {
+    let finding = &judged.finding;
+    let badge = format!(" {} ", finding.severity.name().to_uppercase());
+    let room = page.width().saturating_sub(length(&badge) + length(&finding.id) + 2);
+    let title = fit(&finding.title, room);
+    let gap = " ".repeat(room - length(&title) + 1);
+    page.put(Ink::of(finding.severity), &badge).put(Ink::Plain, " ").put(Ink::Bold, &title);
+    page.put(Ink::Plain, &gap).put(Ink::Dim, &finding.id);
+    page.end();
+    let what = format!("{}: {}", finding.kind.name(), finding.explanation);
+    page.paragraph(Ink::Plain, 2, &what);
+    if let Some(span) = finding.span {
+        page.paragraph(Ink::Dim, 2, &when(span));
+    }
+    for evidence in &finding.evidence {
+        let place = format!("{}:{}", file_name(report, evidence.file), evidence.line);
+        let room = page.width().saturating_sub(length(&place) + 5);
+        page.put(Ink::Dim, "  │ ").put(Ink::Cyan, &place).put(Ink::Plain, " ");
+        page.put(Ink::Plain, &fit(&evidence.text, room));
+        page.end();
+    }
+    votes(page, judged);
+    page.end();
+}
+
+fn when(span: Span) -> String {
+    let (first, last) = (format_time(span.first_ms), format_time(span.last_ms));
+    if first == last {
+        return format!("at {first}");
+    }
+    format!("{first} to {last} ({})", human_duration(span.seconds()))
+}
+
+fn votes(page: &mut Page, judged: &JudgedFinding) {
+    page.put(Ink::Plain, "  ");
+    let mut column = 2;
+    for (index, vote) in judged.votes.iter().enumerate() {
+        let (mark, ink) = match vote.vote {
+            Verdict::Confirm => ("✓", Ink::Green),
+            Verdict::Reject => ("✗", Ink::Red),
+        };
+        let text = format!("{}: {}", vote.judge, vote.reason);
+        let width = length(&text) + 5;
+        if index > 0 && column + width > page.width() {
+            page.end();
+            page.put(Ink::Plain, "  ");
+            column = 2;
+        }
+        let room = page.width().saturating_sub(column + 4);
+        page.put(ink, mark).put(Ink::Plain, " ").put(Ink::Dim, &fit(&text, room));
+        page.put(Ink::Plain, "   ");
+        column += width;
+    }
+    page.end();
+}
+
+fn rejected(page: &mut Page, report: &TriageReport) {
+    if report.rejected.is_empty() {
+        return;
+    }
+    page.heading("Rejected by the judges", &report.rejected.len().to_string());
+    for judged in report.rejected.iter().take(REJECTED) {
+        line(page, judged, Ink::Dim);
+        let reasons = judged.votes.iter().filter(|vote| vote.vote == Verdict::Reject);
+        let reasons: Vec<String> =
+            reasons.map(|vote| format!("{}: {}", vote.judge, vote.reason)).collect();
+        page.paragraph(Ink::Dim, 4, &reasons.join("; "));
+    }
+    if report.rejected.len() > REJECTED {
+        let more = report.rejected.len() - REJECTED;
+        page.paragraph(Ink::Dim, 2, &format!("and {more} more, in the JSON form"));
+    }
+}
+
+/// A finding in one line.
+fn line(page: &mut Page, judged: &JudgedFinding, ink: Ink) {
+    let finding = &judged.finding;
+    let badge = format!("{:<9}", finding.severity.name());
+    let room = page.width().saturating_sub(length(&badge) + length(&finding.id) + 4);
+    let title = fit(&finding.title, room);
+    let gap = " ".repeat(room - length(&title) + 2);
+    page.put(Ink::Plain, "  ").put(ink, &badge).put(Ink::Plain, &title);
+    page.put(Ink::Plain, &gap).put(Ink::Dim, &finding.id);
+    page.end();
+}
+
+fn crash_story(page: &mut Page, crash: &CrashLine) {
+    page.heading("Crash on purpose", "");
+    let lost = match crash.lost_executions {
+        1 => "1 execution was lost".to_owned(),
+        n => format!("{n} executions were lost"),
+    };
+    let end = if crash.recovered {
+        let attempt = crash.done_by_attempt;
+        format!(
+            "its supervisor restarted it, the engine queued the work again, and attempt \
+             {attempt} did it"
+        )
+    } else {
+        "the work was not done again".to_owned()
+    };
+    let text = format!(
+        "{} panicked with chunk {} in hand: {lost}; {end}. No line was lost or counted twice.",
+        crash.agent, crash.chunk
+    );
+    page.paragraph(Ink::Plain, 2, &text);
+}
+
+fn closing(page: &mut Page, report: &TriageReport) {
+    page.heading("Ledger", &report.run);
+    let ledger = &report.ledger;
+    let equation = ledger_line(ledger);
+    let lost = format!("lost {}", ledger.lost());
+    page.put(Ink::Plain, "  ").put(Ink::Bold, &equation);
+    if length(&equation) + length(&lost) + 5 > page.width() {
+        page.end();
+    }
+    let ink = if ledger.lost() == 0 { Ink::Green } else { Ink::Alarm };
+    page.put(Ink::Plain, "   ").put(ink, &lost);
+    page.end();
+    let speed = report.speed;
+    let text = format!(
+        "{} in all: {} lines/s, {:.1} MB/s",
+        human_millis(speed.elapsed_ms),
+        grouped_digits(speed.lines_per_second as u64),
+        speed.megabytes_per_second,
+    );
+    page.paragraph(Ink::Dim, 2, &text);
+}
+
+/// `accepted 42 = completed 42 + failed 0 + cancelled 0 + open 0`
+fn ledger_line(ledger: &Ledger) -> String {
+    format!(
+        "accepted {} = completed {} + failed {} + cancelled {} + open {}",
+        grouped_digits(ledger.accepted),
+        grouped_digits(ledger.completed),
+        grouped_digits(ledger.failed),
+        grouped_digits(ledger.cancelled),
+        grouped_digits(ledger.open),
+    )
+}
+
+fn human_millis(ms: u64) -> String {
+    match ms {
+        0..1000 => format!("{ms} ms"),
+        1000..60_000 => format!("{:.1} s", ms as f64 / 1000.0),
+        _ => human_duration(ms as f64 / 1000.0),
+    }
+}
+
+/// The last part of a file's path.
+fn file_name(report: &TriageReport, file: u32) -> &str {
+    let path = report.files.get(file as usize).map_or("?", |file| file.path.as_str());
+    path.rsplit('/').next().unwrap_or(path)
+}

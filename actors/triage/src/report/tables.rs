@@ -1,0 +1,129 @@
+//! The tables of a report.
+
+use super::TriageReport;
+use super::paint::{Ink, Page, fit, length};
+use crate::detectors::grouped_digits;
+use crate::reader::format_time;
+
+/// Rows that are printed of the templates, the files and what was left out.
+const TEMPLATES: usize = 10;
+const FILES: usize = 12;
+const SKIPPED: usize = 6;
+/// Columns that a path needs.
+const PATH: usize = 20;
+/// Columns of the bar that shows a share.
+const BAR: usize = 12;
+
+/// The most frequent templates.
+pub(super) fn templates(page: &mut Page, report: &TriageReport) {
+    if report.templates.is_empty() {
+        return;
+    }
+    let all = grouped_digits(report.totals.templates);
+    page.heading("Most frequent messages", &format!("{all} kinds"));
+    for line in report.templates.iter().take(TEMPLATES) {
+        let count = format!("{:>11}", grouped_digits(line.count));
+        let share = format!(" {:>5.1} % ", line.share * 100.0);
+        let room = page.width().saturating_sub(length(&count) + length(&share) + BAR + 1);
+        page.put(Ink::Bold, &count).put(Ink::Plain, &share);
+        page.put(Ink::Cyan, &bar(line.share)).put(Ink::Plain, " ");
+        page.put(Ink::of(line.severity).unless_dim(), &fit(&line.template, room));
+        page.end();
+    }
+}
+
+/// A bar in eighths of a column.
+fn bar(share: f64) -> String {
+    const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+    let eighths = (share.clamp(0.0, 1.0) * (BAR * 8) as f64).round() as usize;
+    let mut text = "█".repeat(eighths / 8);
+    if !eighths.is_multiple_of(8) {
+        text.push(EIGHTHS[eighths % 8]);
+    }
+    format!("{text:<BAR$}")
+}
+
+/// The files, and what was left out.
+pub(super) fn files(page: &mut Page, report: &TriageReport) {
+    let totals = &report.totals;
+    let mut notes = Vec::new();
+    for (count, what) in
+        [(totals.undated, "undated"), (totals.continued, "continued"), (totals.cut, "cut")]
+    {
+        if count > 0 {
+            notes.push(format!("{} {what} lines", grouped_digits(count)));
+        }
+    }
+    page.heading("Files", &notes.join(", "));
+    for file in report.files.iter().take(FILES) {
+        let lines = format!("{:>11} lines {:>9}  ", grouped_digits(file.lines), bytes(file.bytes));
+        let mut span = file.span.map_or_else(
+            || "undated".to_owned(),
+            |span| format!("{} to {}", format_time(span.first_ms), format_time(span.last_ms)),
+        );
+        // On a narrow page the name is worth more than the times.
+        if page.width() < length(&lines) + length(&span) + PATH {
+            span.clear();
+        }
+        let room = page.width().saturating_sub(length(&lines) + length(&span) + 2);
+        let path = end_of(&file.path, room);
+        let gap = " ".repeat(room - length(&path) + 2);
+        page.put(Ink::Plain, &lines).put(Ink::Cyan, &path).put(Ink::Plain, &gap);
+        page.put(Ink::Dim, &span);
+        page.end();
+    }
+    more(page, report.files.len(), FILES, "files");
+    for skipped in report.skipped.iter().take(SKIPPED) {
+        page.put(
+            Ink::Dim,
+            &fit(&format!("  left out {}: {}", skipped.path, skipped.reason), page.width()),
+        );
+        page.end();
+    }
+    more(page, report.skipped.len(), SKIPPED, "files left out");
+}
+
+/// How the team worked.
+pub(super) fn modes(page: &mut Page, report: &TriageReport) {
+    page.heading("Teamwork", "tasks by mode");
+    for line in &report.modes {
+        let tasks = format!("{:>7} ", grouped_digits(line.tasks));
+        let mode = format!("{:<12}", line.mode);
+        let room = page.width().saturating_sub(length(&tasks) + length(&mode) + 1);
+        page.put(Ink::Plain, &tasks).put(Ink::Bold, &mode).put(Ink::Plain, " ");
+        page.put(Ink::Dim, &fit(&line.purpose, room));
+        page.end();
+    }
+}
+
+fn more(page: &mut Page, all: usize, shown: usize, what: &str) {
+    if all > shown {
+        page.paragraph(Ink::Dim, 2, &format!("and {} more {what}", all - shown));
+    }
+}
+
+/// The text, or its end after `…`.
+fn end_of(text: &str, width: usize) -> String {
+    let all = length(text);
+    if all <= width {
+        return text.to_owned();
+    }
+    let tail: String = text.chars().skip(all - width.saturating_sub(1)).collect();
+    format!("…{tail}")
+}
+
+/// `17 B`, `220 KB`, `1.2 GB`; powers of 1,000.
+pub(super) fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KB", "MB", "GB", "TB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    if unit == 0 || value >= 99.95 {
+        format!("{value:.0} {}", UNITS[unit])
+    } else {
+        format!("{value:.1} {}", UNITS[unit])
+    }
+}

@@ -1,0 +1,63 @@
+//! The narrative voice: paragraphs by theme, from attacks over bursts to what is rare.
+
+use super::Facts;
+use crate::detectors::{grouped_digits, lasting};
+use crate::finding::{Finding, FindingKind};
+use crate::reader::format_time;
+
+/// Findings told in full for each theme; of the others only id, time and count.
+const TOLD: usize = 3;
+
+pub(super) fn paragraphs(facts: &Facts) -> Vec<String> {
+    let mut paragraphs = Vec::new();
+    if let Some(span) = facts.span {
+        paragraphs.push(format!(
+            "{} covers {}, from {} to {}.",
+            facts.input,
+            lasting(span),
+            format_time(span.first_ms),
+            format_time(span.last_ms),
+        ));
+    }
+    for theme in ["Refused access", "Failures", "Sudden activity", "Out of the ordinary"] {
+        let findings: Vec<&Finding> =
+            facts.findings.iter().filter(|finding| theme_of(finding) == theme).collect();
+        if !findings.is_empty() {
+            paragraphs.push(format!("{theme}: {}", tell(&findings)));
+        }
+    }
+    if facts.rejected > 0 {
+        let rejected = facts.rejected;
+        paragraphs.push(format!("The judges rejected {rejected} more as chance or repetition."));
+    }
+    paragraphs
+}
+
+fn theme_of(finding: &Finding) -> &'static str {
+    match (finding.kind, finding.security) {
+        (FindingKind::RepeatedFailure, true) => "Refused access",
+        (FindingKind::RepeatedFailure, false) => "Failures",
+        (FindingKind::RateSpike, _) => "Sudden activity",
+        (FindingKind::RareSequence | FindingKind::RareTemplate, _) => "Out of the ordinary",
+    }
+}
+
+fn tell(findings: &[&Finding]) -> String {
+    let when = |finding: &Finding| {
+        finding.span.map_or_else(String::new, |span| format!("at {}, ", format_time(span.first_ms)))
+    };
+    let count = |finding: &Finding| grouped_digits(finding.count);
+    let mut sentences: Vec<String> = findings
+        .iter()
+        .take(TOLD)
+        .map(|f| format!("{} ({}{} lines, {}).", f.title, when(f), count(f), f.id))
+        .collect();
+    if findings.len() > TOLD {
+        let rest: Vec<String> = findings[TOLD..]
+            .iter()
+            .map(|f| format!("{} ({}{} lines)", f.id, when(f), count(f)))
+            .collect();
+        sentences.push(format!("Also {}.", super::enumerate(&rest)));
+    }
+    sentences.join(" ")
+}

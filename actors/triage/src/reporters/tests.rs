@@ -1,0 +1,70 @@
+//! Both reporters tell the same facts.
+
+use super::*;
+use crate::finding::{FindingKind, Strength};
+
+fn finding(id: &str, kind: FindingKind, severity: Severity, count: u64) -> Finding {
+    Finding {
+        id: id.into(),
+        kind,
+        severity,
+        title: format!("title of {id}"),
+        explanation: String::new(),
+        subject: id.into(),
+        templates: Vec::new(),
+        security: kind == FindingKind::RepeatedFailure,
+        count,
+        span: Some(Span::of(1_000_000, 2_000_000)),
+        strength: Strength::new(10.0, 5.0, 100),
+        evidence: Vec::new(),
+    }
+}
+
+fn facts() -> Facts {
+    use FindingKind::{RareSequence, RareTemplate, RateSpike, RepeatedFailure};
+    let kinds = [RepeatedFailure, RateSpike, RareSequence, RareTemplate];
+    let findings = (0..12)
+        .map(|i| {
+            let severity = if i < 3 { Severity::Critical } else { Severity::Error };
+            finding(&format!("X-{i}"), kinds[i % 4], severity, 1000 + i as u64)
+        })
+        .collect();
+    Facts {
+        input: "a.log".into(),
+        lines: 20_000,
+        templates: 42,
+        span: Some(Span::of(0, 7_200_000)),
+        findings,
+        rejected: 5,
+    }
+}
+
+#[test]
+fn both_voices_name_every_finding_with_its_count() {
+    let facts = facts();
+    for voice in Voice::ALL {
+        let text = voice.write(&facts).paragraphs.join("\n");
+        for finding in &facts.findings {
+            assert!(text.contains(&finding.id), "{}: {} in {text}", voice.name(), finding.id);
+            let count = format!("{} lines", grouped_digits(finding.count));
+            assert!(text.contains(&count), "{}: {count} in {text}", voice.name());
+        }
+        assert!(text.contains('5'), "the rejected ones are named");
+    }
+}
+
+#[test]
+fn the_headline_is_the_same_for_both() {
+    let [compact, narrative] = Voice::ALL.map(|voice| voice.write(&facts()));
+    assert_eq!(compact.headline, narrative.headline);
+    assert_eq!(compact.headline, "3 critical and 9 error findings in 20,000 lines of 42 kinds.");
+    assert_ne!(compact.paragraphs, narrative.paragraphs);
+}
+
+#[test]
+fn a_log_without_findings_is_told_as_such() {
+    let facts = Facts { findings: Vec::new(), rejected: 0, ..facts() };
+    let account = Voice::Compact.write(&facts);
+    assert_eq!(account.headline, "Nothing stands out in 20,000 lines of 42 kinds.");
+    assert!(account.paragraphs.is_empty());
+}
