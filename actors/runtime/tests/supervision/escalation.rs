@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use synod_runtime::{
-    Actor, ActorError, ChildEvent, Context, ExitReason, Spec, Strategy, Supervision, Supervisor,
+    Actor, ActorError, ChildEvent, Context, Control, ExitReason, Shutdown, Spec, Strategy,
+    Supervision, Supervisor,
 };
 
 use super::world::{Act, BACKOFF, LONG, Order, World, patient};
@@ -160,4 +161,52 @@ async fn the_children_of_a_crashed_actor_end_in_order_before_it_comes_back() {
             "start m2",
         ]
     );
+}
+
+/// The top of a chain of actors; each notes its start and the end of its value, however it came,
+/// and hangs on every message.
+struct Mortal {
+    world: World,
+    chain: &'static [&'static str],
+}
+
+impl Drop for Mortal {
+    fn drop(&mut self) {
+        self.world.note(format!("drop {}", self.chain[0]));
+    }
+}
+
+impl Actor for Mortal {
+    type Message = ();
+    const KIND: &'static str = "mortal";
+
+    async fn start(&mut self, ctx: &mut Context<Self>) -> Result<(), ActorError> {
+        self.world.note(format!("start {}", self.chain[0]));
+        if self.chain.len() > 1 {
+            ctx.spawn_child(mortal(&self.world, &self.chain[1..]))?;
+        }
+        Ok(())
+    }
+
+    async fn handle(&mut self, (): (), _: &mut Context<Self>) -> Result<(), ActorError> {
+        std::future::pending().await
+    }
+}
+
+fn mortal(world: &World, chain: &'static [&'static str]) -> Spec<Mortal> {
+    let world = world.clone();
+    Spec::new(chain[0], move || Mortal { world: world.clone(), chain }).shutdown(Shutdown::Brutal)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_killed_actor_comes_back_only_after_all_below_it_are_gone() {
+    let world = World::new();
+    let top = world.system.spawn(mortal(&world, &["1", "2", "3", "4", "5", "6"])).unwrap();
+    assert_eq!(world.now().await.len(), 6);
+    top.send(()).await.unwrap();
+    world.now().await;
+    world.system.control(&"/1".into(), Control::Restart).unwrap();
+    let log = world.now().await;
+    let lines = |verb: &str| (1..=6).map(|n| format!("{verb} {n}")).collect::<Vec<_>>();
+    assert_eq!(log, [lines("drop"), lines("start")].concat());
 }
