@@ -13,6 +13,7 @@
 //! - Never does a request start an agent whose code runs on this machine.
 //! - Never does a crash of the host lose an agent: the roster outlives it.
 
+mod connections;
 mod messages;
 mod purpose;
 mod roster;

@@ -9,12 +9,25 @@ use super::messages::HostError;
 use crate::messages::AgentEntry;
 use crate::remote::{SessionInlet, ToAgent};
 
+/// A program that waits for its session.
+#[derive(Debug)]
+pub(super) struct Connecting {
+    pub(super) reply: Reply<Result<SessionInlet, HostError>>,
+    pub(super) outgoing: mpsc::Sender<ToAgent>,
+}
+
+impl Connecting {
+    pub(super) fn refuse(self, error: HostError) {
+        self.reply.send(Err(error));
+    }
+}
+
 /// Why an agent is being started.
 pub(super) enum Purpose {
     /// Someone asked for it.
     Asked(Reply<Result<AgentEntry, HostError>>),
     /// Its program connected.
-    Connected(Reply<Result<SessionInlet, HostError>>, mpsc::Sender<ToAgent>),
+    Connected(Connecting),
     /// It belongs to this node.
     Restored,
 }
@@ -24,7 +37,7 @@ impl Purpose {
     pub(super) fn refuse(self, error: HostError) {
         match self {
             Self::Asked(reply) => reply.send(Err(error)),
-            Self::Connected(reply, _) => reply.send(Err(error)),
+            Self::Connected(connecting) => connecting.refuse(error),
             Self::Restored => tracing::warn!(%error, "an agent could not be brought back"),
         }
     }

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use synod_runtime::{
-    Actor, ActorError, Address, AskError, ChildEvent, Context, MailboxConfig, Reply, Shutdown,
-    Spec, Strategy, Supervision,
+    Actor, ActorError, Address, AskError, ChildEvent, Context, MailboxConfig, Shutdown, Spec,
+    Strategy, Supervision,
 };
-use tokio::sync::mpsc;
 
-use super::messages::{AddAgent, ConnectAgent, HostError, HostMessage, StartAgent};
-use super::purpose::Purpose;
+use super::messages::{AddAgent, HostError, HostMessage, StartAgent};
+use super::purpose::{Connecting, Purpose};
 use super::roster::{Member, Roster};
 use crate::actor::{AgentActor, Reported, report};
 use crate::agent::AgentFactory;
@@ -20,7 +19,7 @@ use crate::config::AgentsConfig;
 use crate::error::AgentError;
 use crate::messages::{AgentEntry, AgentMessage};
 use crate::registry::{DurableCards, RegisterAgent, RegisterError, Registered, RegistryMessage};
-use crate::remote::{RemoteFactory, SessionInlet, ToAgent};
+use crate::remote::RemoteFactory;
 
 /// How long the registry may take to register an agent, the journal included.
 const REGISTRY_TIMEOUT: Duration = Duration::from_secs(15);
@@ -52,16 +51,18 @@ pub struct HostSettings {
 
 /// From the host to itself. Opaque to all others.
 #[derive(Debug)]
-pub struct Step(Stepped);
+pub struct Step(pub(super) Stepped);
 
 #[derive(Debug)]
-enum Stepped {
+pub(super) enum Stepped {
     /// The registry has answered about the agent of this name.
     Registered(Arc<str>, Purpose, Result<Registered, HostError>),
     /// The registry has named the agents that come back.
     Durable(Result<Vec<Arc<AgentCard>>, AskError>),
     /// Go on bringing agents back.
     Restore,
+    /// The actor of this agent has started, so that its link takes connections.
+    Started(Arc<str>, Connecting),
     /// The actor of this name has ended in order: for good, if its address is closed. When the
     /// host itself is stopping this is heard by its next incarnation, whose agents are new.
     Ended(Arc<str>, String),
@@ -72,8 +73,8 @@ pub struct AgentHost {
     config: Arc<AgentsConfig>,
     registry: Address<RegistryMessage>,
     kinds: Arc<BTreeMap<AgentKind, KindFactory>>,
-    roster: Roster,
-    agents: HashMap<Arc<str>, Address<AgentMessage>>,
+    pub(super) roster: Roster,
+    pub(super) agents: HashMap<Arc<str>, Address<AgentMessage>>,
     /// Agents still to be brought back, and how many are on their way.
     to_restore: VecDeque<Member>,
     restoring: usize,
@@ -135,7 +136,7 @@ impl AgentHost {
         Ok(self.member(factory).lasting())
     }
 
-    fn add(&mut self, card: AgentCard, purpose: Purpose, ctx: &mut Context<Self>) {
+    pub(super) fn add(&mut self, card: AgentCard, purpose: Purpose, ctx: &mut Context<Self>) {
         match self.made_of(card) {
             Ok(member) => self.admit(&member, purpose, ctx),
             Err(error) => purpose.refuse(error),
@@ -206,7 +207,7 @@ impl AgentHost {
         match answer {
             Ok(Registered { entry, pulse }) => {
                 report(&entry.address, Reported::Registered(pulse));
-                self.answer(name, purpose, entry);
+                self.answer(name, purpose, entry, ctx);
             }
             // The registry restarts or is busy; what is brought back can wait.
             Err(HostError::Unavailable(_)) if restored => self.put_off(name, ctx),
@@ -223,10 +224,16 @@ impl AgentHost {
         }
     }
 
-    fn answer(&self, name: &str, purpose: Purpose, entry: AgentEntry) {
+    fn answer(
+        &self,
+        name: &Arc<str>,
+        purpose: Purpose,
+        entry: AgentEntry,
+        ctx: &mut Context<Self>,
+    ) {
         match purpose {
             Purpose::Asked(reply) => reply.send(Ok(entry)),
-            Purpose::Connected(reply, outgoing) => reply.send(self.session(name, outgoing)),
+            Purpose::Connected(connecting) => self.open(name, &entry.address, connecting, ctx),
             Purpose::Restored => {}
         }
     }
@@ -241,38 +248,6 @@ impl AgentHost {
         if let Ok(permit) = self.registry.reserve() {
             permit.send(RegistryMessage::Ended { key: member.card().key(), reason });
         }
-    }
-
-    // ---- connections ----
-
-    fn connect(
-        &mut self,
-        ask: ConnectAgent,
-        reply: Reply<Result<SessionInlet, HostError>>,
-        ctx: &mut Context<Self>,
-    ) {
-        let ConnectAgent { mut card, outgoing } = ask;
-        card.kind = AgentKind::Websocket;
-        let key = card.key();
-        let name = key.to_string();
-        match self.roster.get(&name) {
-            Some(member) if member.remote.is_some() && **member.card() == card => {
-                reply.send(self.session(&name, outgoing));
-            }
-            Some(_) => reply.send(Err(HostError::Exists(key))),
-            None => self.add(card, Purpose::Connected(reply, outgoing), ctx),
-        }
-    }
-
-    fn session(
-        &self,
-        name: &str,
-        outgoing: mpsc::Sender<ToAgent>,
-    ) -> Result<SessionInlet, HostError> {
-        let remote = self.roster.get(name).and_then(|member| member.remote);
-        remote
-            .and_then(|remote| remote.connect(outgoing))
-            .ok_or_else(|| HostError::Unavailable("the agent's link is not running".into()))
     }
 
     // ---- bringing back ----
@@ -331,6 +306,7 @@ impl AgentHost {
                 self.ask_durable(ctx);
             }
             Stepped::Restore => self.restore(ctx),
+            Stepped::Started(name, connecting) => self.started(&name, connecting),
             Stepped::Ended(name, reason) => self.ended(&name, reason),
         }
     }

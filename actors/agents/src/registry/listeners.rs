@@ -6,6 +6,9 @@ use std::sync::Arc;
 use super::messages::{Delivery, Listener};
 use crate::messages::{AgentChange, AgentEntry};
 
+/// Most listeners; they are parts of the node, not users.
+const MAX_LISTENERS: usize = 256;
+
 /// The listeners of the registry.
 #[derive(Debug, Default)]
 pub(super) struct Listeners {
@@ -24,6 +27,9 @@ struct Told {
 impl Listeners {
     /// Takes in a listener; it is told all there is when the batch settles.
     pub(super) fn add(&mut self, listener: Listener) {
+        if self.all.len() >= MAX_LISTENERS {
+            return tracing::warn!(MAX_LISTENERS, "one more listener of the registry is not told");
+        }
         self.all.push(Told { listener, behind: true });
     }
 

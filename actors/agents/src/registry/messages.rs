@@ -40,8 +40,9 @@ impl Listener {
         let address = address.clone();
         Self::new(move |change| match address.try_send(map(change)) {
             Ok(()) => Delivery::Taken,
-            Err(TrySendError::Full(_)) => Delivery::Full,
-            Err(TrySendError::Closed(_) | TrySendError::Refused(..)) => Delivery::Gone,
+            // What an interceptor refuses is missed as well, and made good by a snapshot.
+            Err(TrySendError::Full(_) | TrySendError::Refused(..)) => Delivery::Full,
+            Err(TrySendError::Closed(_)) => Delivery::Gone,
         })
     }
 
@@ -287,7 +288,7 @@ pub enum RegistryMessage {
     Heartbeat(Request<Heartbeat>),
     /// Give these agents work, or no more.
     SetStatus(Request<SetAgentStatus>),
-    /// Tell this listener what is there, and then every change.
+    /// Tell this listener what is there, and then every change; at most 256 are told.
     Subscribe(Listener),
     /// Which cards come back after a restart?
     Durable(Request<DurableCards>),

@@ -16,7 +16,7 @@ use crate::config::AgentsConfig;
 use crate::messages::AgentMessage;
 
 /// How soon a listener without room is tried again.
-const RELAY_AFTER: Duration = Duration::from_millis(20);
+const RELAY_AFTER: Duration = Duration::from_millis(100);
 /// Longest replay of all registrations.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// Agents can come by the ten thousand at start-up.
