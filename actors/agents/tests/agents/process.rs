@@ -337,3 +337,18 @@ async fn a_retired_agent_asks_its_program_to_end_and_kills_who_does_not() {
     until_dead(&child).await;
     stage.until_gone("script").await;
 }
+
+#[tokio::test]
+async fn the_end_of_the_node_is_the_end_of_its_programs() {
+    let script = Script::new(
+        r#"sleep 1000 & echo $! > grandchild.tmp; mv grandchild.tmp grandchild
+           echo $$ > child.tmp; mv child.tmp child
+           while read -r line; do :; done"#,
+    );
+    let (stage, _agent) = up(script.config()).await;
+    let child = number_in(&script.path("child")).await;
+    let grandchild = number_in(&script.path("grandchild")).await;
+    stage.system.stop(PATIENCE).await.unwrap();
+    until_dead(&child).await;
+    until_dead(&grandchild).await;
+}
