@@ -178,7 +178,7 @@ impl<T> Desk<T> {
         }
     }
 
-    /// A worker crashed; what it had is lost. Returns it.
+    /// A worker ended; what it had is lost. Returns it.
     pub(super) fn crashed(&mut self, slot: Slot) -> Option<WorkId> {
         let state = self.slots.get_mut(slot)?;
         let before = std::mem::replace(state, State::Down);

@@ -322,11 +322,13 @@ impl Actor for AgentActor {
         match event {
             ChildEvent::Exited { name, reason } => {
                 let Some(slot) = slot_of(&name) else { return Ok(()) };
-                self.crashes += 1;
                 let lost = self.desk.crashed(slot);
-                let agent = self.hosting.card.key();
-                tracing::warn!(%agent, worker = %name, %reason, ?lost, "a worker crashed");
-                self.last_error = Some(reason.to_string());
+                if !reason.is_normal() {
+                    self.crashes += 1;
+                    let agent = self.hosting.card.key();
+                    tracing::warn!(%agent, worker = %name, %reason, ?lost, "a worker crashed");
+                    self.last_error = Some(reason.to_string());
+                }
             }
             ChildEvent::Restarted { name } => {
                 if let Some(slot) = slot_of(&name) {
