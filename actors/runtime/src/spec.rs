@@ -112,7 +112,7 @@ impl<A: Actor> Spec<A> {
         Arc::new(RoleOf::<A> {
             factory: Mutex::new(self.factory),
             inbox: self.inbox,
-            policy: Arc::new(self.policy),
+            policy: self.policy,
             supervision: self.supervision,
         })
     }
@@ -153,7 +153,7 @@ impl std::fmt::Debug for AnySpec {
 /// What a supervisor needs of a child's spec.
 pub(crate) trait Role: Send + Sync {
     fn kind(&self) -> &'static str;
-    fn policy(&self) -> &Arc<ChildPolicy>;
+    fn policy(&self) -> &ChildPolicy;
     fn name(&self) -> &Arc<str> {
         &self.policy().name
     }
@@ -180,7 +180,7 @@ pub(crate) struct Birth {
 struct RoleOf<A: Actor> {
     factory: Mutex<Box<dyn FnMut() -> A + Send>>,
     inbox: Arc<Inbox<A::Message>>,
-    policy: Arc<ChildPolicy>,
+    policy: ChildPolicy,
     supervision: Supervision,
 }
 
@@ -189,7 +189,7 @@ impl<A: Actor> Role for RoleOf<A> {
         A::KIND
     }
 
-    fn policy(&self) -> &Arc<ChildPolicy> {
+    fn policy(&self) -> &ChildPolicy {
         &self.policy
     }
 

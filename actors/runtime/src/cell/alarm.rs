@@ -8,9 +8,10 @@ use tokio::time::Instant;
 
 use super::port::{Port, Signal};
 
+/// Allocates nothing until it is armed.
 #[derive(Default)]
 pub(crate) struct Alarm {
-    armed: Option<(Instant, AbortHandle)>,
+    armed: Option<Box<(Instant, AbortHandle)>>,
 }
 
 impl Alarm {
@@ -18,7 +19,7 @@ impl Alarm {
     /// still ring, which costs one empty turn.
     pub(crate) fn arm(&mut self, port: &Arc<Port>, at: Option<Instant>) {
         let Some(at) = at else { return };
-        if self.armed.as_ref().is_some_and(|(armed, _)| *armed <= at) {
+        if self.armed.as_ref().is_some_and(|armed| armed.0 <= at) {
             return;
         }
         self.silence();
@@ -27,13 +28,13 @@ impl Alarm {
             tokio::time::sleep_until(at).await;
             port.push(Signal::Alarm);
         });
-        self.armed = Some((at, ring.abort_handle()));
+        self.armed = Some(Box::new((at, ring.abort_handle())));
     }
 
     /// It has rung, or shall not ring any more.
     pub(crate) fn silence(&mut self) {
-        if let Some((_, ring)) = self.armed.take() {
-            ring.abort();
+        if let Some(armed) = self.armed.take() {
+            armed.1.abort();
         }
     }
 }

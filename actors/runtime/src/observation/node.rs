@@ -1,6 +1,8 @@
 //! One actor's place in the tree: its vitals, its children, and the way to control it.
 
-use std::collections::BTreeMap;
+use std::borrow::Borrow;
+use std::cmp::Ordering as Order;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -50,9 +52,8 @@ pub(crate) struct Node {
     key: ChildKey,
     parent: Weak<Node>,
     mailbox: Arc<dyn Mailbox>,
-    children: RwLock<BTreeMap<Arc<str>, Arc<Node>>>,
-    /// Control side of the current incarnation.
-    port: Mutex<Option<Arc<Port>>>,
+    /// By name. Allocates nothing until the first child comes.
+    children: RwLock<Option<Box<BTreeSet<ByName>>>>,
     state: AtomicU8,
     paused: AtomicBool,
     /// It has names in the directory.
@@ -60,14 +61,52 @@ pub(crate) struct Node {
     restarts: AtomicU32,
     /// Of the current incarnation.
     busy_ns: AtomicU64,
-    texts: Mutex<Texts>,
+    present: Mutex<Present>,
 }
 
+/// What changes seldom.
 #[derive(Default)]
-struct Texts {
+struct Present {
+    /// Control side of the current incarnation.
+    port: Option<Arc<Port>>,
     started: Option<Instant>,
     last_error: Option<Box<ExitReason>>,
     detail: Option<Box<str>>,
+}
+
+/// A child in the set of its siblings: known by the last name of its path.
+struct ByName(Arc<Node>);
+
+impl ByName {
+    fn name(&self) -> &str {
+        self.0.path.name()
+    }
+}
+
+impl Borrow<str> for ByName {
+    fn borrow(&self) -> &str {
+        self.name()
+    }
+}
+
+impl PartialEq for ByName {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for ByName {}
+
+impl PartialOrd for ByName {
+    fn partial_cmp(&self, other: &Self) -> Option<Order> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ByName {
+    fn cmp(&self, other: &Self) -> Order {
+        self.name().cmp(other.name())
+    }
 }
 
 impl Node {
@@ -86,13 +125,12 @@ impl Node {
             parent,
             mailbox,
             children: RwLock::default(),
-            port: Mutex::default(),
             state: AtomicU8::new(ActorState::Starting as u8),
             paused: AtomicBool::new(false),
             named: AtomicBool::new(false),
             restarts: AtomicU32::new(0),
             busy_ns: AtomicU64::new(0),
-            texts: Mutex::default(),
+            present: Mutex::default(),
         })
     }
 
@@ -109,31 +147,29 @@ impl Node {
     }
 
     /// Puts a child into the tree; false when its name is taken.
-    pub(crate) fn adopt(&self, name: &Arc<str>, child: &Arc<Self>) -> bool {
-        let mut children = self.children.write();
-        if children.contains_key(name) {
-            return false;
-        }
-        children.insert(Arc::clone(name), Arc::clone(child));
-        true
+    pub(crate) fn adopt(&self, child: &Arc<Self>) -> bool {
+        self.children.write().get_or_insert_default().insert(ByName(Arc::clone(child)))
     }
 
     /// Takes `child` out of the tree, unless another one has its name by now.
-    pub(crate) fn release(&self, name: &str, child: &Arc<Self>) {
+    pub(crate) fn release(&self, child: &Arc<Self>) {
         let mut children = self.children.write();
-        if children.get(name).is_some_and(|known| Arc::ptr_eq(known, child)) {
-            children.remove(name);
+        let Some(siblings) = children.as_mut() else { return };
+        let name = child.path.name();
+        if siblings.get(name).is_some_and(|known| Arc::ptr_eq(&known.0, child)) {
+            siblings.remove(name);
         }
     }
 
     /// Takes all children out of the tree: their parent's incarnation is gone.
     pub(crate) fn release_all(&self) {
-        let released = std::mem::take(&mut *self.children.write());
+        let released = self.children.write().take();
         drop(released);
     }
 
     pub(crate) fn child(&self, name: &str) -> Option<Arc<Self>> {
-        self.children.read().get(name).cloned()
+        let children = self.children.read();
+        children.as_ref()?.get(name).map(|child| Arc::clone(&child.0))
     }
 
     /// The node of a path, seen from the root.
@@ -143,25 +179,25 @@ impl Node {
     }
 
     pub(crate) fn port(&self) -> Option<Arc<Port>> {
-        self.port.lock().clone()
+        self.present.lock().port.clone()
     }
 
     /// A new incarnation has been launched.
     pub(crate) fn launched(&self, port: Arc<Port>, now: Instant) {
-        *self.port.lock() = Some(port);
         self.busy_ns.store(0, Ordering::Relaxed);
-        let mut texts = self.texts.lock();
-        texts.started = Some(now);
-        texts.detail = None;
+        let mut present = self.present.lock();
+        present.port = Some(port);
+        present.started = Some(now);
+        present.detail = None;
     }
 
     /// The current incarnation has ended.
     pub(crate) fn ended(&self, reason: &ExitReason) {
-        *self.port.lock() = None;
-        let mut texts = self.texts.lock();
-        texts.started = None;
+        let mut present = self.present.lock();
+        present.port = None;
+        present.started = None;
         if !reason.is_normal() {
-            texts.last_error = Some(Box::new(reason.clone()));
+            present.last_error = Some(Box::new(reason.clone()));
         }
     }
 
@@ -180,7 +216,7 @@ impl Node {
     }
 
     pub(crate) fn describe(&self, detail: String) {
-        self.texts.lock().detail = Some(detail.into());
+        self.present.lock().detail = Some(detail.into());
     }
 
     pub(crate) fn mark_named(&self) {
@@ -216,17 +252,18 @@ impl Node {
     /// This actor and at most `limit` descendants, at most `depth` levels deep.
     pub(crate) fn observe(&self, now: Instant, depth: usize, limit: &mut usize) -> ActorSnapshot {
         let (up, last_error, detail) = {
-            let texts = self.texts.lock();
-            let up = texts.started.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
-            (up, texts.last_error.as_deref().cloned(), texts.detail.as_deref().map(str::to_owned))
+            let present = self.present.lock();
+            let since = |at| now.saturating_duration_since(at);
+            let up = present.started.map_or(Duration::ZERO, since);
+            (
+                up,
+                present.last_error.as_deref().cloned(),
+                present.detail.as_deref().map(str::to_owned),
+            )
         };
         let busy = Duration::from_nanos(self.busy_ns.load(Ordering::Relaxed));
         let ratio = if up.is_zero() { 0.0 } else { busy.as_secs_f64() / up.as_secs_f64() };
-        let shown: Vec<Arc<Self>> = {
-            let children = self.children.read();
-            let wanted = if depth == 0 { 0 } else { *limit };
-            children.values().take(wanted).cloned().collect()
-        };
+        let (child_count, shown) = self.shown_children(if depth == 0 { 0 } else { *limit });
         *limit -= shown.len();
         let children = shown.iter().map(|child| child.observe(now, depth - 1, limit)).collect();
         ActorSnapshot {
@@ -240,8 +277,16 @@ impl Node {
             last_error,
             uptime_ms: u64::try_from(up.as_millis()).unwrap_or(u64::MAX),
             detail,
-            child_count: self.children.read().len(),
+            child_count,
             children,
         }
+    }
+
+    /// How many children there are, and the first of them.
+    fn shown_children(&self, most: usize) -> (usize, Vec<Arc<Self>>) {
+        let children = self.children.read();
+        let Some(children) = children.as_ref() else { return (0, Vec::new()) };
+        let shown = children.iter().take(most).map(|child| Arc::clone(&child.0));
+        (children.len(), shown.collect())
     }
 }

@@ -1,11 +1,11 @@
 //! The children of one incarnation: the machine decides, this table carries it out.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::command::{ChildKey, Command, Input, Report};
+use super::command::{ChildKey, ChildPolicy, Command, Input, Report, Supervised};
 use super::config::Supervision;
 use super::machine::SupervisorMachine;
 use crate::actor::ChildEvent;
@@ -26,7 +26,8 @@ pub struct ChildStatus {
     pub state: ActorState,
 }
 
-struct Child {
+/// What the machine keeps of a child for this shell.
+pub(super) struct Child {
     role: Arc<dyn Role>,
     node: Arc<Node>,
     /// The current incarnation.
@@ -37,10 +38,15 @@ struct Child {
     kept: bool,
 }
 
+impl Supervised for Child {
+    fn policy(&self) -> &ChildPolicy {
+        self.role.policy()
+    }
+}
+
 /// Dropped without an orderly end, as after a kill of the parent, it kills what still runs.
 pub(crate) struct Children {
-    machine: SupervisorMachine,
-    table: BTreeMap<ChildKey, Child>,
+    machine: SupervisorMachine<Child>,
     news: VecDeque<ChildEvent>,
     done: bool,
 }
@@ -49,7 +55,6 @@ impl Children {
     pub(crate) fn new(supervision: Supervision, seed: u64) -> Self {
         Self {
             machine: SupervisorMachine::new(supervision, seed),
-            table: BTreeMap::new(),
             news: VecDeque::new(),
             done: false,
         }
@@ -57,14 +62,16 @@ impl Children {
 
     /// Takes a child whose node is in the tree.
     pub(crate) fn adopt(&mut self, site: &Site, role: Arc<dyn Role>, node: Arc<Node>, kept: bool) {
-        let (key, policy) = (node.key(), Arc::clone(role.policy()));
-        self.table.insert(key, Child { role, node, launched: None, incarnation: 0, kept });
-        self.input(site, Input::Add(key, policy));
+        let key = node.key();
+        let child = Child { role, node, launched: None, incarnation: 0, kept };
+        let (now, mut commands) = (site.system.clock().now(), Vec::new());
+        self.machine.add(now, key, child, &mut commands);
+        self.carry_out(site, now, commands);
     }
 
     /// News of an incarnation; those of one that was abandoned come too late to matter.
     pub(crate) fn hear(&mut self, site: &Site, key: ChildKey, incarnation: u32, news: ChildNews) {
-        let Some(child) = self.table.get_mut(&key) else { return };
+        let Some(child) = self.machine.child_mut(key) else { return };
         if child.incarnation != incarnation || child.launched.is_none() {
             return;
         }
@@ -80,11 +87,19 @@ impl Children {
 
     /// Lets the machine take a step and carries out what it commands.
     pub(crate) fn input(&mut self, site: &Site, input: Input) {
-        let now = site.system.clock().now();
-        let (mut inputs, mut commands) = (VecDeque::from([input]), Vec::new());
-        while let Some(input) = inputs.pop_front() {
-            self.machine.step(now, input, &mut commands);
-            inputs.extend(commands.drain(..).filter_map(|command| self.obey(site, now, command)));
+        let (now, mut commands) = (site.system.clock().now(), Vec::new());
+        self.machine.step(now, input, &mut commands);
+        self.carry_out(site, now, commands);
+    }
+
+    fn carry_out(&mut self, site: &Site, now: Instant, commands: Vec<Command>) {
+        let mut commands = VecDeque::from(commands);
+        while let Some(command) = commands.pop_front() {
+            if let Some(input) = self.obey(site, now, command) {
+                let mut more = Vec::new();
+                self.machine.step(now, input, &mut more);
+                commands.extend(more);
+            }
         }
     }
 
@@ -102,7 +117,7 @@ impl Children {
             }),
             Command::Abandon(key) => self.abandon(site, key),
             Command::Close(key) => {
-                if let Some(child) = self.table.get(&key) {
+                if let Some(child) = self.machine.child(key) {
                     child.node.set_state(ActorState::Stopped);
                     child.role.close();
                 }
@@ -115,7 +130,7 @@ impl Children {
     }
 
     fn start(&mut self, site: &Site, now: Instant, key: ChildKey) -> Option<Input> {
-        let child = self.table.get_mut(&key)?;
+        let child = self.machine.child_mut(key)?;
         child.incarnation += 1;
         child.role.open();
         child.node.set_state(ActorState::Starting);
@@ -144,7 +159,7 @@ impl Children {
     /// that its role is never handled by two incarnations at once: a successor gets messages
     /// when the thread has come back.
     fn abandon(&mut self, site: &Site, key: ChildKey) {
-        let Some(child) = self.table.get_mut(&key) else { return };
+        let Some(child) = self.machine.child_mut(key) else { return };
         tracing::error!(path = %child.node.path(), "abandoning an actor that a kill did not end");
         site.system.count_abandoned();
         child.node.set_state(ActorState::Failed);
@@ -155,9 +170,8 @@ impl Children {
     }
 
     fn remove(&mut self, site: &Site, key: ChildKey) {
-        let Some(child) = self.table.remove(&key) else { return };
-        let name = child.role.name();
-        site.node.release(name, &child.node);
+        let Some(child) = self.machine.take(key) else { return };
+        site.node.release(&child.node);
         if child.node.is_named() {
             site.system.directory().forget(child.node.path());
         }
@@ -167,7 +181,7 @@ impl Children {
     }
 
     fn report(&mut self, key: ChildKey, report: Report) {
-        let Some(child) = self.table.get(&key) else { return };
+        let Some(child) = self.machine.child(key) else { return };
         let (name, path) = (Arc::clone(child.role.name()), child.node.path());
         self.news.push_back(match report {
             Report::Started => ChildEvent::Started { name },
@@ -193,7 +207,7 @@ impl Children {
     }
 
     fn with_port(&self, key: ChildKey, act: impl FnOnce(&Child, &Port)) {
-        if let Some(child) = self.table.get(&key)
+        if let Some(child) = self.machine.child(key)
             && let Some(launched) = &child.launched
         {
             act(child, &launched.port);
@@ -206,7 +220,7 @@ impl Children {
             kind: child.role.kind(),
             state: child.node.state(),
         };
-        self.table.values().map(status).collect()
+        self.machine.children().map(status).collect()
     }
 
     pub(crate) fn next_news(&mut self) -> Option<ChildEvent> {
@@ -237,7 +251,7 @@ impl Children {
 
 impl Drop for Children {
     fn drop(&mut self) {
-        for child in self.table.values() {
+        for child in self.machine.children() {
             if let Some(launched) = &child.launched {
                 launched.port.kill();
             }

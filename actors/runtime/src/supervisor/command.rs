@@ -20,11 +20,15 @@ pub(crate) struct ChildPolicy {
     pub(crate) backoff: Backoff,
 }
 
+/// What the machine keeps for its shell beside each child; it only reads the policy.
+pub(crate) trait Supervised {
+    /// How the child is to be supervised.
+    fn policy(&self) -> &ChildPolicy;
+}
+
 /// What happened.
 #[derive(Debug, Clone)]
 pub(crate) enum Input {
-    /// A child was added, behind all others.
-    Add(ChildKey, Arc<ChildPolicy>),
     /// A child's `start` and the first starts of its own children are done.
     Started(ChildKey),
     /// An incarnation of a child has ended, with all that it had started.
@@ -35,7 +39,7 @@ pub(crate) enum Input {
     Restart(ChildKey),
     /// All children are to end for good, then the supervisor with this reason.
     Stop(ExitReason),
-    /// [`SupervisorMachine::next_deadline`](super::machine::SupervisorMachine::next_deadline) may have passed.
+    /// The machine's next deadline may have passed.
     Tick,
 }
 
@@ -52,7 +56,7 @@ pub(crate) enum Command {
     Abandon(ChildKey),
     /// A child has done its work; only a group restart starts it again. Close its mailbox.
     Close(ChildKey),
-    /// Forget a child; its mailbox closes for good.
+    /// Take the child out of the machine; its mailbox closes for good.
     Remove(ChildKey),
     /// Tell the supervising actor.
     Report(ChildKey, Report),

@@ -13,16 +13,15 @@
 //! ```
 //!
 //! Invariants: no child of a group starts while another of the group still runs; ordered stops
-//! take one child at a time, the youngest first; after [`Command::Done`] nothing is emitted.
+//! take one child at a time, the youngest first; after [`Command::Done`] nothing starts or stops.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::chance::Chance;
-use super::command::{ChildKey, ChildPolicy, Command, Input, Report};
+use super::command::{ChildKey, Command, Input, Report, Supervised};
 use super::config::{Restart, Shutdown, Strategy, Supervision};
 use super::table::{Phase, Table, Then};
 use crate::exit::ExitReason;
@@ -33,28 +32,28 @@ pub(crate) const KILL_WAIT: Duration = Duration::from_secs(5);
 
 /// A group restart: children from `from` on end, and start again from `ready_at` on.
 #[derive(Debug, Clone, Copy)]
-struct Group {
-    from: ChildKey,
-    ready_at: Instant,
+pub(super) struct Group {
+    pub(super) from: ChildKey,
+    pub(super) ready_at: Instant,
 }
 
 /// See the module's diagram. A step costs O(log n) in the number of children, and O(m log n)
 /// when it moves m of them.
 #[derive(Debug)]
-pub(crate) struct SupervisorMachine {
-    supervision: Supervision,
-    table: Table,
+pub(crate) struct SupervisorMachine<C> {
+    pub(super) supervision: Supervision,
+    pub(super) table: Table<C>,
     /// The child whose ordered start is under way.
     lane: Option<ChildKey>,
-    group: Option<Group>,
+    pub(super) group: Option<Group>,
     /// Times of the restarts within the period, oldest first; at most intensity + 1 of them.
-    restarts: VecDeque<Instant>,
-    ending: Option<ExitReason>,
+    pub(super) restarts: VecDeque<Instant>,
+    pub(super) ending: Option<ExitReason>,
     done: bool,
-    chance: Chance,
+    pub(super) chance: Chance,
 }
 
-impl SupervisorMachine {
+impl<C: Supervised> SupervisorMachine<C> {
     /// A supervisor without children; `seed` feeds the jitter of its back-offs.
     pub(crate) fn new(supervision: Supervision, seed: u64) -> Self {
         Self {
@@ -86,13 +85,42 @@ impl SupervisorMachine {
         self.ending.as_ref()
     }
 
+    /// What the shell keeps of a child, until it takes it.
+    pub(crate) fn child(&self, key: ChildKey) -> Option<&C> {
+        self.table.kept(key)
+    }
+
+    pub(crate) fn child_mut(&mut self, key: ChildKey) -> Option<&mut C> {
+        self.table.kept_mut(key)
+    }
+
+    /// What the shell keeps of all children, oldest first.
+    pub(crate) fn children(&self) -> impl Iterator<Item = &C> {
+        self.table.iter()
+    }
+
+    /// Carries out [`Command::Remove`].
+    pub(crate) fn take(&mut self, key: ChildKey) -> Option<C> {
+        self.table.take(key)
+    }
+
+    /// Adds a child behind all others: `key` is higher than any before.
+    pub(crate) fn add(&mut self, now: Instant, key: ChildKey, child: C, out: &mut Vec<Command>) {
+        self.table.insert(key, child);
+        if self.ending.is_some() {
+            self.forget(key, out);
+        } else if self.supervision.strategy == Strategy::Dynamic {
+            self.start(now, key, out);
+        }
+        self.advance(now, out);
+    }
+
     /// Takes one input and appends what is to be done to `out`.
     pub(crate) fn step(&mut self, now: Instant, input: Input, out: &mut Vec<Command>) {
         if self.done {
             return;
         }
         match input {
-            Input::Add(key, policy) => self.add(now, key, policy, out),
             Input::Started(key) => self.started(now, key, out),
             Input::Exited(key, reason) => self.exited(now, key, reason, out),
             Input::Remove(key) => self.remove(now, key, out),
@@ -101,23 +129,6 @@ impl SupervisorMachine {
             Input::Tick => self.expire(now, out),
         }
         self.advance(now, out);
-    }
-
-    fn add(
-        &mut self,
-        now: Instant,
-        key: ChildKey,
-        policy: Arc<ChildPolicy>,
-        out: &mut Vec<Command>,
-    ) {
-        if self.ending.is_some() {
-            out.push(Command::Remove(key));
-            return;
-        }
-        self.table.insert(key, policy);
-        if self.supervision.strategy == Strategy::Dynamic {
-            self.start(now, key, out);
-        }
     }
 
     fn started(&mut self, now: Instant, key: ChildKey, out: &mut Vec<Command>) {
@@ -142,7 +153,7 @@ impl SupervisorMachine {
             Phase::Starting { .. } | Phase::Running { .. } => {
                 self.ended_by_itself(now, key, reason, out);
             }
-            Phase::Waiting | Phase::BackOff { .. } | Phase::Resting => {}
+            Phase::Waiting | Phase::BackOff { .. } | Phase::Resting | Phase::Gone => {}
         }
     }
 
@@ -175,7 +186,9 @@ impl SupervisorMachine {
         reason: ExitReason,
         out: &mut Vec<Command>,
     ) {
-        let Some(restart) = self.table.get(key).map(|child| child.policy.restart) else { return };
+        let Some(restart) = self.table.get(key).map(|child| child.kept.policy().restart) else {
+            return;
+        };
         let again = match restart {
             Restart::Permanent => true,
             Restart::Transient => !reason.is_normal(),
@@ -199,68 +212,11 @@ impl SupervisorMachine {
     /// An incarnation is over: the child rests until its group starts, or is forgotten.
     fn rest_or_forget(&mut self, key: ChildKey, rests: bool, out: &mut Vec<Command>) {
         let Some(child) = self.table.get(key) else { return };
-        if rests && self.ending.is_none() && child.policy.restart != Restart::Temporary {
+        if rests && self.ending.is_none() && child.kept.policy().restart != Restart::Temporary {
             self.set_phase(key, Phase::Resting);
         } else {
             self.forget(key, out);
         }
-    }
-
-    /// A child failed: forget it if it is temporary, else count it, then wait or give up.
-    fn failed(&mut self, now: Instant, key: ChildKey, reason: ExitReason, out: &mut Vec<Command>) {
-        out.push(Command::Report(key, Report::Exited(reason.clone())));
-        let phase = self.table.phase(key);
-        let Some(child) = self.table.get_mut(key) else { return };
-        if child.policy.restart == Restart::Temporary || self.ending.is_some() {
-            self.forget(key, out);
-            return;
-        }
-        let backoff = child.policy.backoff;
-        if let Some(Phase::Running { since }) = phase
-            && now.duration_since(since) >= backoff.reset_after
-        {
-            child.failures = 0;
-        }
-        child.failures += 1;
-        let ready_at = now + backoff.wait(child.failures, self.chance.next());
-        if self.is_beyond_intensity(now) {
-            self.give_up(now, key, reason, out);
-        } else if self.supervision.strategy.is_grouped() {
-            self.set_phase(key, Phase::Resting);
-            self.restart_group(key, ready_at);
-        } else {
-            self.table.settle(key);
-            self.set_phase(key, Phase::BackOff { until: ready_at });
-            self.expire(now, out); // without a back-off it starts in this step
-        }
-    }
-
-    /// Counts a restart in the sliding window (OTP's `add_restart`).
-    fn is_beyond_intensity(&mut self, now: Instant) -> bool {
-        let period = self.supervision.period;
-        self.restarts.push_back(now);
-        while self.restarts.front().is_some_and(|at| now.duration_since(*at) > period) {
-            self.restarts.pop_front();
-        }
-        self.restarts.len() > self.supervision.intensity as usize
-    }
-
-    fn give_up(&mut self, now: Instant, key: ChildKey, reason: ExitReason, out: &mut Vec<Command>) {
-        let Some(name) = self.table.get(key).map(|child| child.policy.name.clone()) else { return };
-        let (count, period) = (self.restarts.len(), self.supervision.period);
-        let text = format!("{count} failures within {period:?}, the last of `{name}`: {reason}");
-        out.push(Command::Report(key, Report::GaveUp(reason)));
-        self.forget(key, out);
-        self.end(now, ExitReason::Escalated(text), out);
-    }
-
-    /// Begins a group restart, or widens the one under way.
-    fn restart_group(&mut self, failed: ChildKey, ready_at: Instant) {
-        let everyone = self.supervision.strategy == Strategy::OneForAll;
-        let from = if everyone { ChildKey(0) } else { failed };
-        let group = self.group.get_or_insert(Group { from, ready_at });
-        group.from = group.from.min(from);
-        group.ready_at = group.ready_at.max(ready_at);
     }
 
     fn remove(&mut self, now: Instant, key: ChildKey, out: &mut Vec<Command>) {
@@ -275,8 +231,8 @@ impl SupervisorMachine {
         let Some(phase) = self.table.phase(key) else { return };
         let Some(child) = self.table.get_mut(key) else { return };
         child.failures = 0;
-        let alone =
-            !self.supervision.strategy.is_grouped() || child.policy.restart == Restart::Temporary;
+        let alone = !self.supervision.strategy.is_grouped()
+            || child.kept.policy().restart == Restart::Temporary;
         match phase {
             Phase::BackOff { .. } => self.start(now, key, out),
             Phase::Running { .. } if alone => self.stop(now, key, Then::Restart, out),
@@ -287,7 +243,7 @@ impl SupervisorMachine {
     }
 
     /// Begins the final stop of all children; the first reason stays.
-    fn end(&mut self, now: Instant, reason: ExitReason, out: &mut Vec<Command>) {
+    pub(super) fn end(&mut self, now: Instant, reason: ExitReason, out: &mut Vec<Command>) {
         if self.ending.is_some() {
             return;
         }
@@ -304,7 +260,7 @@ impl SupervisorMachine {
     }
 
     /// Acts on each deadline that has passed.
-    fn expire(&mut self, now: Instant, out: &mut Vec<Command>) {
+    pub(super) fn expire(&mut self, now: Instant, out: &mut Vec<Command>) {
         while let Some((key, phase)) = self.table.due(now) {
             match phase {
                 Phase::Starting { .. } => self.kill(now, key, Then::FailStart, out),
@@ -314,13 +270,16 @@ impl SupervisorMachine {
                     self.exited(now, key, ExitReason::Killed, out);
                 }
                 Phase::BackOff { .. } => self.start(now, key, out),
-                Phase::Waiting | Phase::Running { .. } | Phase::Resting => return,
+                Phase::Waiting | Phase::Running { .. } | Phase::Resting | Phase::Gone => return,
             }
         }
     }
 
     /// Moves the ordered work on: stops of all or of a group, then starts.
     fn advance(&mut self, now: Instant, out: &mut Vec<Command>) {
+        if self.done {
+            return;
+        }
         if let Some(reason) = &self.ending {
             let reason = reason.clone();
             match self.table.youngest_live(ChildKey(0)) {
@@ -355,7 +314,7 @@ impl SupervisorMachine {
 
     fn start(&mut self, now: Instant, key: ChildKey, out: &mut Vec<Command>) {
         let Some(child) = self.table.get(key) else { return };
-        let until = now + child.policy.start_timeout;
+        let until = now + child.kept.policy().start_timeout;
         self.set_phase(key, Phase::Starting { until });
         out.push(Command::Start(key));
     }
@@ -363,7 +322,7 @@ impl SupervisorMachine {
     /// Asks a child to end. Where that is under way, only the aim changes, unless it is final.
     fn stop(&mut self, now: Instant, key: ChildKey, then: Then, out: &mut Vec<Command>) {
         let Some(child) = self.table.get(key) else { return };
-        let shutdown = child.policy.shutdown;
+        let shutdown = child.kept.policy().shutdown;
         match (self.table.phase(key), shutdown) {
             (
                 Some(
@@ -393,7 +352,7 @@ impl SupervisorMachine {
 
     /// The lane of ordered starts is free again as soon as its child's start is over; one that
     /// takes too long is not over before the child has ended.
-    fn set_phase(&mut self, key: ChildKey, phase: Phase) {
+    pub(super) fn set_phase(&mut self, key: ChildKey, phase: Phase) {
         self.table.set_phase(key, phase);
         let starts =
             matches!(phase, Phase::Starting { .. } | Phase::Killing { then: Then::FailStart, .. });
@@ -402,9 +361,9 @@ impl SupervisorMachine {
         }
     }
 
-    fn forget(&mut self, key: ChildKey, out: &mut Vec<Command>) {
-        self.set_phase(key, Phase::Resting);
-        self.table.remove(key);
+    pub(super) fn forget(&mut self, key: ChildKey, out: &mut Vec<Command>) {
+        self.set_phase(key, Phase::Gone);
+        self.table.forget(key);
         out.push(Command::Remove(key));
     }
 }

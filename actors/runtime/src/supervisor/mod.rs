@@ -14,6 +14,7 @@ mod chance;
 mod children;
 mod command;
 mod config;
+mod failure;
 mod machine;
 mod messages;
 mod table;

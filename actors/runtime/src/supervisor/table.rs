@@ -2,11 +2,10 @@
 //! machine asks at O(log n): who is alive, who waits to start, whose deadline comes next.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::command::{ChildKey, ChildPolicy};
+use super::command::ChildKey;
 
 /// What becomes of a stopping child when it has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +37,8 @@ pub(super) enum Phase {
     BackOff { until: Instant },
     /// Ended; waits for its group.
     Resting,
+    /// Forgotten by the machine; its shell takes it out.
+    Gone,
 }
 
 impl Phase {
@@ -47,19 +48,20 @@ impl Phase {
             | Self::Stopping { until, .. }
             | Self::Killing { until, .. }
             | Self::BackOff { until } => Some(until),
-            Self::Waiting | Self::Running { .. } | Self::Resting => None,
+            Self::Waiting | Self::Running { .. } | Self::Resting | Self::Gone => None,
         }
     }
 
     /// Whether an incarnation exists that has not ended.
     pub(super) fn is_live(self) -> bool {
-        !matches!(self, Self::Waiting | Self::BackOff { .. } | Self::Resting)
+        !matches!(self, Self::Waiting | Self::BackOff { .. } | Self::Resting | Self::Gone)
     }
 }
 
+/// A child, with what its shell keeps of it.
 #[derive(Debug)]
-pub(super) struct Child {
-    pub(super) policy: Arc<ChildPolicy>,
+pub(super) struct Child<C> {
+    pub(super) kept: C,
     phase: Phase,
     /// Failures in a row, for the back-off.
     pub(super) failures: u32,
@@ -69,35 +71,64 @@ pub(super) struct Child {
 }
 
 /// The indices always agree with the phases: only [`Table::set_phase`] changes either.
-#[derive(Debug, Default)]
-pub(super) struct Table {
-    children: BTreeMap<ChildKey, Child>,
+#[derive(Debug)]
+pub(super) struct Table<C> {
+    /// Boxed, since a tree that only grows at its end is little more than half full.
+    children: BTreeMap<ChildKey, Box<Child<C>>>,
     live: BTreeSet<ChildKey>,
     waiting: BTreeSet<ChildKey>,
     deadlines: BTreeSet<(Instant, ChildKey)>,
     unsettled: usize,
 }
 
-impl Table {
+impl<C> Default for Table<C> {
+    fn default() -> Self {
+        Self {
+            children: BTreeMap::new(),
+            live: BTreeSet::new(),
+            waiting: BTreeSet::new(),
+            deadlines: BTreeSet::new(),
+            unsettled: 0,
+        }
+    }
+}
+
+impl<C> Table<C> {
     /// Adds a child that waits for its first start.
-    pub(super) fn insert(&mut self, key: ChildKey, policy: Arc<ChildPolicy>) {
+    pub(super) fn insert(&mut self, key: ChildKey, kept: C) {
         let phase = Phase::Waiting;
-        let child = Child { policy, phase, failures: 0, started: false, unsettled: true };
-        self.children.insert(key, child);
+        let child = Child { kept, phase, failures: 0, started: false, unsettled: true };
+        self.children.insert(key, Box::new(child));
         self.waiting.insert(key);
         self.unsettled += 1;
     }
 
-    pub(super) fn get_mut(&mut self, key: ChildKey) -> Option<&mut Child> {
-        self.children.get_mut(&key)
+    /// What the shell keeps, also of a child that is gone.
+    pub(super) fn kept(&self, key: ChildKey) -> Option<&C> {
+        self.children.get(&key).map(|child| &child.kept)
     }
 
-    pub(super) fn get(&self, key: ChildKey) -> Option<&Child> {
-        self.children.get(&key)
+    pub(super) fn kept_mut(&mut self, key: ChildKey) -> Option<&mut C> {
+        self.children.get_mut(&key).map(|child| &mut child.kept)
+    }
+
+    /// What the shell keeps of all children, oldest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &C> {
+        self.children.values().map(|child| &child.kept)
+    }
+
+    pub(super) fn get_mut(&mut self, key: ChildKey) -> Option<&mut Child<C>> {
+        let child = self.children.get_mut(&key).filter(|child| child.phase != Phase::Gone);
+        child.map(|child| &mut **child)
+    }
+
+    pub(super) fn get(&self, key: ChildKey) -> Option<&Child<C>> {
+        let child = self.children.get(&key).filter(|child| child.phase != Phase::Gone);
+        child.map(|child| &**child)
     }
 
     pub(super) fn phase(&self, key: ChildKey) -> Option<Phase> {
-        self.children.get(&key).map(|child| child.phase)
+        self.get(key).map(|child| child.phase)
     }
 
     pub(super) fn set_phase(&mut self, key: ChildKey, phase: Phase) {
@@ -132,10 +163,14 @@ impl Table {
         }
     }
 
-    pub(super) fn remove(&mut self, key: ChildKey) {
+    /// Forgets a child, but keeps what the shell keeps until that takes it.
+    pub(super) fn forget(&mut self, key: ChildKey) {
         self.settle(key);
-        self.set_phase(key, Phase::Resting);
-        self.children.remove(&key);
+        self.set_phase(key, Phase::Gone);
+    }
+
+    pub(super) fn take(&mut self, key: ChildKey) -> Option<C> {
+        self.children.remove(&key).map(|child| child.kept)
     }
 
     pub(super) fn is_settled(&self) -> bool {
@@ -144,7 +179,8 @@ impl Table {
 
     /// Keys from `from` on, oldest first.
     pub(super) fn keys_from(&self, from: ChildKey) -> Vec<ChildKey> {
-        self.children.range(from..).map(|(key, _)| *key).collect()
+        let known = self.children.range(from..).filter(|(_, child)| child.phase != Phase::Gone);
+        known.map(|(key, _)| *key).collect()
     }
 
     pub(super) fn live(&self) -> Vec<ChildKey> {
@@ -153,7 +189,8 @@ impl Table {
 
     /// Children without an incarnation, youngest first.
     pub(super) fn idle(&self) -> Vec<ChildKey> {
-        let idle = self.children.iter().rev().filter(|(_, child)| !child.phase.is_live());
+        let is_idle = |phase: Phase| !phase.is_live() && phase != Phase::Gone;
+        let idle = self.children.iter().rev().filter(|(_, child)| is_idle(child.phase));
         idle.map(|(key, _)| *key).collect()
     }
 

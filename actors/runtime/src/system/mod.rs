@@ -234,13 +234,12 @@ impl System {
     /// Like [`System::spawn`], for an actor whose type is not known here.
     pub fn spawn_any(&self, spec: AnySpec) -> Result<(), SpawnError> {
         let role = spec.0;
-        let name = Arc::clone(role.name());
         let node = self.settle_role(self.root(), &*role)?;
         let adopt = Signal::Adopt(role, Arc::clone(&node));
         if self.shared.guardian.get().is_some_and(|guardian| guardian.push(adopt)) {
             return Ok(());
         }
-        self.root().release(&name, &node);
+        self.root().release(&node);
         Err(SpawnError::Stopping)
     }
 
@@ -290,7 +289,7 @@ impl System {
         let key = ChildKey(self.shared.keys.fetch_add(1, Ordering::Relaxed));
         let above = Arc::downgrade(parent);
         let node = Node::new(path.clone(), role.kind(), key, above, role.mailbox());
-        if !parent.adopt(name, &node) {
+        if !parent.adopt(&node) {
             return Err(SpawnError::NameTaken(path));
         }
         role.bind(path, Arc::clone(self.services()));

@@ -78,7 +78,7 @@ fn the_same_seed_gives_the_same_jitter() {
                 start_timeout: START_TIMEOUT,
                 backoff: Backoff::default(),
             };
-            machine.step(now, Input::Add(ChildKey(key), Arc::new(policy)), &mut out);
+            machine.add(now, ChildKey(key), policy, &mut out);
             machine.step(now, Input::Started(ChildKey(key)), &mut out);
             machine.step(now, Input::Exited(ChildKey(key), error()), &mut out);
             deadlines.push(machine.next_deadline().map(|at| at - now));

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::command::{ChildKey, ChildPolicy, Command, Input, Report};
+use super::command::{ChildKey, ChildPolicy, Command, Input, Report, Supervised};
 use super::config::{Backoff, Restart, Shutdown, Strategy, Supervision};
 use super::machine::{KILL_WAIT, SupervisorMachine};
 use crate::exit::ExitReason;
@@ -30,9 +30,15 @@ fn millis(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
+impl Supervised for ChildPolicy {
+    fn policy(&self) -> &ChildPolicy {
+        self
+    }
+}
+
 /// A supervisor whose children start and stop at once, unless they are named otherwise.
 struct World {
-    machine: SupervisorMachine,
+    machine: SupervisorMachine<ChildPolicy>,
     now: Instant,
     names: Vec<&'static str>,
     /// Children that don't answer a start.
@@ -88,7 +94,9 @@ impl World {
             start_timeout: START_TIMEOUT,
             backoff: Backoff::fixed(BACKOFF),
         };
-        self.input(Input::Add(key, Arc::new(with(policy))));
+        let mut out = Vec::new();
+        self.machine.add(self.now, key, with(policy), &mut out);
+        self.obey_all(out);
     }
 
     fn key(&self, name: &str) -> ChildKey {
@@ -105,14 +113,19 @@ impl World {
     }
 
     fn input(&mut self, input: Input) {
-        let mut inputs = vec![input];
-        while !inputs.is_empty() {
-            let mut out = Vec::new();
-            for input in inputs.drain(..) {
-                self.machine.step(self.now, input, &mut out);
-            }
-            for command in out {
+        let mut out = Vec::new();
+        self.machine.step(self.now, input, &mut out);
+        self.obey_all(out);
+    }
+
+    fn obey_all(&mut self, mut commands: Vec<Command>) {
+        while !commands.is_empty() {
+            let mut inputs = Vec::new();
+            for command in commands.drain(..) {
                 inputs.extend(self.obey(command));
+            }
+            for input in inputs {
+                self.machine.step(self.now, input, &mut commands);
             }
         }
     }
@@ -124,7 +137,10 @@ impl World {
             Command::Kill(key) => ("kill", key),
             Command::Abandon(key) => ("abandon", key),
             Command::Close(key) => ("close", key),
-            Command::Remove(key) => ("remove", key),
+            Command::Remove(key) => {
+                self.machine.take(key);
+                ("remove", key)
+            }
             Command::Report(key, report) => {
                 self.reports.push((self.name(key), report));
                 return None;

@@ -169,7 +169,7 @@ fn thousands_of_dynamic_children_come_and_go() {
             start_timeout: START_TIMEOUT,
             backoff: Backoff::none(),
         };
-        machine.step(now, Input::Add(ChildKey(key), Arc::new(policy)), &mut out);
+        machine.add(now, ChildKey(key), policy, &mut out);
         machine.step(now, Input::Started(ChildKey(key)), &mut out);
     }
     out.clear();
