@@ -1,1 +1,58 @@
-//! placeholder
+//! Tasks: accepted when they are durable, given to the agents that can do them, ended exactly once.
+//!
+//! ```text
+//!  who submits ──▶ TaskEngine (actor) ──▶ journal        agents' registry
+//!      ▲               │    ▲                                  │
+//!      │ replies,      ▼    └──── who is there, and how ◀──────┘
+//!      │ changes   TaskMachine (pure)
+//!      │             ├─ Book: tasks, keys, counters; changed by events alone, live and in replay
+//!      └─────────────┤  Matching: requirement classes, free agents by level, teams
+//!                    │  Queue: five lanes, tenants by deficit round robin
+//!                    └─ Modes: single, sequential, parallel, pipeline, consensus, competitive
+//! ```
+//!
+//! Who sends what: users and other families send the requests of [`TasksMessage`]; the engine sends
+//! [`Perform`](synod_agents::Perform) and `Cancel` to agents and appends to the journal; the
+//! registry tells the engine which agents there are.
+//!
+//! Invariants:
+//! - A task is never acknowledged before it is durable, and never ends twice: what has ended never
+//!   reopens.
+//! - `accepted = open + completed + failed + cancelled` after every event; the counters never fall,
+//!   not by a restart and not by forgetting ended tasks.
+//! - Nothing is released (no reply, no dispatch, no change told) before the records that it follows
+//!   from are stored, nor out of order.
+//! - A result is taken once, by task, part, attempt and epoch; what comes later is counted and
+//!   ignored.
+//! - Work that waits for one agent never blocks work that another could do, and no lane is
+//!   overtaken for ever.
+
+mod actor;
+mod canonical;
+mod config;
+mod error;
+mod machine;
+mod matching;
+mod messages;
+mod modes;
+mod queue;
+mod records;
+mod stats;
+mod task;
+mod validation;
+
+pub use actor::{Step, TaskEngine};
+pub use config::{TasksConfig, UnknownCapability};
+pub use error::{CancelError, InvalidCursor, SubmitError};
+pub use messages::{
+    Accepted, AgentStats, CancelTask, CapabilityStats, CompetitiveOptions, ConsensusOptions,
+    DrainEngine, Drained, EngineHealth, EngineHealthResponse, EnginePhase, EngineStats,
+    EngineStatsResponse, GetTask, LatencyStats, LedgerStats, ListTasks, PartStats, PartStatus,
+    PriorityStats, Quantiles, Reconfigure, RetryOptions, SubmitTask, TaskChange, TaskError,
+    TaskFilter, TaskListener, TaskOutput, TaskPage, TaskStatusResponse, TaskSubmissionRequest,
+    TasksMessage, ThroughputStats, WaitTask, Windows,
+};
+pub use task::{
+    CapabilityRequirement, FailureKind, InvalidRequirement, RetryPolicy, TaskId, TaskMode,
+    TaskState, partition_of,
+};

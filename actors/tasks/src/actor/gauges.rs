@@ -1,0 +1,66 @@
+//! Metrics of the engine.
+
+use metrics::{Counter, Gauge, counter, gauge};
+use synod_runtime::{Actor, Context};
+
+use crate::machine::{TaskMachine, total};
+use crate::task::Moment;
+
+/// Shortest time between updates, microseconds.
+const PERIOD_US: u64 = 200_000;
+
+/// Handles of the engine's metrics.
+pub(super) struct Gauges {
+    accepted: Counter,
+    completed: Counter,
+    failed: Counter,
+    cancelled: Counter,
+    executions: Counter,
+    lost: Counter,
+    pending: Gauge,
+    queued: Gauge,
+    running: Gauge,
+    updated: u64,
+}
+
+impl Gauges {
+    pub(super) fn new() -> Self {
+        Self {
+            accepted: counter!("synod_tasks_accepted_total"),
+            completed: counter!("synod_tasks_ended_total", "state" => "completed"),
+            failed: counter!("synod_tasks_ended_total", "state" => "failed"),
+            cancelled: counter!("synod_tasks_ended_total", "state" => "cancelled"),
+            executions: counter!("synod_task_executions_total"),
+            lost: counter!("synod_task_executions_lost_total"),
+            pending: gauge!("synod_tasks_open", "state" => "pending"),
+            queued: gauge!("synod_tasks_open", "state" => "queued"),
+            running: gauge!("synod_tasks_open", "state" => "running"),
+            updated: 0,
+        }
+    }
+
+    /// Brings them up to date, if that was not done just now.
+    pub(super) fn update<A: Actor>(
+        &mut self,
+        now: Moment,
+        machine: &TaskMachine,
+        ctx: &Context<A>,
+    ) {
+        if now.mono < self.updated + PERIOD_US && self.updated > 0 {
+            return;
+        }
+        self.updated = now.mono;
+        let (counters, open) = (&machine.book().counters, &machine.book().open);
+        self.accepted.absolute(total(&counters.accepted));
+        self.completed.absolute(total(&counters.completed));
+        self.failed.absolute(total(&counters.failed));
+        self.cancelled.absolute(total(&counters.cancelled));
+        self.executions.absolute(counters.parts.started);
+        self.lost.absolute(counters.parts.lost);
+        self.pending.set(total(&open.pending) as f64);
+        self.queued.set(total(&open.queued) as f64);
+        self.running.set(total(&open.running) as f64);
+        let waiting = total(&open.pending) + total(&open.queued);
+        ctx.describe(format!("{waiting} waiting, {} running", total(&open.running)));
+    }
+}

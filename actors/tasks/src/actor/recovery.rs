@@ -1,0 +1,203 @@
+//! Reading the state from the journal: at the start, and whenever an append has failed.
+
+use std::collections::HashSet;
+
+use synod_journal::{
+    Append, Committed, Epoch, Expected, Health, JournalHealth, LoadSnapshot, Position, ReadStream,
+};
+use synod_runtime::{ActorError, Context};
+
+use super::commit::Failed;
+use super::release::{Release, answer_all};
+use super::step::{Asked, Own, Step};
+use super::{RECHECK, TaskEngine};
+use crate::error::{CancelError, SubmitError};
+use crate::machine::{Book, Command, Input};
+use crate::messages::{EnginePhase, TasksMessage};
+use crate::records;
+use crate::task::Moment;
+
+/// Records of a page.
+const PAGE_RECORDS: u32 = 4_096;
+
+/// Bytes of a page.
+const PAGE_BYTES: u64 = 4 << 20;
+
+impl TaskEngine {
+    /// Makes the machine know what the log says.
+    pub(super) async fn recover(&mut self) -> Result<(), ActorError> {
+        let (mut book, mut after) = self.load_snapshot().await?;
+        let mut records = 0;
+        let mut bytes = 0;
+        loop {
+            let page = ReadStream {
+                stream: records::STREAM,
+                after,
+                max_records: PAGE_RECORDS,
+                max_bytes: PAGE_BYTES,
+            };
+            let page = self.journal.ask(page, self.journal_timeout()).await??;
+            for record in &page.records {
+                book.replay(&records::decode(record)?)?;
+                bytes += record.bytes.len() as u64;
+            }
+            records += page.records.len() as u64;
+            match page.next {
+                Some(next) => after = next,
+                None => break,
+            }
+        }
+        tracing::info!(records, tasks = book.tasks.len(), "the task engine has read its log");
+        self.keeping.restart(records, bytes);
+        self.machine.rebuild(book);
+        Ok(())
+    }
+
+    async fn load_snapshot(&mut self) -> Result<(Book, Position), ActorError> {
+        let load = LoadSnapshot { stream: records::STREAM };
+        let Some(snapshot) = self.journal.ask(load, self.journal_timeout()).await?? else {
+            return Ok((Book::default(), Position::START));
+        };
+        let (version, bytes) = (snapshot.version, snapshot.bytes);
+        let decode = move || records::decode_snapshot(version, &bytes);
+        let book = tokio::task::spawn_blocking(decode).await??;
+        Ok((book, snapshot.at))
+    }
+
+    /// Goes to work under a new epoch, which is stored before anything else.
+    pub(super) async fn begin(&mut self, now: Moment) {
+        self.step(now, Input::Begin);
+        let engine = std::mem::take(&mut self.gathering.effects.engine);
+        let records: Result<Vec<_>, _> = engine.iter().map(records::encode_engine).collect();
+        let outcome = match records {
+            Ok(records) => self.append_first(records).await,
+            Err(error) => Err(Failed { reason: error.to_string() }),
+        };
+        match outcome {
+            Ok(committed) => {
+                self.head.version = committed.stream_version;
+                self.phase = match self.drain {
+                    None => EnginePhase::Running,
+                    Some(_) => EnginePhase::Draining,
+                };
+                self.reason = None;
+            }
+            Err(failed) => self.refuse(failed.reason),
+        }
+    }
+
+    /// Appends whatever the stream's version is; every later append builds on this one's.
+    async fn append_first(
+        &mut self,
+        records: Vec<synod_journal::Record>,
+    ) -> Result<Committed, Failed> {
+        let append = Append {
+            partition: records::ENGINE_PARTITION,
+            stream: records::STREAM,
+            expected: Expected::Any,
+            epoch: Epoch(self.machine.book().epoch),
+            records,
+        };
+        Ok(self.journal.ask(append, self.journal_timeout()).await??)
+    }
+
+    /// Stops accepting and dispatching.
+    fn refuse(&mut self, reason: String) {
+        tracing::warn!(reason, "the task engine refuses work");
+        self.machine.suspend();
+        self.unreleased();
+        self.phase = EnginePhase::Refusing;
+        self.reason = Some(reason);
+    }
+
+    /// An append has failed: whoever waits for it learns so, and the state is read anew, because
+    /// the machine has run ahead of what is stored.
+    pub(super) async fn fail(
+        &mut self,
+        failed: &Failed,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), ActorError> {
+        let mut never_sent = HashSet::new();
+        for release in self.unreleased() {
+            if let Release::Command(Command::Dispatch(dispatch)) = &release {
+                never_sent.insert(dispatch.work);
+            }
+            self.revoke(release, &failed.reason);
+        }
+        for command in self.machine.running() {
+            if let Command::Cancel { agent, work } = command
+                && !never_sent.contains(&work)
+            {
+                self.cancel_at_agent(agent, work);
+            }
+        }
+        self.refuse(failed.reason.clone());
+        self.recover().await?;
+        self.settle_waiters();
+        ctx.send_after(RECHECK, TasksMessage::Own(Step::recheck()));
+        Ok(())
+    }
+
+    /// Gives who waits for a release the error instead, and takes back what it would have done.
+    fn revoke(&mut self, release: Release, reason: &str) {
+        let reason = || reason.to_owned();
+        match release {
+            Release::Submitted(reply, Ok(accepted)) if !accepted.duplicate => {
+                reply.send(Err(SubmitError::Unavailable { reason: reason() }));
+            }
+            Release::Submitted(reply, result) => reply.send(result),
+            Release::Cancelled(reply, Ok(_)) => {
+                reply.send(Err(CancelError::Unavailable { reason: reason() }));
+            }
+            Release::Cancelled(reply, Err(error)) => reply.send(Err(error)),
+            Release::Status(replies, Some(status), _) => {
+                self.waiters.put_back(status.task_id, replies);
+            }
+            Release::Command(Command::Dispatch(dispatch)) => {
+                self.machine.undispatch(dispatch.agent);
+            }
+            // What they would have shown or told may not be so; the askers learn that they get no
+            // answer.
+            Release::Status(..) | Release::Page(..) | Release::Stats(..) | Release::Command(_) => {}
+        }
+    }
+
+    /// Answers who waits for a task that, as is known now, has ended or was never accepted.
+    fn settle_waiters(&mut self) {
+        for task in self.waiters.tasks() {
+            let known = self.machine.book().task(task);
+            if known.is_some_and(|task| task.is_open()) {
+                continue;
+            }
+            let status = self.machine.status(task).map(|(status, ..)| status);
+            answer_all(self.waiters.take(task), status);
+        }
+    }
+
+    pub(super) fn recheck(&self, ctx: &Context<Self>) {
+        let health = |outcome| TasksMessage::Own(Step(Own::Rechecked(outcome)));
+        self.journal.ask_into(Health {}, self.journal_timeout(), &ctx.address(), health);
+    }
+
+    /// Goes to work again once the journal takes appends: from what the log says by then, as an
+    /// append whose outcome was unknown may have been stored.
+    pub(super) async fn rechecked(
+        &mut self,
+        health: Asked<JournalHealth>,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), ActorError> {
+        if self.phase != EnginePhase::Refusing {
+            return Ok(());
+        }
+        if health.is_ok_and(|health| health.accepting) {
+            self.recover().await?;
+            self.settle_waiters();
+            let now = self.now(ctx);
+            self.begin(now).await;
+        }
+        if self.phase == EnginePhase::Refusing {
+            ctx.send_after(RECHECK, TasksMessage::Own(Step::recheck()));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,70 @@
+//! What follows when a part of a task has ended, and when the task does.
+
+use super::{Command, DEADLINE, Effects, Event, TaskMachine};
+use crate::modes::{Next, mode};
+use crate::stats::Times;
+use crate::task::{Moment, Phase, TaskId, Verdict};
+
+impl TaskMachine {
+    /// A part has ended: its class is let go, and its task's mode says what follows.
+    pub(super) fn part_ended(&mut self, now: Moment, id: TaskId, part: u16, out: &mut Effects) {
+        if let Some(part) = self.part(id, part) {
+            self.matching.let_go(part.class);
+        }
+        let Some(task) = self.book.task(id) else { return };
+        let next = mode(task.spec.mode).next(task, self.config.max_collected_bytes as usize);
+        self.follow(now, id, next, out);
+    }
+
+    /// The task's deadline has come.
+    pub(super) fn deadline_passed(&mut self, now: Moment, id: TaskId, out: &mut Effects) {
+        let Some(task) = self.book.task(id) else { return };
+        let next = mode(task.spec.mode).at_deadline(task, self.config.max_collected_bytes as usize);
+        self.follow(now, id, next, out);
+    }
+
+    fn follow(&mut self, now: Moment, id: TaskId, next: Next, out: &mut Effects) {
+        match next {
+            Next::Wait => {}
+            Next::Plan(needs) => self.add_parts(now, id, needs, out),
+            Next::End(verdict) => self.end(now, id, verdict, out),
+        }
+    }
+
+    /// Ends a task: what runs of it is cancelled at its agents, what is queued leaves the queue.
+    pub(super) fn end(&mut self, now: Moment, id: TaskId, verdict: Verdict, out: &mut Effects) {
+        self.wind_up(id, out);
+        let Some(task) = self.book.task(id) else { return };
+        let times = Times { accepted: task.accepted_at, started: task.started_at, ended: now.utc };
+        self.held_bytes = self.held_bytes.saturating_sub(task.input.held_bytes());
+        self.stats.task_ended(times, now.mono);
+        self.emit(now, id, Event::Ended(verdict), out);
+        out.commands.push(Command::Ended(id));
+    }
+
+    /// Takes the open parts of a task out of queues, timers and agents' hands.
+    fn wind_up(&mut self, id: TaskId, out: &mut Effects) {
+        self.waiting.remove(id);
+        let Some(task) = self.book.task(id) else { return };
+        self.timers.remove(&(task.due, id, DEADLINE));
+        let (spec, sequence) = (task.spec.clone(), task.sequence);
+        for (number, part) in (0..).zip(&task.parts) {
+            match &part.phase {
+                Phase::Ready => {
+                    let place = (sequence, number);
+                    self.matching.unqueue(part.class, spec.priority, &spec.tenant, place);
+                }
+                Phase::Backoff { .. } => {
+                    self.timers.remove(&(part.due, id, number));
+                }
+                Phase::Running { agent: Some(agent) } => {
+                    let work = self.work_of(task, number, part);
+                    out.commands.push(Command::Cancel { agent: *agent, work });
+                }
+                Phase::Running { agent: None } => {}
+                Phase::Done(_) | Phase::Failed(_) | Phase::Cancelled => continue,
+            }
+            self.matching.let_go(part.class);
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The end of an execution: what it means for the agent, the part and the task.
+
+use bytes::Bytes;
+use rand::RngExt;
+use synod_agents::{AgentError, AgentErrorKind, WorkId};
+
+use super::{Command, Effects, Event, TaskMachine};
+use crate::config::TasksConfig;
+use crate::matching::{AgentSlot, Showing};
+use crate::modes::requirement;
+use crate::stats::Ran;
+use crate::task::{Body, Failure, FailureKind, Moment, Needs, Phase, TaskId, TaskMode};
+
+/// How an execution ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// With an output, and perhaps a state that the agent wants kept.
+    Done { output: Body, saved: Option<Bytes> },
+    /// With an error that the agent gave.
+    Error(AgentError),
+    /// It was lost: the agent crashed or is gone, or the connection broke.
+    Lost(String),
+    /// It never began: the agent's mailbox was full.
+    Undelivered,
+    /// No answer came before its deadline.
+    Overdue,
+}
+
+/// What becomes of a part.
+enum Fate {
+    Done {
+        output: Body,
+        saved: Option<Bytes>,
+    },
+    /// The agent erred; whether another attempt may help, and not before when (microseconds).
+    Erred {
+        failure: Failure,
+        again: bool,
+        not_before: Option<u64>,
+    },
+    Lost(String),
+    Returned,
+}
+
+impl TaskMachine {
+    pub(super) fn finished(
+        &mut self,
+        now: Moment,
+        work: WorkId,
+        agent: AgentSlot,
+        outcome: Outcome,
+        ran_us: u64,
+        out: &mut Effects,
+    ) {
+        if matches!(outcome, Outcome::Overdue) {
+            // It may still be at it.
+            out.commands.push(Command::Cancel { agent, work });
+        }
+        let combines = self.book.task(work.task).is_some_and(|task| task.combines());
+        let (fate, showing) = self.judge(outcome, ran_us, combines);
+        self.matching.release(agent, showing, now.mono);
+        if !self.active || !self.is_current(&work) {
+            self.stats.late += u64::from(!matches!(fate, Fate::Returned));
+            return;
+        }
+        self.count_execution(work, &fate, ran_us);
+        let (id, part) = (work.task, work.part);
+        match fate {
+            Fate::Done { output, saved } => {
+                self.emit(now, id, Event::Succeeded { part, output, saved }, out);
+                self.part_ended(now, id, part, out);
+            }
+            Fate::Erred { failure, again, not_before } => {
+                self.erred(now, id, part, failure, again, not_before, out);
+            }
+            Fate::Lost(why) => self.lost(now, id, part, why, out),
+            Fate::Returned => {
+                self.emit(now, id, Event::Returned { part }, out);
+                self.requeue(now, id, part, out);
+            }
+        }
+    }
+
+    /// Whether a result of this name is still waited for.
+    fn is_current(&self, work: &WorkId) -> bool {
+        let part = self.part(work.task, work.part);
+        work.epoch == self.book.epoch
+            && part.is_some_and(|part| {
+                part.attempt == work.attempt && matches!(part.phase, Phase::Running { .. })
+            })
+    }
+
+    fn judge(&self, outcome: Outcome, ran_us: u64, combines: bool) -> (Fate, Showing) {
+        let failed = |failure, again, not_before| {
+            (Fate::Erred { failure, again, not_before }, Showing::Failed(ran_us))
+        };
+        match outcome {
+            Outcome::Done { output, saved } => {
+                match self.oversize(&output, saved.as_ref(), combines) {
+                    Some(failure) => failed(failure, false, None),
+                    None => (Fate::Done { output, saved }, Showing::Succeeded(ran_us)),
+                }
+            }
+            Outcome::Lost(why) => (Fate::Lost(why), Showing::Lost),
+            Outcome::Undelivered => (Fate::Returned, Showing::Refused(None)),
+            Outcome::Overdue => {
+                let message = "the agent gave no answer in time";
+                failed(Failure::new(FailureKind::Timeout, message), true, None)
+            }
+            Outcome::Error(error) => {
+                let wait = error.retry_after_ms.map(|ms| ms.saturating_mul(1_000));
+                match error.kind {
+                    AgentErrorKind::Unavailable | AgentErrorKind::RateLimited => {
+                        (Fate::Returned, Showing::Refused(wait))
+                    }
+                    AgentErrorKind::Cancelled => (Fate::Returned, Showing::Nothing),
+                    AgentErrorKind::Lost => (Fate::Lost(error.message), Showing::Lost),
+                    _ => {
+                        let again = error.retryable();
+                        failed(error.into(), again, wait)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Why an output can't be taken, if it can't.
+    fn oversize(&self, output: &Body, saved: Option<&Bytes>, combines: bool) -> Option<Failure> {
+        let bytes = match output {
+            Body::Inline(payload) => payload.bytes.len() as u64,
+            Body::Blob(blob) => blob.length,
+        };
+        let saved = saved.map_or(0, |state| state.len() as u64);
+        let TasksConfig { max_result_bytes, max_collected_bytes, .. } = self.config;
+        let most = if combines { max_collected_bytes } else { max_result_bytes };
+        let most_saved = self.config.max_agent_state_bytes;
+        let message = if bytes > most {
+            format!("the output of {bytes} bytes is over the limit of {most}")
+        } else if saved > most_saved {
+            format!("the saved state of {saved} bytes is over the limit of {most_saved}")
+        } else {
+            return None;
+        };
+        Some(Failure::new(FailureKind::TooLarge, message))
+    }
+
+    fn count_execution(&mut self, work: WorkId, fate: &Fate, ran_us: u64) {
+        let ran = match fate {
+            Fate::Done { .. } => Ran::Completed(ran_us),
+            Fate::Erred { .. } => Ran::Failed,
+            Fate::Lost(_) => Ran::Lost,
+            Fate::Returned => return,
+        };
+        let Some(task) = self.book.task(work.task) else { return };
+        let Some(part) = task.parts.get(usize::from(work.part)) else { return };
+        self.stats.ran(&requirement(&task.spec, &part.needs), ran);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one execution's end, taken apart")]
+    fn erred(
+        &mut self,
+        now: Moment,
+        id: TaskId,
+        number: u16,
+        failure: Failure,
+        again: bool,
+        not_before: Option<u64>,
+        out: &mut Effects,
+    ) {
+        let Some(task) = self.book.task(id) else { return };
+        let Some(part) = task.parts.get(usize::from(number)) else { return };
+        let (retry, errors) = (task.spec.retry, part.errors + 1);
+        if !again || errors >= retry.max_attempts {
+            return self.fail_part(now, id, number, failure, out);
+        }
+        let asked = i64::try_from(not_before.unwrap_or(0)).unwrap_or(i64::MAX);
+        let wait = retry.wait_us(errors, self.chance.random::<f64>()).max(asked);
+        let until = now.utc.saturating_add(wait);
+        self.emit(now, id, Event::Retried { part: number, failure, until }, out);
+        self.start_backoff(now, id, number, until);
+    }
+
+    /// Queues a lost part again, unless it has been lost too often.
+    fn lost(&mut self, now: Moment, id: TaskId, number: u16, why: String, out: &mut Effects) {
+        if self.survives_loss(now, id, number, why, out) {
+            self.requeue(now, id, number, out);
+        }
+    }
+
+    /// Counts a loss; whether the part may be tried again. If not, it has failed.
+    pub(super) fn survives_loss(
+        &mut self,
+        now: Moment,
+        id: TaskId,
+        number: u16,
+        why: String,
+        out: &mut Effects,
+    ) -> bool {
+        let most = self.book.task(id).map_or(0, |task| task.spec.retry.max_lost);
+        let lost = self.part(id, number).map_or(0, |part| part.lost);
+        if lost < most {
+            self.emit(now, id, Event::Lost { part: number }, out);
+            return true;
+        }
+        let message = format!("lost {} times, the last time: {why}", lost + 1);
+        let failure = Failure::new(FailureKind::Lost, message);
+        self.fail_part(now, id, number, failure, out);
+        false
+    }
+
+    /// Queues a part again at its old place; one that is for an agent which is gone fails.
+    fn requeue(&mut self, now: Moment, id: TaskId, number: u16, out: &mut Effects) {
+        if self.is_stranded(id, number) {
+            return self.fail_stranded(now, id, number, out);
+        }
+        self.enqueue(id, number);
+    }
+
+    /// Whether a part can be done by one agent alone, as its voice or its racer, which is gone.
+    pub(super) fn is_stranded(&self, id: TaskId, number: u16) -> bool {
+        let Some(task) = self.book.task(id) else { return false };
+        let Some(part) = task.parts.get(usize::from(number)) else { return false };
+        matches!(task.spec.mode, TaskMode::Consensus | TaskMode::Competitive)
+            && matches!(part.needs, Needs::Agent(_))
+            && !self.matching.is_served(part.class)
+    }
+
+    pub(super) fn fail_stranded(
+        &mut self,
+        now: Moment,
+        id: TaskId,
+        number: u16,
+        out: &mut Effects,
+    ) {
+        let failure = Failure::new(FailureKind::Unavailable, "the agent is gone");
+        self.fail_part(now, id, number, failure, out);
+    }
+
+    /// Fails a part for good, and lets its task go on from there.
+    pub(super) fn fail_part(
+        &mut self,
+        now: Moment,
+        id: TaskId,
+        number: u16,
+        failure: Failure,
+        out: &mut Effects,
+    ) {
+        self.emit(now, id, Event::PartFailed { part: number, failure }, out);
+        self.part_ended(now, id, number, out);
+    }
+}

@@ -1,0 +1,79 @@
+//! Agents that come and go while there is work.
+
+use std::collections::BTreeSet;
+
+use synod_agents::AgentCard;
+
+use super::{World, answer, request};
+use crate::machine::{Input, Outcome};
+use crate::task::TaskState;
+
+#[test]
+fn work_waits_for_an_agent_that_left_to_come_back() {
+    let mut world = World::new();
+    world.agent("a", &["x"]);
+    world.accept(request("x"));
+    let queued = world.accept(request("x"));
+    let running = world.only_dispatch();
+    world.leave("a");
+    world.finish(running, Outcome::Lost("gone".to_owned()));
+    assert!(world.in_hand.is_empty());
+    world.agent("a", &["x"]);
+    world.succeed("1");
+    world.succeed("2");
+    assert_eq!(world.state(queued), TaskState::Completed);
+}
+
+#[test]
+fn an_answer_from_before_an_agent_was_replaced_does_not_free_the_new_one_twice() {
+    let mut world = World::new();
+    world.agent("a", &["x"]);
+    world.accept(request("x"));
+    let old = world.only_dispatch();
+    world.agent("a", &["x"]);
+    world.accept(request("x"));
+    assert_eq!(world.in_hand.len(), 1, "the new one is free");
+    world.finish(old, answer("1"));
+    world.accept(request("x"));
+    assert_eq!(world.in_hand.len(), 1, "and still has one execution in hand");
+}
+
+#[test]
+fn a_list_of_all_agents_replaces_what_was_known() {
+    let mut world = World::new();
+    world.agent("a", &["x"]);
+    world.agent("b", &["x"]);
+    let stays = AgentCard::new("b", "1.0.0").key();
+    world.step(Input::Only(BTreeSet::from([stays])));
+    world.settle();
+    world.accept(request("x"));
+    world.accept(request("x"));
+    assert_eq!(world.hands(), ["b:x"]);
+}
+
+#[test]
+fn a_voter_that_is_gone_before_it_voted_abstains() {
+    let mut world = World::new();
+    for id in ["a", "b", "c"] {
+        world.agent(id, &["judge"]);
+    }
+    let mut vote = request("judge").mode(crate::TaskMode::Consensus);
+    for id in ["a", "b", "c"] {
+        vote = vote.agent(id);
+    }
+    // All three are busy with something else first.
+    let busy: Vec<_> = (0..3).map(|_| world.accept(request("judge"))).collect();
+    assert_eq!(busy.len(), world.in_hand.len());
+    let task = world.accept(vote);
+    world.leave("c");
+    let dispatch = world.dispatch_to("a");
+    world.finish(dispatch, answer("0"));
+    let dispatch = world.dispatch_to("b");
+    world.finish(dispatch, answer("0"));
+    for id in ["a", "b"] {
+        let dispatch = world.dispatch_to(id);
+        world.finish(dispatch, answer(r#"{"vote": "yes"}"#));
+    }
+    assert_eq!(world.state(task), TaskState::Completed);
+    assert!(world.result(task).contains(r#""decision":"yes""#), "{}", world.result(task));
+}

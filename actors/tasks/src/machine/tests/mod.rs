@@ -1,0 +1,14 @@
+//! The machine under virtual time, with a log in memory and agents that are the test itself.
+
+mod agents;
+mod idempotency;
+mod lifecycle;
+mod limits;
+mod queueing;
+mod random;
+mod recovery;
+mod retention;
+mod retries;
+mod world;
+
+pub(crate) use world::{World, answer, request};

@@ -1,0 +1,116 @@
+//! A requirement class: the executions that ask the same of their agent, and who can do them.
+
+use rand_chacha::ChaCha12Rng;
+
+use super::free::Free;
+use super::requirement::Requirement;
+use super::score::LEVELS;
+use super::team::Team;
+use crate::queue::Lanes;
+
+/// One requirement, its queue and its agents.
+#[derive(Debug, Default)]
+pub(crate) struct Class {
+    pub requirement: Requirement,
+    /// What is queued.
+    pub lanes: Lanes,
+    /// Open parts that name this class; it is kept while there are any.
+    pub references: u32,
+    /// When it was last asked for, in steps of the classes' own clock.
+    pub used: u64,
+    /// Whether it is in the list of classes that may have something to dispatch.
+    pub offered: bool,
+    /// The team that was found last, and the roster's revision it was found in.
+    pub team: Option<(u64, Result<Team, Vec<usize>>)>,
+    members: Vec<Option<Member>>,
+    vacant: Vec<u32>,
+    free: Free,
+}
+
+/// An agent that meets the requirement.
+#[derive(Debug, Clone, Copy)]
+struct Member {
+    /// Its number in the roster.
+    agent: u32,
+    /// Its place in the order of named agents, where the requirement names them.
+    rank: Option<usize>,
+    /// While it is free: its level, and where in the level it is.
+    free: Option<(usize, u32)>,
+}
+
+impl Class {
+    pub(crate) fn new(requirement: Requirement, used: u64) -> Self {
+        Self { requirement, used, ..Self::default() }
+    }
+
+    /// Adds an agent, not yet free; says its number among the members.
+    pub(crate) fn join(&mut self, agent: u32, rank: Option<usize>) -> u32 {
+        let member = Member { agent, rank, free: None };
+        if let Some(at) = self.vacant.pop() {
+            self.members[at as usize] = Some(member);
+            return at;
+        }
+        self.members.push(Some(member));
+        (self.members.len() - 1) as u32
+    }
+
+    /// Takes out an agent.
+    pub(crate) fn leave(&mut self, member: u32) {
+        self.place(member, None);
+        self.members[member as usize] = None;
+        self.vacant.push(member);
+    }
+
+    /// Says that a member is free at this level, or that it isn't free. Named agents are taken in
+    /// the order of their names, whatever was measured.
+    pub(crate) fn place(&mut self, member: u32, level: Option<usize>) {
+        let Some(known) = self.members[member as usize] else { return };
+        let level = level.map(|measured| known.rank.unwrap_or(measured).min(LEVELS - 1));
+        if known.free.map(|(level, _)| level) == level {
+            return;
+        }
+        if let Some((old, at)) = known.free
+            && let Some(moved) = self.free.take(old, at)
+            && let Some(moved) = &mut self.members[moved as usize]
+        {
+            moved.free = Some((old, at));
+        }
+        let free = level.map(|level| (level, self.free.add(member, level)));
+        if let Some(known) = &mut self.members[member as usize] {
+            known.free = free;
+        }
+    }
+
+    /// Whether something is queued and somebody is free for it.
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.lanes.is_empty() && self.free.len() > 0
+    }
+
+    /// Whether nobody meets the requirement, free or not.
+    pub(crate) fn is_deserted(&self) -> bool {
+        self.members.len() == self.vacant.len()
+    }
+
+    /// The best free agent, by chance among equals.
+    pub(crate) fn best(&self, chance: &mut ChaCha12Rng) -> Option<u32> {
+        self.free.best(chance).and_then(|member| self.agent_of(member))
+    }
+
+    /// Its agents: the free ones first and the better before the worse, then all (those again).
+    pub(crate) fn by_preference(&self, chance: &mut ChaCha12Rng) -> impl Iterator<Item = u32> {
+        self.free
+            .in_order(chance)
+            .filter_map(|member| self.agent_of(member))
+            .chain(self.agents().map(|(_, agent)| agent))
+    }
+
+    /// Its agents, each with its number among the members.
+    pub(crate) fn agents(&self) -> impl Iterator<Item = (u32, u32)> {
+        let members = (0..).zip(&self.members);
+        members.filter_map(|(at, member)| member.map(|member| (at, member.agent)))
+    }
+
+    fn agent_of(&self, member: u32) -> Option<u32> {
+        self.members[member as usize].map(|member| member.agent)
+    }
+}

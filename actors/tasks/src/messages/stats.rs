@@ -1,0 +1,199 @@
+//! Numbers of the engine, as users see them.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The numbers of the task engine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct EngineStatsResponse {
+    /// What the engine does at the moment.
+    pub phase: EnginePhase,
+    /// The ledger of tasks.
+    pub ledger: LedgerStats,
+    /// The ledger of parts, which are counted apart.
+    pub parts: PartStats,
+    /// Tasks by state: the open ones now, the ended ones since the first start.
+    pub by_state: BTreeMap<String, u64>,
+    /// Tasks by priority.
+    pub by_priority: BTreeMap<String, PriorityStats>,
+    /// Executions that wait for an agent.
+    pub queue_depth: u64,
+    /// Tasks per second over the last 1, 5 and 15 minutes.
+    pub throughput: ThroughputStats,
+    /// Times of ended tasks since this start.
+    pub latency: LatencyStats,
+    /// Results that came after their execution had been given up, since this start.
+    pub late_results: u64,
+    /// Ended tasks that are kept.
+    pub kept: u64,
+    /// Idempotency keys that are kept.
+    pub idempotency_keys: u64,
+    /// How many agents there are.
+    pub agents_total: u64,
+    /// The agents with the most executions since this start, at most 256.
+    pub agents: Vec<AgentStats>,
+    /// Required capabilities, at most 256.
+    pub capabilities: BTreeMap<String, CapabilityStats>,
+    /// When this engine started.
+    #[schema(value_type = String, format = DateTime)]
+    pub since: Timestamp,
+}
+
+/// What the engine does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum EnginePhase {
+    /// It reads its state from the journal, and answers nothing else yet.
+    Recovering,
+    /// It works.
+    Running,
+    /// The journal takes nothing, so neither does the engine; what is stored can be read.
+    Refusing,
+    /// It accepts no more and lets what runs end.
+    Draining,
+    /// It is drained.
+    Drained,
+}
+
+/// `accepted = open + completed + failed + cancelled`, at all times.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct LedgerStats {
+    /// Tasks accepted since the first start.
+    pub accepted: u64,
+    /// Tasks that have not ended.
+    pub open: u64,
+    /// Tasks that ended with a result.
+    pub completed: u64,
+    /// Tasks that ended with an error.
+    pub failed: u64,
+    /// Tasks that were cancelled.
+    pub cancelled: u64,
+    /// Whether the equation holds.
+    pub balanced: bool,
+}
+
+/// Parts and their executions since the first start.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct PartStats {
+    /// Parts planned.
+    pub planned: u64,
+    /// Parts that are done.
+    pub completed: u64,
+    /// Parts that failed.
+    pub failed: u64,
+    /// Parts that were cancelled.
+    pub cancelled: u64,
+    /// Executions begun.
+    pub executions: u64,
+    /// Executions that ended in an error and were followed by another attempt.
+    pub retried: u64,
+    /// Executions that were lost.
+    pub lost: u64,
+    /// Executions that were handed back undone.
+    pub returned: u64,
+}
+
+/// Tasks of one priority: the open ones now, the others since the first start.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct PriorityStats {
+    /// Accepted.
+    pub accepted: u64,
+    /// Waiting for time, or for an agent to appear.
+    pub pending: u64,
+    /// Waiting for an agent to be free.
+    pub queued: u64,
+    /// With an agent.
+    pub running: u64,
+    /// Ended with a result.
+    pub completed: u64,
+    /// Ended with an error.
+    pub failed: u64,
+    /// Cancelled.
+    pub cancelled: u64,
+}
+
+/// Tasks per second.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ThroughputStats {
+    /// Accepted.
+    pub accepted: Windows,
+    /// Ended, in whatever way.
+    pub ended: Windows,
+}
+
+/// A rate per second over three windows.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Windows {
+    /// Over the last minute.
+    pub m1: f64,
+    /// Over the last 5 minutes.
+    pub m5: f64,
+    /// Over the last 15 minutes.
+    pub m15: f64,
+}
+
+/// Times of ended tasks.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct LatencyStats {
+    /// From acceptance to the first execution.
+    pub queue: Quantiles,
+    /// From the first execution to the end.
+    pub run: Quantiles,
+    /// From acceptance to the end.
+    pub total: Quantiles,
+}
+
+/// Quantiles in milliseconds, within 1.6 %.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Quantiles {
+    /// How many tasks were measured.
+    pub count: u64,
+    /// Half were quicker.
+    pub p50_ms: f64,
+    /// 90 % were quicker.
+    pub p90_ms: f64,
+    /// 99 % were quicker.
+    pub p99_ms: f64,
+    /// The slowest.
+    pub max_ms: f64,
+}
+
+/// The executions of one agent since this start.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct AgentStats {
+    /// Which agent.
+    pub id: String,
+    /// Which version of it.
+    pub version: String,
+    /// Executions it has in hand.
+    pub running: u32,
+    /// Executions it may have in hand.
+    pub capacity: u32,
+    /// Executions that succeeded.
+    pub completed: u64,
+    /// Executions that failed.
+    pub failed: u64,
+    /// Executions that were lost.
+    pub lost: u64,
+    /// Executions it refused.
+    pub refused: u64,
+    /// Smoothed time of an execution.
+    pub latency_ms: f64,
+    /// Smoothed share of executions that succeeded, 0 to 1.
+    pub success_rate: f64,
+}
+
+/// The executions for one required capability since this start.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct CapabilityStats {
+    /// Executions that succeeded.
+    pub completed: u64,
+    /// Executions that failed.
+    pub failed: u64,
+    /// Executions that were lost.
+    pub lost: u64,
+    /// Mean time of an execution that succeeded.
+    pub mean_ms: f64,
+}

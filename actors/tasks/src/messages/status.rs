@@ -1,0 +1,156 @@
+//! How a task stands, as users see it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use synod_runtime::Priority;
+use uuid::Uuid;
+
+use super::output::TaskOutput;
+use crate::task::{CapabilityRequirement, Failure, FailureKind, TaskMode, TaskState};
+
+/// How a task stands, and what came of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct TaskStatusResponse {
+    /// Its name; a UUID of version 7.
+    #[schema(value_type = String, format = "uuid")]
+    pub task_id: Uuid,
+    /// What kind of task it is.
+    pub kind: String,
+    /// How it stands.
+    pub state: TaskState,
+    /// How urgent it is.
+    #[schema(value_type = String)]
+    pub priority: Priority,
+    /// How its agents work together.
+    pub mode: TaskMode,
+    /// Whose task it is.
+    pub tenant: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// The capabilities it requires.
+    pub capabilities: Vec<CapabilityRequirement>,
+    /// The agents it names.
+    pub agents: Vec<String>,
+    /// Who submitted it: `user:ada`, `agent:…`, `node:…` or `anonymous`.
+    pub submitted_by: String,
+    /// The trace it belongs to, 32 hexadecimal digits.
+    pub trace_id: Option<String>,
+    /// Its idempotency key, if it has one.
+    pub idempotency_key: Option<String>,
+    /// When it was accepted.
+    #[schema(value_type = String, format = DateTime)]
+    pub submitted_at: Timestamp,
+    /// When an agent first got a part of it.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub ended_at: Option<Timestamp>,
+    /// When it is given up.
+    #[schema(value_type = String, format = DateTime)]
+    pub deadline: Timestamp,
+    /// Executions begun, of all its parts.
+    pub attempts: u32,
+    /// Executions lost, of all its parts.
+    pub lost: u32,
+    /// What its executions have cost so far, in the unit of the agents' cards.
+    pub cost: f64,
+    /// The result. Absent from lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<TaskOutput>,
+    /// The media type of the result.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result_content_type: Option<String>,
+    /// Why it failed, or by whom it was cancelled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<TaskError>,
+    /// Its parts.
+    pub parts: Vec<PartStatus>,
+}
+
+/// How a part of a task stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct PartStatus {
+    /// Its number, from 0.
+    pub part: u16,
+    /// How it stands.
+    pub state: TaskState,
+    /// The agent of its last execution, as `id@version`.
+    pub agent: Option<String>,
+    /// Executions begun.
+    pub attempts: u32,
+    /// Executions that ended in an error.
+    pub errors: u32,
+    /// Executions that were lost.
+    pub lost: u32,
+    /// When its last execution began.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub ended_at: Option<Timestamp>,
+    /// Its last error, also of an attempt that was followed by another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<TaskError>,
+}
+
+/// What went wrong, for machines (`kind`) and for people (`message`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct TaskError {
+    /// What kind of failure it is.
+    pub kind: FailureKind,
+    /// One sentence for people.
+    pub message: String,
+    /// The part at fault, if it was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<u16>,
+    /// The agent of that part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+}
+
+impl TaskError {
+    pub(crate) fn new(failure: &Failure, part: Option<u16>, agent: Option<&str>) -> Self {
+        Self {
+            kind: failure.kind,
+            message: failure.message.clone(),
+            part,
+            agent: agent.map(str::to_owned),
+        }
+    }
+}
+
+/// Some tasks, the newest first, and where the next page begins.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct TaskPage {
+    /// The tasks, without their results.
+    pub tasks: Vec<TaskStatusResponse>,
+    /// Cursor of the next page; absent on the last one. Opaque. A page may hold fewer tasks than
+    /// asked for, even none, and still have a next one: a filter is given a bounded search.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// A change of a task's state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct TaskChange {
+    /// The number of this change among all of all tasks of the node; it rises by one each time,
+    /// so who misses changes sees it from the gap.
+    pub sequence: u64,
+    /// Which task.
+    #[schema(value_type = String, format = "uuid")]
+    pub task_id: Uuid,
+    /// What kind of task it is.
+    pub kind: String,
+    /// Whose task it is.
+    pub tenant: String,
+    /// The state it is in now.
+    pub state: TaskState,
+    /// When it changed.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// The trace it belongs to, 32 hexadecimal digits.
+    pub trace_id: Option<String>,
+}

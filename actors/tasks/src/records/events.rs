@@ -1,0 +1,236 @@
+//! Between events, as they are stored, and the machine's own types.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use synod_agents::{AgentId, JSON, Payload, TEXT};
+
+use super::v1::{
+    BodyV1, ContentTypeV1, EngineRecordV1, EntryV1, EventV1, FailureV1, NeedsV1, TaskRecordV1,
+    VerdictV1,
+};
+use super::{RecordError, id};
+use crate::machine::{EngineEvent, Entry, Event, TaskRecord};
+use crate::task::{BlobRef, Body, Failure, FailureKind, Needs, Verdict};
+
+pub(super) fn unknown(what: &'static str, found: impl ToString) -> RecordError {
+    RecordError::UnknownValue { what, found: found.to_string() }
+}
+
+impl<'a> From<&'a TaskRecord> for TaskRecordV1<'a> {
+    fn from(record: &'a TaskRecord) -> Self {
+        let entry = |entry: &'a Entry| EntryV1 { at: entry.at, event: (&entry.event).into() };
+        let entries = record.entries.iter().map(entry).collect();
+        Self { task: record.task.into_bytes(), entries }
+    }
+}
+
+impl TryFrom<TaskRecordV1<'_>> for TaskRecord {
+    type Error = RecordError;
+
+    fn try_from(record: TaskRecordV1<'_>) -> Result<Self, RecordError> {
+        let entry = |entry: EntryV1<'_>| Ok(Entry { at: entry.at, event: entry.event.try_into()? });
+        let entries = record.entries.into_iter().map(entry).collect::<Result<_, RecordError>>()?;
+        Ok(Self { task: id(record.task), entries })
+    }
+}
+
+impl<'a> From<&'a Event> for EventV1<'a> {
+    fn from(event: &'a Event) -> Self {
+        match event {
+            Event::Accepted { spec, input } => {
+                Self::Accepted { spec: Box::new((&**spec).into()), input: input.into() }
+            }
+            Event::Planned(needs) => Self::Planned(needs.iter().map(Into::into).collect()),
+            Event::Started { part, attempt, agent, cost } => Self::Started {
+                part: *part,
+                attempt: *attempt,
+                agent: Cow::Borrowed(agent),
+                cost: *cost,
+            },
+            Event::Succeeded { part, output, saved } => {
+                Self::Succeeded { part: *part, output: output.into(), saved: saved.clone() }
+            }
+            Event::Retried { part, failure, until } => {
+                Self::Retried { part: *part, failure: failure.into(), until: *until }
+            }
+            Event::Resumed { part } => Self::Resumed { part: *part },
+            Event::Lost { part } => Self::Lost { part: *part },
+            Event::Returned { part } => Self::Returned { part: *part },
+            Event::PartFailed { part, failure } => {
+                Self::PartFailed { part: *part, failure: failure.into() }
+            }
+            Event::Ended(verdict) => Self::Ended(verdict.into()),
+        }
+    }
+}
+
+impl TryFrom<EventV1<'_>> for Event {
+    type Error = RecordError;
+
+    fn try_from(event: EventV1<'_>) -> Result<Self, RecordError> {
+        Ok(match event {
+            EventV1::Accepted { spec, input } => {
+                Self::Accepted { spec: Arc::new((*spec).try_into()?), input: input.into() }
+            }
+            EventV1::Planned(needs) => {
+                Self::Planned(needs.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?)
+            }
+            EventV1::Started { part, attempt, agent, cost } => {
+                Self::Started { part, attempt, agent: Arc::from(agent), cost }
+            }
+            EventV1::Succeeded { part, output, saved } => {
+                Self::Succeeded { part, output: output.into(), saved }
+            }
+            EventV1::Retried { part, failure, until } => {
+                Self::Retried { part, failure: failure.try_into()?, until }
+            }
+            EventV1::Resumed { part } => Self::Resumed { part },
+            EventV1::Lost { part } => Self::Lost { part },
+            EventV1::Returned { part } => Self::Returned { part },
+            EventV1::PartFailed { part, failure } => {
+                Self::PartFailed { part, failure: failure.try_into()? }
+            }
+            EventV1::Ended(verdict) => Self::Ended(verdict.try_into()?),
+        })
+    }
+}
+
+pub(super) fn agent_id(text: &str) -> Result<AgentId, RecordError> {
+    AgentId::new(text).map_err(|_| unknown("agent id", text))
+}
+
+impl<'a> From<&'a Body> for BodyV1<'a> {
+    fn from(body: &'a Body) -> Self {
+        match body {
+            Body::Inline(Payload { content_type, bytes }) => {
+                Self::Inline { content_type: content_type.as_str().into(), bytes: bytes.clone() }
+            }
+            Body::Blob(BlobRef { content_type, hash, length }) => {
+                let content_type = content_type.as_str().into();
+                Self::Blob { content_type, hash: *hash, length: *length }
+            }
+        }
+    }
+}
+
+impl From<BodyV1<'_>> for Body {
+    fn from(body: BodyV1<'_>) -> Self {
+        match body {
+            BodyV1::Inline { content_type, bytes } => {
+                Self::Inline(Payload { content_type: content_type.into(), bytes })
+            }
+            BodyV1::Blob { content_type, hash, length } => {
+                Self::Blob(BlobRef { content_type: content_type.into(), hash, length })
+            }
+        }
+    }
+}
+
+impl<'a> From<&'a str> for ContentTypeV1<'a> {
+    fn from(name: &'a str) -> Self {
+        match name {
+            "" => Self::None,
+            JSON => Self::Json,
+            TEXT => Self::Text,
+            other => Self::Other(Cow::Borrowed(other)),
+        }
+    }
+}
+
+impl From<ContentTypeV1<'_>> for String {
+    fn from(known: ContentTypeV1<'_>) -> Self {
+        match known {
+            ContentTypeV1::None => Self::new(),
+            ContentTypeV1::Json => JSON.to_owned(),
+            ContentTypeV1::Text => TEXT.to_owned(),
+            ContentTypeV1::Other(name) => name.into_owned(),
+        }
+    }
+}
+
+impl<'a> From<&'a Needs> for NeedsV1<'a> {
+    fn from(needs: &'a Needs) -> Self {
+        match needs {
+            Needs::All => Self::All,
+            Needs::Capabilities(indexes) => Self::Capabilities(indexes.clone()),
+            Needs::Agent(id) => Self::Agent(Cow::Borrowed(id.as_str())),
+        }
+    }
+}
+
+impl TryFrom<NeedsV1<'_>> for Needs {
+    type Error = RecordError;
+
+    fn try_from(needs: NeedsV1<'_>) -> Result<Self, RecordError> {
+        Ok(match needs {
+            NeedsV1::All => Self::All,
+            NeedsV1::Capabilities(indexes) => Self::Capabilities(indexes),
+            NeedsV1::Agent(id) => Self::Agent(agent_id(&id)?),
+        })
+    }
+}
+
+impl<'a> From<&'a Failure> for FailureV1<'a> {
+    fn from(failure: &'a Failure) -> Self {
+        Self { kind: failure.kind.code(), message: Cow::Borrowed(&failure.message) }
+    }
+}
+
+impl TryFrom<FailureV1<'_>> for Failure {
+    type Error = RecordError;
+
+    fn try_from(failure: FailureV1<'_>) -> Result<Self, RecordError> {
+        let kind = FailureKind::from_code(failure.kind);
+        let kind = kind.ok_or_else(|| unknown("kind of failure", failure.kind))?;
+        Ok(Self { kind, message: failure.message.into_owned() })
+    }
+}
+
+impl<'a> From<&'a Verdict> for VerdictV1<'a> {
+    fn from(verdict: &'a Verdict) -> Self {
+        match verdict {
+            Verdict::CompletedBy(part) => Self::CompletedBy(*part),
+            Verdict::Completed(body) => Self::Completed(body.into()),
+            Verdict::Failed(failure, part) => Self::Failed(failure.into(), *part),
+            Verdict::Cancelled(by) => Self::Cancelled(by.into()),
+        }
+    }
+}
+
+impl TryFrom<VerdictV1<'_>> for Verdict {
+    type Error = RecordError;
+
+    fn try_from(verdict: VerdictV1<'_>) -> Result<Self, RecordError> {
+        Ok(match verdict {
+            VerdictV1::CompletedBy(part) => Self::CompletedBy(part),
+            VerdictV1::Completed(body) => Self::Completed(body.into()),
+            VerdictV1::Failed(failure, part) => Self::Failed(failure.try_into()?, part),
+            VerdictV1::Cancelled(by) => Self::Cancelled(by.into()),
+        })
+    }
+}
+
+impl From<EngineEvent> for EngineRecordV1 {
+    fn from(event: EngineEvent) -> Self {
+        match event {
+            EngineEvent::Began { epoch, at } => Self::Began { epoch, at },
+            EngineEvent::Stopped { at } => Self::Stopped { at },
+            EngineEvent::Forgot { through: (ended_at, task), keys_before } => {
+                Self::Forgot { ended_at, task: task.into_bytes(), keys_before }
+            }
+        }
+    }
+}
+
+impl From<EngineRecordV1> for EngineEvent {
+    fn from(event: EngineRecordV1) -> Self {
+        match event {
+            EngineRecordV1::Began { epoch, at } => Self::Began { epoch, at },
+            EngineRecordV1::Stopped { at } => Self::Stopped { at },
+            EngineRecordV1::Forgot { ended_at, task, keys_before } => {
+                Self::Forgot { through: (ended_at, id(task)), keys_before }
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Names of tasks: UUIDv7 (RFC 9562), with the partition in the lowest twelve random bits.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use synod_journal::Partition;
+use uuid::Uuid;
+
+/// The name of a task. Ids sort by the millisecond of their acceptance.
+pub type TaskId = Uuid;
+
+/// The partition a task belongs to, fixed at acceptance: the last three hexadecimal digits of its
+/// id.
+#[must_use]
+pub const fn partition_of(task: TaskId) -> Partition {
+    Partition::from_low_bits((task.as_u128() & 0xffff) as u16)
+}
+
+/// A new id: the time in `utc` microseconds, all else from `random`, so that partitions are used
+/// evenly.
+pub(crate) fn mint(utc: i64, random: u128) -> TaskId {
+    let millis = u64::try_from(utc / 1_000).unwrap_or(0);
+    let mut bytes = [0; 10];
+    bytes.copy_from_slice(&random.to_be_bytes()[..10]);
+    uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
+}
+
+/// A map by task id.
+pub(crate) type IdMap<V> = HashMap<TaskId, V, BuildHasherDefault<IdHasher>>;
+
+/// The random bits of the id are the hash: ids are minted here alone, and a lookup with an id
+/// somebody made up adds nothing to the map.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(tail) = bytes.last_chunk() {
+            self.0 = u64::from_be_bytes(*tail);
+        }
+    }
+
+    fn write_usize(&mut self, _length: usize) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_a_version_7_uuid_of_its_time_and_carries_its_partition() {
+        let id = mint(1_700_000_000_123_456, 0x0123_4567_89ab_cdef_0123_0000_0000_0000);
+        assert_eq!(id.get_version_num(), 7);
+        assert_eq!(id.as_u128() >> 80, 1_700_000_000_123);
+        assert_eq!(u128::from(partition_of(id).get()), id.as_u128() & 0xfff);
+        assert!(id.to_string().ends_with(&format!("{:03x}", partition_of(id).get())));
+    }
+
+    #[test]
+    fn ids_reach_every_partition() {
+        let mut seen = vec![false; 4_096];
+        for low in 0..4_096_u128 {
+            seen[usize::from(partition_of(mint(0, low << 48)).get())] = true;
+        }
+        assert!(seen.into_iter().all(|partition| partition));
+    }
+
+    #[test]
+    fn the_hash_of_an_id_is_its_random_tail() {
+        let mut map = IdMap::default();
+        for n in 0..1_000_u128 {
+            map.insert(mint(0, n << 48), n);
+        }
+        assert_eq!(map.get(&mint(0, 77 << 48)), Some(&77));
+    }
+}

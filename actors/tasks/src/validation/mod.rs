@@ -1,0 +1,291 @@
+//! Checking a submission: everything that can be said about it without looking at the engine.
+
+mod payload;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use synod_agents::{AgentId, Payload};
+use synod_runtime::{Correlation, Principal};
+
+use crate::canonical::canonical;
+use crate::config::TasksConfig;
+use crate::error::SubmitError;
+use crate::matching::Requirement;
+use crate::messages::TaskSubmissionRequest;
+use crate::task::{CapabilityRequirement, IdempotencyKey, Moment, RetryPolicy, TaskMode, TaskSpec};
+
+/// What the idempotency keys of submissions are scoped to, beside the tenant.
+const OPERATION: &str = "tasks.submit";
+
+/// The tenant of who names none.
+const DEFAULT_TENANT: &str = "default";
+
+/// Who asks, and in which trace.
+#[derive(Debug, Clone)]
+pub(crate) struct Asker {
+    pub principal: Principal,
+    pub correlation: Option<Correlation>,
+}
+
+/// Checks a request and makes it a specification and an input.
+///
+/// # Errors
+/// The first field that is wrong, with what was expected.
+pub(crate) fn check(
+    request: TaskSubmissionRequest,
+    asker: Asker,
+    config: &TasksConfig,
+    now: Moment,
+) -> Result<(TaskSpec, Payload), SubmitError> {
+    let kind = text("kind", &request.kind, 128, visible)?;
+    let tenant = tenant(&request)?;
+    let key = request.idempotency_key.as_deref();
+    let key = key.map(|key| idempotency_key(&request, &tenant, key)).transpose()?;
+    check_labels(&request, config)?;
+    check_options(&request)?;
+    let require = requirement(&request, config)?;
+    let deadline = deadline(&request, config, now)?;
+    let retry = retry(&request, config)?;
+    let budget = budget(&request)?;
+    let replicas = replicas(&request, config)?;
+    let rules = (request.mode == TaskMode::Consensus)
+        .then(|| request.consensus.unwrap_or_default().rules());
+    let input = payload::input(request.payload, request.content_type, config)?;
+    let spec = TaskSpec {
+        kind,
+        priority: request.priority,
+        mode: request.mode,
+        require,
+        replicas,
+        allow_partial: request.allow_partial,
+        rules,
+        retry,
+        deadline,
+        tenant,
+        budget,
+        labels: request.labels,
+        key,
+        principal: asker.principal,
+        correlation: asker.correlation,
+    };
+    Ok((spec, input))
+}
+
+fn invalid(
+    field: impl Into<String>,
+    expected: impl Into<String>,
+    got: impl Display,
+) -> SubmitError {
+    let mut got = got.to_string();
+    if got.len() > 80 {
+        got.truncate(got.floor_char_boundary(77));
+        got.push('…');
+    }
+    SubmitError::Invalid { field: field.into(), expected: expected.into(), got }
+}
+
+fn visible(byte: u8) -> bool {
+    byte.is_ascii_graphic()
+}
+
+/// Text of 1 to `max` bytes, each of which is `allowed`.
+fn text(
+    field: &str,
+    given: &str,
+    max: usize,
+    allowed: impl Fn(u8) -> bool,
+) -> Result<String, SubmitError> {
+    if !given.is_empty() && given.len() <= max && given.bytes().all(allowed) {
+        return Ok(given.to_owned());
+    }
+    let got = if given.len() > max { format!("{} bytes", given.len()) } else { quoted(given) };
+    Err(invalid(field, format!("1 to {max} visible ASCII characters"), got))
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{text}'")
+}
+
+fn tenant(request: &TaskSubmissionRequest) -> Result<Arc<str>, SubmitError> {
+    let tenant = request.tenant.as_deref().unwrap_or(DEFAULT_TENANT);
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if tenant.is_empty() || tenant.len() > 64 || !tenant.bytes().all(allowed) {
+        return Err(invalid("tenant", "1 to 64 of A-Z, a-z, 0-9, '.', '_', '-'", quoted(tenant)));
+    }
+    Ok(Arc::from(tenant))
+}
+
+fn check_labels(request: &TaskSubmissionRequest, config: &TasksConfig) -> Result<(), SubmitError> {
+    let most = usize::from(config.max_labels);
+    if request.labels.len() > most {
+        return Err(invalid("labels", format!("at most {most}"), request.labels.len()));
+    }
+    for (key, value) in &request.labels {
+        text("labels", key, 63, visible)?;
+        if value.len() > 255 {
+            let got = format!("{} bytes", value.len());
+            return Err(invalid(format!("labels.{key}"), "at most 255 bytes", got));
+        }
+    }
+    Ok(())
+}
+
+/// Options of a mode are refused in another one: they would be ignored.
+fn check_options(request: &TaskSubmissionRequest) -> Result<(), SubmitError> {
+    let misplaced = [
+        (request.consensus.is_some(), "consensus", TaskMode::Consensus),
+        (request.competitive.is_some(), "competitive", TaskMode::Competitive),
+        (request.allow_partial, "allow_partial", TaskMode::Parallel),
+    ];
+    for (given, field, mode) in misplaced {
+        if given && request.mode != mode {
+            let expected = format!("nothing, unless mode is {mode}");
+            return Err(invalid(field, expected, format!("mode {}", request.mode)));
+        }
+    }
+    if let Some(Err(faults)) = request.consensus.map(|options| options.rules().validate())
+        && let Some(fault) = faults.into_iter().next()
+    {
+        return Err(invalid(format!("consensus.{}", fault.key), fault.reason, "another value"));
+    }
+    Ok(())
+}
+
+fn requirement(
+    request: &TaskSubmissionRequest,
+    config: &TasksConfig,
+) -> Result<Requirement, SubmitError> {
+    let mut capabilities = request.capabilities.clone();
+    if capabilities.is_empty() && request.agents.is_empty() {
+        let kind = CapabilityRequirement::any(&request.kind);
+        let expected =
+            "the form of a capability, because neither capabilities nor agents are given";
+        capabilities.push(kind.map_err(|_| invalid("kind", expected, quoted(&request.kind)))?);
+    }
+    let most = usize::from(config.max_capabilities);
+    if capabilities.len() > most {
+        return Err(invalid("capabilities", format!("at most {most}"), capabilities.len()));
+    }
+    let mut names = BTreeSet::new();
+    if let Some(again) = capabilities.iter().find(|known| !names.insert(known.name.as_str())) {
+        return Err(invalid("capabilities", "each name once", quoted(&again.name)));
+    }
+    let agents = agents(request, config)?;
+    Ok(Requirement { capabilities, agents })
+}
+
+fn agents(
+    request: &TaskSubmissionRequest,
+    config: &TasksConfig,
+) -> Result<Vec<AgentId>, SubmitError> {
+    let most = usize::from(config.max_parts);
+    if request.agents.len() > most {
+        return Err(invalid("agents", format!("at most {most}"), request.agents.len()));
+    }
+    let mut agents = Vec::with_capacity(request.agents.len());
+    for (at, id) in request.agents.iter().enumerate() {
+        let parsed = AgentId::new(id);
+        let expected = "an agent id: 1 to 64 of a-z, 0-9, '.', '_', '-'";
+        agents.push(parsed.map_err(|_| invalid(format!("agents[{at}]"), expected, quoted(id)))?);
+    }
+    // In the others an agent may well have two stages.
+    let once =
+        matches!(request.mode, TaskMode::Single | TaskMode::Consensus | TaskMode::Competitive);
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = agents.iter().find(|agent| once && !seen.insert(agent.as_str())) {
+        let expected = format!("each agent once in mode {}", request.mode);
+        return Err(invalid("agents", expected, quoted(twice.as_str())));
+    }
+    Ok(agents)
+}
+
+/// When the task is given up, UTC microseconds.
+fn deadline(
+    request: &TaskSubmissionRequest,
+    config: &TasksConfig,
+    now: Moment,
+) -> Result<i64, SubmitError> {
+    let longest = config.max_timeout_s;
+    let after = |seconds: u64| {
+        let us = i64::try_from(seconds.saturating_mul(1_000_000)).unwrap_or(i64::MAX);
+        now.utc.saturating_add(us)
+    };
+    if let Some(timeout) = request.timeout_s
+        && !(1..=longest).contains(&timeout)
+    {
+        return Err(invalid("timeout_s", format!("1 to {longest}"), timeout));
+    }
+    let given = request.deadline.map(|deadline| deadline.as_microsecond());
+    if given.is_some_and(|given| given > after(longest)) {
+        let expected = format!("at most {longest} s from now");
+        return Err(invalid("deadline", expected, request.deadline.unwrap_or_default()));
+    }
+    let by_timeout = request.timeout_s.map(after);
+    let earlier = given.into_iter().chain(by_timeout).min();
+    Ok(earlier.unwrap_or_else(|| after(config.default_timeout_s)))
+}
+
+fn retry(
+    request: &TaskSubmissionRequest,
+    config: &TasksConfig,
+) -> Result<RetryPolicy, SubmitError> {
+    let policy = request.retry.over(config.retry);
+    let Err(faults) = policy.validate() else { return Ok(policy) };
+    let Some(fault) = faults.into_iter().next() else { return Ok(policy) };
+    let expected = fault.reason.trim_start_matches("expected ").to_owned();
+    Err(invalid(format!("retry.{}", fault.key), expected, "another value"))
+}
+
+/// Millionths of the agents' unit.
+fn budget(request: &TaskSubmissionRequest) -> Result<Option<u64>, SubmitError> {
+    let Some(budget) = request.budget else { return Ok(None) };
+    if !(0.0..=1e12).contains(&budget) {
+        return Err(invalid("budget", "a number from 0 to 1e12", budget));
+    }
+    Ok(Some(in_millionths(budget)))
+}
+
+/// A price of the agents' cards in millionths of their unit.
+pub(crate) fn in_millionths(price: f64) -> u64 {
+    (price * 1e6).round() as u64
+}
+
+fn replicas(request: &TaskSubmissionRequest, config: &TasksConfig) -> Result<u16, SubmitError> {
+    let (field, replicas) = match request.mode {
+        TaskMode::Consensus => ("consensus.voters", request.consensus.unwrap_or_default().voters),
+        TaskMode::Competitive => {
+            ("competitive.racers", request.competitive.unwrap_or_default().racers)
+        }
+        _ => return Ok(1),
+    };
+    if (1..=config.max_parts).contains(&replicas) {
+        return Ok(replicas);
+    }
+    Err(invalid(field, format!("1 to {}", config.max_parts), replicas))
+}
+
+fn idempotency_key(
+    request: &TaskSubmissionRequest,
+    tenant: &str,
+    key: &str,
+) -> Result<IdempotencyKey, SubmitError> {
+    let text = text("idempotency_key", key, 255, visible)?;
+    // None of the three can hold a zero byte, so no two scopes run into each other.
+    let scope = half_sha256(format!("{tenant}\0{OPERATION}\0{text}").as_bytes());
+    let unkeyed = TaskSubmissionRequest { idempotency_key: None, ..request.clone() };
+    let whole = serde_json::to_value(&unkeyed);
+    let whole = whole.map_err(|error| invalid("payload", "JSON", error))?;
+    Ok(IdempotencyKey { text, scope, body: half_sha256(canonical(&whole).as_bytes()) })
+}
+
+fn half_sha256(bytes: &[u8]) -> [u8; 16] {
+    let digest = Sha256::digest(bytes);
+    let mut half = [0; 16];
+    half.copy_from_slice(&digest[..16]);
+    half
+}

@@ -1,0 +1,11 @@
+//! Black-box tests of the task engine: a journal, a registry and agents in a node of their own.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by one")]
+
+mod agents;
+mod blobs;
+mod crashes;
+mod disk;
+mod draining;
+mod flow;
+mod keeping;
+mod stage;
