@@ -95,11 +95,7 @@ pub struct Rules {
 
 impl Default for Rules {
     fn default() -> Self {
-        Self {
-            quorum: Quorum::Share(0.5),
-            threshold: Threshold::Majority,
-            tie: TieRule::StatusQuo,
-        }
+        Self { quorum: Quorum::Share(0.5), threshold: Threshold::Majority, tie: TieRule::StatusQuo }
     }
 }
 
