@@ -1,6 +1,7 @@
 //! The clock seam: the only place where the kernel, and every family above it, reads the time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -24,6 +25,15 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
     fn utc(&self) -> jiff::Timestamp {
         (**self).utc()
     }
+}
+
+/// Later than any wait that is meant to end: 30 years.
+const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);
+
+/// The instant `wait` after `now`. A wait that no clock can hold, such as `Duration::MAX`, is
+/// cut to 30 years instead of a panic.
+pub(crate) fn after(now: Instant, wait: Duration) -> Instant {
+    now + wait.min(FAR)
 }
 
 /// The machine's clock: tokio's monotonic instant and the operating system's UTC.
@@ -69,8 +79,6 @@ impl Clock for VirtualClock {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -80,5 +88,12 @@ mod tests {
         assert_eq!(clock.utc(), epoch);
         tokio::time::advance(Duration::from_secs(90)).await;
         assert_eq!(clock.utc().to_string(), "2026-01-01T00:01:30Z");
+    }
+
+    #[test]
+    fn a_wait_without_end_is_a_long_wait() {
+        let now = Instant::now();
+        assert_eq!(after(now, Duration::MAX) - now, FAR);
+        assert_eq!(after(now, Duration::from_secs(1)) - now, Duration::from_secs(1));
     }
 }

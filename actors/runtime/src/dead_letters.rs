@@ -139,10 +139,10 @@ impl DeadLetters {
     ) {
         self.counts[reason as usize].fetch_add(1, Ordering::Relaxed);
         metrics::counter!("synod_dead_letters_total", "reason" => reason.as_str()).increment(1);
-        tracing::debug!(%to, kind = metadata.kind, %reason, "dead letter");
+        tracing::debug!(%to, kind = metadata.kind(), %reason, "dead letter");
         let letter = DeadLetter {
             to: to.clone(),
-            kind: metadata.kind,
+            kind: metadata.kind(),
             priority: metadata.priority,
             reason,
             at,
@@ -180,12 +180,12 @@ mod tests {
     #[test]
     fn the_ring_forgets_the_oldest_and_the_counts_forget_nothing() {
         let letters = DeadLetters::new(2);
-        for kind in ["one", "two", "three"] {
+        for to in ["/one", "/two", "/three"] {
             let at = jiff::Timestamp::UNIX_EPOCH;
-            letters.record(&"/x".into(), &Metadata::new(kind), DeadReason::Shed, at);
+            letters.record(&to.into(), &Metadata::new(|| "m"), DeadReason::Shed, at);
         }
-        let kept: Vec<_> = letters.recent().into_iter().map(|letter| letter.kind).collect();
-        assert_eq!(kept, ["two", "three"]);
+        let kept: Vec<_> = letters.recent().into_iter().map(|letter| letter.to).collect();
+        assert_eq!(kept, ["/two".into(), "/three".into()]);
         assert_eq!(letters.count(DeadReason::Shed), 3);
         assert_eq!(letters.total(), 3);
     }
@@ -200,7 +200,7 @@ mod tests {
         }));
         assert!(!letters.listen(|_| ()));
         let at = jiff::Timestamp::UNIX_EPOCH;
-        letters.record(&"/x".into(), &Metadata::new("m"), DeadReason::Crash, at);
+        letters.record(&"/x".into(), &Metadata::new(|| "m"), DeadReason::Crash, at);
         assert_eq!(heard.load(Ordering::Relaxed), 1);
         assert!(letters.recent().is_empty());
     }

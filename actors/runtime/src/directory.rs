@@ -82,9 +82,9 @@ impl Directory {
         living.map(|(name, entry)| (Arc::clone(name), entry.owner.clone())).collect()
     }
 
-    /// Takes away all names of an actor.
+    /// Takes away all names of an actor, and those of others that have ended meanwhile.
     pub(crate) fn forget(&self, owner: &ActorPath) {
-        self.names.write().retain(|_, entry| entry.owner != *owner);
+        self.names.write().retain(|_, entry| entry.owner != *owner && !entry.is_closed());
     }
 }
 

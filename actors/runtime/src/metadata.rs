@@ -25,15 +25,15 @@ pub struct Metadata {
     pub priority: Priority,
     /// After this instant it is not handled any more; none means never.
     pub expires: Option<Instant>,
-    /// The type of the message, or of the request inside it, for people to read.
-    pub kind: &'static str,
+    pub(crate) kind: fn() -> &'static str,
     pub(crate) origin: Option<Arc<Origin>>,
 }
 
 impl Metadata {
-    /// Metadata of an anonymous message of normal priority that never expires.
+    /// Metadata of an anonymous message of normal priority that never expires. `kind` names its
+    /// type, as [`std::any::type_name`] does; it is asked only when somebody wants to know.
     #[must_use]
-    pub fn new(kind: &'static str) -> Self {
+    pub fn new(kind: fn() -> &'static str) -> Self {
         Self { priority: Priority::Normal, expires: None, kind, origin: None }
     }
 
@@ -49,6 +49,12 @@ impl Metadata {
     pub fn with_origin(mut self, principal: Principal, correlation: Option<Correlation>) -> Self {
         self.origin = Some(Arc::new(Origin { principal, correlation }));
         self
+    }
+
+    /// The type of the message, or of the request inside it, for people to read.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        (self.kind)()
     }
 
     /// On whose behalf it was sent.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use super::reply::ReplySlot;
@@ -23,7 +24,19 @@ impl<M: Send + 'static> Address<M> {
     where
         M: From<Request<Q>>,
     {
-        self.ask_with(question, within, SendOptions::new()).await
+        let deadline = self.begin(within)?;
+        let (reply, answer) = Reply::awaited(deadline);
+        let message = M::from(Request::new(question, reply));
+        let lane = Scope::priority().lane();
+        let header = || Header::inherited::<M>().of_request::<Q>(deadline);
+        let offered = match &self.place {
+            Place::Here(inbox) => inbox.offer(message, lane, header),
+            Place::Elsewhere(remote) => remote.deliver(message, header(), None),
+        };
+        if let Err(refused) = offered {
+            self.retry(refused, header(), within).await?;
+        }
+        self.answer(answer, deadline).await
     }
 
     /// Like [`Address::ask`], with what `options` say about the request; its time-to-live is
@@ -37,26 +50,14 @@ impl<M: Send + 'static> Address<M> {
     where
         M: From<Request<Q>>,
     {
-        if Scope::is_handler_of(self.id()) {
-            return Err(AskError::SelfAsk);
-        }
-        let deadline = self.deadline(within);
+        let deadline = self.begin(within)?;
         let (reply, answer) = Reply::awaited(deadline);
         let message = M::from(Request::new(question, reply));
-        match self.offer(message, header::<Q, M>(deadline, options.clone()), None) {
-            Ok(()) => {}
-            Err(TrySendError::Full(message)) => {
-                let header = header::<Q, M>(deadline, options);
-                self.wait_for_room(message, header, None, within).await?;
-            }
-            Err(refused) => return Err(SendError::from(refused).into()),
+        let header = || options.clone().resolve::<M>().0.of_request::<Q>(deadline);
+        if let Err(refused) = self.offer(message, header(), None) {
+            self.retry(refused, header(), within).await?;
         }
-        match timeout_at(deadline, answer).await {
-            Ok(Ok(reply)) => Ok(reply),
-            Err(_) => Err(AskError::Deadline),
-            Ok(Err(_)) if Instant::now() >= deadline => Err(AskError::Deadline),
-            Ok(Err(_)) => Err(AskError::Unanswered),
-        }
+        self.answer(answer, deadline).await
     }
 
     /// Asks without waiting: the outcome, made a message by `map`, arrives at `reply_to` through
@@ -102,11 +103,46 @@ impl<M: Send + 'static> Address<M> {
         let pending = Pending::open(permit, map, deadlines, deadline);
         let slot: Arc<dyn ReplySlot<Q::Reply>> = Arc::clone(&pending) as _;
         let message = M::from(Request::new(question, Reply::into_slot(slot, deadline)));
-        if let Err(refused) = self.offer(message, header::<Q, M>(deadline, options), None) {
+        let header = options.resolve::<M>().0.of_request::<Q>(deadline);
+        if let Err(refused) = self.offer(message, header, None) {
             let (message, error) = refused.split();
             // Settled before the request is dropped, which would settle it as unanswered.
             pending.settle(Err(error.into()));
             drop(message);
+        }
+    }
+
+    /// The deadline of a question asked now and waited for in place.
+    fn begin(&self, within: Duration) -> Result<Instant, AskError> {
+        if Scope::is_handler_of(self.id()) {
+            return Err(AskError::SelfAsk);
+        }
+        Ok(self.deadline(within))
+    }
+
+    /// Goes on with a request that was not accepted at once.
+    async fn retry(
+        &self,
+        refused: TrySendError<M>,
+        header: Header,
+        within: Duration,
+    ) -> Result<(), SendError> {
+        match refused {
+            TrySendError::Full(message) => self.wait_for_room(message, header, None, within).await,
+            refused => Err(refused.into()),
+        }
+    }
+
+    async fn answer<T>(
+        &self,
+        answer: oneshot::Receiver<T>,
+        deadline: Instant,
+    ) -> Result<T, AskError> {
+        match timeout_at(deadline, answer).await {
+            Ok(Ok(reply)) => Ok(reply),
+            Err(_) => Err(AskError::Deadline),
+            Ok(Err(_)) if Instant::now() >= deadline => Err(AskError::Deadline),
+            Ok(Err(_)) => Err(AskError::Unanswered),
         }
     }
 
@@ -131,14 +167,6 @@ impl<M: Send + 'static> Address<M> {
             Permit::of_slot(inbox).send(message);
         }
     }
-}
-
-/// The header of a request: its time-to-live ends with its asker's patience.
-fn header<Q, M>(deadline: Instant, options: SendOptions) -> Header {
-    let (mut header, _) = options.resolve::<M>();
-    header.expires = Some(deadline);
-    header.kind = std::any::type_name::<Q>;
-    header
 }
 
 /// A request whose asker doesn't wait: whoever comes first, the receiver or the deadline, takes

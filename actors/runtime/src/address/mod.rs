@@ -16,9 +16,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::error::{SendError, TrySendError};
-use crate::mailbox::{Header, Inbox, InboxId};
+use crate::mailbox::{Expiry, Header, Inbox, InboxId};
 use crate::path::ActorPath;
 use crate::route::Route;
+use crate::scope::Scope;
 
 pub use options::SendOptions;
 pub use permit::Permit;
@@ -121,7 +122,12 @@ impl<M: Send + 'static> Address<M> {
     /// Sends without waiting; a message that was not accepted comes back.
     #[inline]
     pub fn try_send(&self, message: M) -> Result<(), TrySendError<M>> {
-        self.offer(message, Header::inherited::<M>(), None)
+        match &self.place {
+            Place::Here(inbox) if inbox.config().ttl_ms.is_none() => {
+                inbox.offer(message, Scope::priority().lane(), Header::inherited::<M>)
+            }
+            _ => self.offer(message, Header::inherited::<M>(), None),
+        }
     }
 
     /// Like [`Address::try_send`], with what `options` say about the message.
@@ -138,7 +144,6 @@ impl<M: Send + 'static> Address<M> {
         Ok(Permit::of_slot(inbox))
     }
 
-    #[inline]
     fn offer(
         &self,
         message: M,
@@ -150,7 +155,7 @@ impl<M: Send + 'static> Address<M> {
                 if time_to_live.is_some() || inbox.config().ttl_ms.is_some() {
                     limit(inbox, &mut header, time_to_live);
                 }
-                inbox.offer(message, header)
+                inbox.offer(message, header.lane(), || header)
             }
             Place::Elsewhere(remote) => remote.deliver(message, header, time_to_live),
         }
@@ -172,10 +177,10 @@ impl<M: Send + 'static> Address<M> {
 
 /// Gives the message its time-to-live, if it has one and no deadline.
 fn limit<M>(inbox: &Inbox<M>, header: &mut Header, time_to_live: Option<Duration>) {
-    if header.expires.is_none()
+    if header.expires.is_never()
         && let Some(time_to_live) = time_to_live.or(inbox.config().ttl())
     {
-        header.expires = Some(inbox.now() + time_to_live);
+        header.expires = Expiry::at(inbox.now() + time_to_live);
     }
 }
 
@@ -187,10 +192,12 @@ impl<M: 'static> Remote<M> {
         mut header: Header,
         time_to_live: Option<Duration>,
     ) -> Result<(), TrySendError<M>> {
-        if header.expires.is_none() {
-            header.expires = time_to_live.map(|time_to_live| Instant::now() + time_to_live);
+        if header.expires.is_never()
+            && let Some(time_to_live) = time_to_live
+        {
+            header.expires = Expiry::at(Instant::now() + time_to_live);
         }
-        self.route.deliver(message, header.into_metadata())
+        self.route.deliver(message, header.metadata())
     }
 }
 

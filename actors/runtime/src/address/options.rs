@@ -51,7 +51,9 @@ impl SendOptions {
     /// The header of a message of type `M` sent now, and its own time-to-live.
     pub(super) fn resolve<M>(self) -> (Header, Option<Duration>) {
         let mut header = Header::inherited::<M>();
-        header.priority = self.priority.unwrap_or(header.priority);
+        if let Some(priority) = self.priority {
+            header = header.with_priority(priority);
+        }
         if self.principal.is_some() || self.correlation.is_some() {
             let mut origin = header.origin.map(|origin| (*origin).clone()).unwrap_or_default();
             origin.principal = self.principal.unwrap_or(origin.principal);

@@ -21,7 +21,7 @@ pub struct Permit<M> {
 impl<M> Permit<M> {
     /// The permit of a slot that has just been taken in `inbox`.
     pub(super) fn of_slot(inbox: &Arc<Inbox<M>>) -> Self {
-        let (priority, origin) = Scope::inherited();
+        let (priority, origin) = (Scope::priority(), Scope::origin());
         Self { inbox: Some(Arc::clone(inbox)), priority, origin }
     }
 

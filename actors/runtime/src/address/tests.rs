@@ -129,9 +129,8 @@ async fn a_receiver_sees_that_nobody_waits_any_more() {
 #[tokio::test(start_paused = true)]
 async fn asking_oneself_is_an_error_and_no_deadlock() {
     let (inbox, address) = receiver(MailboxConfig::default(), &node());
-    let scope = Scope::of_handler(inbox.id(), &Metadata::new("test"));
     let inside = pin!(address.ask(Double(1), SECOND));
-    let asked = Scoped::new(scope, inside).await;
+    let asked = Scoped::new(Scope::of_actor(inbox.id()), inside).await;
     assert_eq!(asked, Err(AskError::SelfAsk));
     assert_eq!(inbox.depth(), 0);
 }
@@ -146,14 +145,14 @@ async fn what_is_sent_while_handling_inherits() {
         .correlation(trace);
     address.try_send_with(Message::Note(1), options).unwrap();
     let first = next(&inbox).unwrap().metadata;
-    let scope = Scope::of_handler(inbox.id(), &first);
     let other = receiver(MailboxConfig::default(), &node());
     let sending = pin!(async {
+        Scope::turn_to(&first);
         other.1.send(Message::Note(2)).await.unwrap();
         let background = SendOptions::new().priority(Priority::Background);
         other.1.try_send_with(Message::Note(3), background).unwrap();
     });
-    Scoped::new(scope, sending).await;
+    Scoped::new(Scope::of_actor(inbox.id()), sending).await;
     for priority in [Priority::High, Priority::Background] {
         let inherited = next(&other.0).unwrap().metadata;
         assert_eq!(inherited.priority, priority);

@@ -1,41 +1,24 @@
-//! Runs a hook of an actor within its scope, catches what it throws, and notices whether it
-//! really suspended.
+//! Runs hooks of an actor and catches what they throw.
 
 use std::future::{Future, poll_fn};
-use std::panic::AssertUnwindSafe;
-use std::pin::pin;
-
-use futures::FutureExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::Poll;
 
 use crate::exit::{ActorError, ExitReason, panic_text};
-use crate::scope::{Scope, Scoped};
 
-/// How a hook ended.
-pub(super) struct Outcome {
-    /// An error or a panic as the reason of the incarnation's end.
-    pub(super) result: Result<(), ExitReason>,
-    /// Whether it ever waited.
-    pub(super) suspended: bool,
-}
-
-/// Polls `hook` to its end. Dropping the returned future drops the hook: that is how a kill
+/// Polls `hook` to its end; an error or a panic comes back as the reason of the incarnation's
+/// end. Its owner pins it, so that it is not moved on the way here; dropping it is how a kill
 /// ends it.
-pub(super) async fn guarded<F>(scope: Scope, hook: F) -> Outcome
+pub(super) async fn guarded<F>(mut hook: Pin<&mut F>) -> Result<(), ExitReason>
 where
     F: Future<Output = Result<(), ActorError>>,
 {
-    let hook = pin!(hook);
-    let mut caught = pin!(AssertUnwindSafe(Scoped::new(scope, hook)).catch_unwind());
-    let mut polls = 0_u32;
-    let ended = poll_fn(|cx| {
-        polls = polls.saturating_add(1);
-        caught.as_mut().poll(cx)
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| hook.as_mut().poll(cx))) {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(Ok(()))) => Poll::Ready(Ok(())),
+        Ok(Poll::Ready(Err(error))) => Poll::Ready(Err(ExitReason::Error(error.to_string()))),
+        Err(panic) => Poll::Ready(Err(ExitReason::Panic(panic_text(&*panic)))),
     })
-    .await;
-    let result = match ended {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(ExitReason::Error(error.to_string())),
-        Err(panic) => Err(ExitReason::Panic(panic_text(&*panic))),
-    };
-    Outcome { result, suspended: polls > 1 }
+    .await
 }

@@ -1,5 +1,6 @@
 //! One incarnation: its start, its turns, its end.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use ractor::ActorRef;
@@ -10,7 +11,8 @@ use super::guard::guarded;
 use super::port::Signal;
 use crate::actor::Actor;
 use crate::context::Context;
-use crate::exit::ExitReason;
+use crate::exit::{ActorError, ExitReason};
+use crate::mailbox::InboxId;
 use crate::observation::ActorState;
 use crate::scope::Scope;
 use crate::supervisor::Input;
@@ -45,16 +47,20 @@ impl<A: Actor> Incarnation<A> {
         Self { actor, context, ending: None, ready: false, announced: false }
     }
 
+    /// Whose messages it handles.
+    pub(super) fn inbox(&self) -> InboxId {
+        self.context.inbox.id()
+    }
+
     pub(super) fn bind(&self, actor: ActorRef<Tick>) {
         self.context.site.port.bind(actor);
     }
 
     /// The first turn: `start`.
     pub(super) async fn begin(&mut self) -> Turn {
-        let scope = Scope::of_actor(self.context.inbox.id());
         let (actor, context) = (&mut self.actor, &mut self.context);
-        let started = guarded(scope, async { actor.start(context).await }).await;
-        match started.result {
+        let started = guarded(pin!(async { actor.start(context).await })).await;
+        match started {
             Ok(()) => {
                 self.ready = true;
                 self.context.open();
@@ -68,11 +74,12 @@ impl<A: Actor> Incarnation<A> {
     /// Any later turn: signals, then messages, then what follows from both.
     pub(super) async fn turn(&mut self) -> Turn {
         self.obey_signals();
-        if self.ending.is_none()
-            && !self.context.is_leaving()
-            && let Err(reason) = self.batch().await
-        {
-            self.crash(reason);
+        if self.ending.is_none() && !self.context.is_leaving() {
+            let handled = guarded(pin!(self.batch())).await;
+            if let Err(reason) = handled {
+                self.context.bury_in_hand();
+                self.crash(reason);
+            }
         }
         self.conclude().await
     }
@@ -97,9 +104,12 @@ impl<A: Actor> Incarnation<A> {
 
     /// Handles due timers, then messages, then lets the actor settle. An error ends the
     /// incarnation; what was not handled yet has gone back to the inbox by then.
-    async fn batch(&mut self) -> Result<(), ExitReason> {
-        let mut batch = self.context.inbox.take_batch();
+    ///
+    /// Panics are caught around the whole batch: the context knows the message in hand, and a
+    /// guard for each message would cost more than the rest of its way.
+    async fn batch(&mut self) -> Result<(), ActorError> {
         let since = self.context.now();
+        let mut batch = self.context.inbox.take_batch();
         if batch.is_empty() && !self.context.has_due_timer(since) {
             return Ok(());
         }
@@ -110,9 +120,11 @@ impl<A: Actor> Incarnation<A> {
         };
         let mut handled = 0_usize;
         while let Some(message) = self.context.next_message(&mut batch, since, handled < most) {
-            let suspended = self.deliver(message).await?;
+            let polls = Scope::polls();
+            self.actor.handle(message, &mut self.context).await?;
+            self.context.put_down();
             handled += 1;
-            let over = suspended
+            let over = polls != Scope::polls()
                 || self.context.is_leaving()
                 || (!batch.is_empty() && self.is_over_budget(handled, since, budget));
             if over {
@@ -122,9 +134,8 @@ impl<A: Actor> Incarnation<A> {
         if self.context.site.port.is_closed() {
             return Ok(()); // it was killed and given up meanwhile: its successor settles
         }
-        let scope = Scope::of_actor(self.context.inbox.id());
-        let (actor, context) = (&mut self.actor, &mut self.context);
-        guarded(scope, async { actor.settle(context).await }).await.result?;
+        Scope::turn_away();
+        self.actor.settle(&mut self.context).await?;
         batch.finish();
         self.context.progress.idle();
         self.context.site.node.add_busy(self.context.now().duration_since(since));
@@ -135,18 +146,6 @@ impl<A: Actor> Incarnation<A> {
     /// batch still takes at most twice its budget and the last handler's own time.
     fn is_over_budget(&self, handled: usize, since: Instant, budget: Duration) -> bool {
         handled.is_power_of_two() && self.context.now().duration_since(since) >= budget
-    }
-
-    /// Handles the message in hand; tells whether the handler really waited.
-    async fn deliver(&mut self, message: A::Message) -> Result<bool, ExitReason> {
-        let scope = Scope::of_handler(self.context.inbox.id(), self.context.metadata());
-        let (actor, context) = (&mut self.actor, &mut self.context);
-        let outcome = guarded(scope, async { actor.handle(message, context).await }).await;
-        match outcome.result {
-            Ok(()) => self.context.put_down(),
-            Err(_) => self.context.bury_in_hand(),
-        }
-        outcome.result.map(|()| outcome.suspended)
     }
 
     fn crash(&mut self, reason: ExitReason) {
@@ -192,10 +191,10 @@ impl<A: Actor> Incarnation<A> {
         for _ in 0..self.context.count_news() {
             let sound = self.ending.as_ref().is_none_or(|ending| ending.sound);
             let Some(event) = self.context.next_news().filter(|_| sound) else { continue };
-            let scope = Scope::of_actor(self.context.inbox.id());
+            Scope::turn_away();
             let (actor, context) = (&mut self.actor, &mut self.context);
-            let told = guarded(scope, async { actor.child_event(event, context).await }).await;
-            if let Err(reason) = told.result {
+            let told = guarded(pin!(async { actor.child_event(event, context).await })).await;
+            if let Err(reason) = told {
                 self.crash(reason);
             }
         }
@@ -208,13 +207,14 @@ impl<A: Actor> Incarnation<A> {
     async fn leave(&mut self) {
         let Some(Ending { reason, sound }) = self.ending.take() else { return };
         if sound && self.ready {
-            let scope = Scope::of_actor(self.context.inbox.id());
+            Scope::turn_away();
             let (actor, context) = (&mut self.actor, &mut self.context);
             let stop = async {
                 actor.stop(&reason, context).await;
                 Ok(())
             };
-            if let Err(failure) = guarded(scope, stop).await.result {
+            let stopped = guarded(pin!(stop)).await;
+            if let Err(failure) = stopped {
                 tracing::warn!(path = %self.context.path(), %failure, "an actor's stop failed");
             }
         }

@@ -28,6 +28,7 @@ use ractor::{ActorProcessingErr, ActorRef};
 use crate::actor::Actor;
 use crate::context::Context;
 use crate::exit::ExitReason;
+use crate::scope::{Scope, Scoped};
 
 pub(crate) use alarm::Alarm;
 use incarnation::{Incarnation, Turn};
@@ -80,10 +81,11 @@ impl<A: Actor> Cell<A> {
         first: bool,
     ) -> Result<(), ActorProcessingErr> {
         let Some(mut incarnation) = state.take() else { return Ok(()) };
+        let scope = Scope::of_actor(incarnation.inbox());
         let turn = if first {
-            Box::pin(incarnation.begin()).await
+            Scoped::new(scope, Box::pin(incarnation.begin())).await
         } else {
-            Box::pin(incarnation.turn()).await
+            Scoped::new(scope, Box::pin(incarnation.turn())).await
         };
         match turn {
             Turn::Next => *state = Some(incarnation),

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::actor::{Actor, ChildEvent};
 use crate::address::Address;
 use crate::cell::{Alarm, ChildNews, Port, Presence};
+use crate::clock::after;
 use crate::dead_letters::DeadReason;
 use crate::directory::NameTaken;
 use crate::error::SendError;
@@ -21,6 +22,7 @@ use crate::mailbox::{Batch, Inbox};
 use crate::metadata::Metadata;
 use crate::observation::{ActorState, Node, ProgressSlot};
 use crate::path::ActorPath;
+use crate::scope::Scope;
 use crate::spec::{AnySpec, Birth, Role, Spec};
 use crate::supervisor::{ChildKey, ChildStatus, Children, Input, SpawnError, Supervision};
 use crate::system::System;
@@ -57,6 +59,7 @@ pub struct Context<A: Actor> {
     metadata: Metadata,
     in_hand: bool,
     wants_end: bool,
+    is_ending: bool,
     pub(crate) alarm: Alarm,
     timers: Timers<A::Message>,
     tasks: Tasks,
@@ -121,8 +124,7 @@ impl<A: Actor> Context<A> {
     /// Handles `message` once after `delay`, unless the incarnation ends before. The timer's
     /// message does not go through the mailbox: it is handled at the beginning of the next turn.
     pub fn send_after(&mut self, delay: Duration, message: A::Message) -> TimerKey {
-        let at = self.now() + delay;
-        self.timers.once(at, message)
+        self.timers.once(after(self.now(), delay), message)
     }
 
     /// Handles a message of `make` every `period`, the first after one period. Periods that pass
@@ -182,7 +184,7 @@ impl<A: Actor> Context<A> {
 
     /// `kept`: the role outlives this incarnation, so its mailbox stays open at its end.
     pub(crate) fn spawn_role(&mut self, role: Arc<dyn Role>, kept: bool) -> Result<(), SpawnError> {
-        if self.children.as_ref().is_some_and(|children| children.ending().is_some()) {
+        if self.is_ending || self.escalation().is_some() {
             return Err(SpawnError::Stopping);
         }
         let node = self.site.system.settle_role(&self.site.node, &*role)?;
@@ -236,9 +238,10 @@ impl<A: Actor> Context<A> {
         let progress = site.system.progress().take_slot(site.node.path().clone());
         Self {
             inbox,
-            metadata: Metadata::new("none"),
+            metadata: Metadata::new(std::any::type_name::<A::Message>),
             in_hand: false,
             wants_end: false,
+            is_ending: false,
             alarm: Alarm::default(),
             timers: Timers::default(),
             tasks: Tasks::default(),
@@ -261,7 +264,7 @@ impl<A: Actor> Context<A> {
     }
 
     /// Takes the next message in hand, of a timer if it `may_fire` and one is due. Its metadata
-    /// is parked: a crash's dead letter is made of it.
+    /// is parked: what is sent from now on inherits from it, and so does a crash's dead letter.
     #[inline]
     pub(crate) fn next_message(
         &mut self,
@@ -272,12 +275,13 @@ impl<A: Actor> Context<A> {
         let timer = if may_fire && self.has_due_timer(now) { self.timers.pop(now) } else { None };
         let message = match timer {
             Some(message) => {
-                self.metadata = Metadata::new(std::any::type_name::<A::Message>());
+                self.metadata = Metadata::new(std::any::type_name::<A::Message>);
                 message
             }
-            None => batch.pop_into(&mut self.metadata)?,
+            None => batch.pop_into(&mut self.metadata, now)?,
         };
         self.in_hand = true;
+        Scope::turn_to(&self.metadata);
         Some(message)
     }
 
@@ -341,6 +345,7 @@ impl<A: Actor> Context<A> {
     /// No more messages, timers or results of tasks reach the actor.
     pub(crate) fn quiesce(&mut self) {
         self.site.node.set_state(ActorState::Stopping);
+        self.is_ending = true;
         self.progress.idle();
         self.timers.clear();
         self.tasks.abort_all();

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::clock::after;
+
 /// Shortest period of a repeated timer; a shorter one is a loop, not a timer.
 const SHORTEST_PERIOD: Duration = Duration::from_millis(1);
 
@@ -45,7 +47,7 @@ impl<M> Timers<M> {
         make: Box<dyn FnMut() -> M + Send>,
     ) -> TimerKey {
         let period = period.max(SHORTEST_PERIOD);
-        self.add(now + period, Timer::Every { period, make })
+        self.add(after(now, period), Timer::Every { period, make })
     }
 
     pub(super) fn cancel(&mut self, TimerKey(key): TimerKey) -> bool {
@@ -74,8 +76,8 @@ impl<M> Timers<M> {
             }
             Timer::Every { period, mut make } => {
                 let message = make();
-                let on_time = at + period;
-                let again = if on_time > now { on_time } else { now + period };
+                let on_time = after(at, period);
+                let again = if on_time > now { on_time } else { after(now, period) };
                 queue.at.insert(key, again);
                 queue.due.insert((again, key), Timer::Every { period, make });
                 Some(message)

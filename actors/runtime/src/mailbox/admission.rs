@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::config::Overflow;
-use super::envelope::{Charge, Envelope, Header};
+use super::envelope::{Envelope, Header};
 use super::inbox::{Binding, Inbox};
 use super::state::Waker;
 use super::waiting::Ticket;
@@ -21,17 +21,25 @@ type Admission = oneshot::Receiver<Result<(), SendError>>;
 
 impl<M> Inbox<M> {
     /// Accepts the message or gives it back; never waits.
-    #[inline]
-    pub(crate) fn offer(&self, message: M, header: Header) -> Result<(), TrySendError<M>> {
-        if let Some(reason) = self.judge(&header) {
-            return Err(TrySendError::Refused(message, reason));
+    ///
+    /// The header of a message for `lane` is made when there is a place for it: until then it
+    /// would be moved from call to call.
+    #[inline(always)]
+    pub(crate) fn offer(
+        &self,
+        message: M,
+        lane: usize,
+        header: impl FnOnce() -> Header,
+    ) -> Result<(), TrySendError<M>> {
+        if self.is_intercepted() {
+            return self.offer_judged(message, header());
         }
-        let mut state = self.state.lock();
-        if !state.admit(header.priority.lane()) {
+        let mut state = self.lock();
+        if !state.admit(lane) {
             drop(state);
-            return self.offer_when_full(message, header);
+            return self.offer_slowly(message, header());
         }
-        let wake = state.push(message, header);
+        let wake = state.push(message, header());
         drop(state);
         call(wake);
         Ok(())
@@ -53,7 +61,7 @@ impl<M> Inbox<M> {
 
     /// Takes a slot outside of the bound for a message to come.
     pub(crate) fn reserve_slot(&self) -> Result<(), SendError> {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         if state.closed {
             return Err(SendError::Closed);
         }
@@ -62,18 +70,18 @@ impl<M> Inbox<M> {
 
     /// Takes a slot beyond the limit, for a refusal that its asker must hear.
     pub(crate) fn force_slot(&self) {
-        self.state.lock().room.force_slot();
+        self.lock().room.force_slot();
     }
 
     /// Gives an unused slot back.
     pub(crate) fn release_slot(&self) {
-        self.state.lock().room.release_slots(1);
+        self.lock().room.release_slots(1);
     }
 
     /// Accepts a message into the slot that was taken for it; a dead letter after the end.
-    pub(crate) fn fill_slot(&self, message: M, mut header: Header) {
-        header.charge = Charge::Slot;
-        let mut state = self.state.lock();
+    pub(crate) fn fill_slot(&self, message: M, header: Header) {
+        let header = header.in_slot();
+        let mut state = self.lock();
         if state.closed {
             state.room.release_slots(1);
             drop(state);
@@ -84,32 +92,31 @@ impl<M> Inbox<M> {
         call(wake);
     }
 
-    /// Asks the interceptors, if there are any; the reason when one refuses.
     #[inline]
-    fn judge(&self, header: &Header) -> Option<&'static str> {
-        let binding = self.binding.get()?;
-        if binding.services.interceptors.armed() { self.ask_chain(binding, header) } else { None }
+    fn is_intercepted(&self) -> bool {
+        self.binding.get().is_some_and(|binding| binding.services.interceptors.armed())
     }
 
     #[cold]
-    fn ask_chain(&self, binding: &Binding, header: &Header) -> Option<&'static str> {
-        let metadata = header.metadata();
-        match binding.services.interceptors.judge(&binding.path, &metadata) {
-            Verdict::Deliver => None,
-            Verdict::Refuse(reason) => {
+    fn offer_judged(&self, message: M, header: Header) -> Result<(), TrySendError<M>> {
+        if let Some(Binding { path, services }) = self.binding.get() {
+            let metadata = header.metadata();
+            if let Verdict::Refuse(reason) = services.interceptors.judge(path, &metadata) {
                 self.tell_dead(&metadata, DeadReason::Refused);
-                Some(reason)
+                return Err(TrySendError::Refused(message, reason));
             }
         }
+        self.offer_slowly(message, header)
     }
 
+    /// The way in for a message that meets an obstacle, whatever it is.
     #[cold]
-    fn offer_when_full(&self, message: M, header: Header) -> Result<(), TrySendError<M>> {
-        let mut state = self.state.lock();
+    fn offer_slowly(&self, message: M, header: Header) -> Result<(), TrySendError<M>> {
+        let mut state = self.lock();
         if state.closed {
             return Err(TrySendError::Closed(message));
         }
-        let lane = header.priority.lane();
+        let lane = header.lane();
         let mut shed = None;
         // Asked again: there may be room meanwhile.
         if !state.admit(lane) {
@@ -128,7 +135,7 @@ impl<M> Inbox<M> {
     }
 
     fn bury_shed(&self, shed: Option<Envelope<M>>) {
-        if let Some(Envelope { message, header, .. }) = shed {
+        if let Some(Envelope { message, header }) = shed {
             self.bury(message, &header, DeadReason::Shed);
         }
     }
@@ -140,10 +147,10 @@ impl<M> Inbox<M> {
         header: Header,
     ) -> Result<Option<(Ticket, Admission)>, SendError> {
         let config = self.config();
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         let refused = if state.closed {
             SendError::Closed
-        } else if state.admit(header.priority.lane()) {
+        } else if state.admit(header.lane()) {
             let wake = state.push(message, header);
             drop(state);
             call(wake);
@@ -188,7 +195,7 @@ impl<M> Place<'_, M> {
 
     /// Takes the message out of the line; false when it is not there any more.
     fn leave(&self) -> bool {
-        let withdrawn = self.inbox.state.lock().withdraw(self.ticket);
+        let withdrawn = self.inbox.lock().withdraw(self.ticket);
         withdrawn.is_some()
     }
 }

@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use super::envelope::Charge;
 use super::envelope::Envelope;
+use super::expiry::Expiry;
 use super::inbox::Inbox;
 use super::state::{Taken, Tally};
+use tokio::time::Instant;
+
 use crate::dead_letters::DeadReason;
 use crate::metadata::Metadata;
+use crate::priority::Priority;
 
 /// A message and what is known of it, about to be handled.
 #[derive(Debug)]
@@ -40,37 +44,39 @@ impl<M> Batch<M> {
     }
 
     /// The next message to handle; what is known of it replaces `metadata`. Expired ones become
-    /// dead letters on the way.
+    /// dead letters on the way: those that had expired by `now`, which may be when the batch
+    /// began.
     ///
     /// Message and metadata are moved once, from the lane to where they are used: this is the
     /// path of every message.
     #[inline]
-    pub fn pop_into(&mut self, metadata: &mut Metadata) -> Option<M> {
+    pub fn pop_into(&mut self, metadata: &mut Metadata, now: Instant) -> Option<M> {
         loop {
             let lane = self.next_lane()?;
             let taken = self.taken.as_mut()?;
-            let Envelope { message, header, .. } = taken.lanes.pop(lane)?;
-            match header.charge {
+            let Envelope { message, header } = taken.lanes.pop(lane)?;
+            match header.charge() {
                 Charge::Bound => self.tally.places[lane] += 1,
                 Charge::Slot => self.tally.slots[lane] += 1,
             }
-            if header.expires.is_some_and(|expires| self.inbox.now() >= expires) {
+            self.tally.lanes |= 1 << lane;
+            if !header.expires.is_never() && Expiry::at(now) >= header.expires {
                 self.inbox.bury(message, &header, DeadReason::Expired);
                 continue;
             }
-            self.tally.delivered += 1;
-            metadata.priority = header.priority;
-            metadata.expires = header.expires;
-            metadata.kind = (header.kind)();
+            metadata.priority = Priority::ALL[lane];
+            metadata.expires = header.expires.instant();
+            metadata.kind = header.kind;
             metadata.origin = header.origin;
+            self.tally.delivered += 1;
             return Some(message);
         }
     }
 
     /// Like [`Batch::pop_into`], for who has no place for the metadata yet.
     pub fn pop(&mut self) -> Option<Delivery<M>> {
-        let mut metadata = Metadata::new("");
-        let message = self.pop_into(&mut metadata)?;
+        let mut metadata = Metadata::new(std::any::type_name::<M>);
+        let message = self.pop_into(&mut metadata, self.inbox.now())?;
         Some(Delivery { message, metadata })
     }
 
@@ -90,6 +96,7 @@ impl<M> Batch<M> {
         let taken = self.taken.as_mut()?;
         let urgent = taken.lanes.most_urgent()?;
         self.left = self.left.checked_sub(1)?;
+        self.tally.is_full = self.left == 0;
         taken.served += 1;
         let by_age = self.fairness > 0 && taken.served.is_multiple_of(self.fairness);
         if by_age { taken.lanes.longest_waiting() } else { Some(urgent) }

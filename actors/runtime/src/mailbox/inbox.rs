@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use super::batch::Batch;
@@ -34,7 +34,7 @@ pub struct Inbox<M> {
     id: InboxId,
     config: MailboxConfig,
     pub(super) binding: OnceLock<Binding>,
-    pub(super) state: Mutex<State<M>>,
+    state: Mutex<State<M>>,
 }
 
 /// Where the inbox hangs in its node; set once, when its actor is spawned for the first time.
@@ -91,7 +91,7 @@ impl<M> Inbox<M> {
 
     /// An incarnation is ready: `waker` is called once per batch, at once when messages wait.
     pub fn attach(&self, waker: impl Fn() + Send + Sync + 'static) {
-        let wake = self.state.lock().attach(Arc::new(waker));
+        let wake = self.lock().attach(Arc::new(waker));
         if let Some(wake) = wake {
             wake();
         }
@@ -100,14 +100,14 @@ impl<M> Inbox<M> {
     /// The incarnation is gone; what is queued waits for the next one.
     pub fn detach(&self) {
         // The waker may own the last reference to its cell: dropped after the lock.
-        let waker = self.state.lock().detach();
+        let waker = self.lock().detach();
         drop(waker);
     }
 
     /// The actor has ended for good: what is queued becomes dead letters, senders that wait are
     /// let go, and nothing is accepted any more.
     pub fn close(&self) {
-        let closing = self.state.lock().close();
+        let closing = self.lock().close();
         for envelope in closing.queued {
             self.bury(envelope.message, &envelope.header, DeadReason::Closed);
         }
@@ -121,23 +121,23 @@ impl<M> Inbox<M> {
 
     /// The role is taken up again after it was closed: messages are accepted as before.
     pub fn reopen(&self) {
-        self.state.lock().closed = false;
+        self.lock().closed = false;
     }
 
     /// Whether the actor has ended for good.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.state.lock().closed
+        self.lock().closed
     }
 
     /// Hands out no messages until [`Inbox::resume`]; a batch in hand is not affected.
     pub fn pause(&self) {
-        self.state.lock().pause();
+        self.lock().pause();
     }
 
     /// Hands out messages again.
     pub fn resume(&self) {
-        let wake = self.state.lock().resume();
+        let wake = self.lock().resume();
         if let Some(wake) = wake {
             wake();
         }
@@ -147,7 +147,7 @@ impl<M> Inbox<M> {
     /// the same inbox is in hand.
     #[must_use]
     pub fn take_batch(self: &Arc<Self>) -> Batch<M> {
-        let taken = self.state.lock().take(&self.config);
+        let taken = self.lock().take(&self.config);
         Batch::new(Arc::clone(self), taken)
     }
 
@@ -155,34 +155,32 @@ impl<M> Inbox<M> {
     /// until it ends.
     #[must_use]
     pub fn lane_depths(&self) -> [usize; Priority::COUNT] {
-        self.state.lock().queued()
+        self.lock().queued()
     }
 
     /// Messages that count against the limits: queued or in hand, within the bound or in slots,
     /// and slots reserved but not yet used.
     #[must_use]
     pub fn depth(&self) -> usize {
-        let state = self.state.lock();
+        let state = self.lock();
         state.room.held() + state.room.slots()
     }
 
     /// Messages handed to the actor since the inbox was made, up to the end of its last batch.
     #[must_use]
     pub fn processed(&self) -> u64 {
-        self.state.lock().processed
-    }
-
-    /// How many messages have been accepted after the oldest one that is queued or in hand; none
-    /// when there is none.
-    #[must_use]
-    pub fn oldest(&self) -> Option<u64> {
-        self.state.lock().oldest()
+        self.lock().processed
     }
 
     /// Senders that wait for room.
     #[must_use]
     pub fn waiting_senders(&self) -> usize {
-        self.state.lock().waiting_senders()
+        self.lock().waiting_senders()
+    }
+
+    #[inline]
+    pub(super) fn lock(&self) -> MutexGuard<'_, State<M>> {
+        self.state.lock()
     }
 
     /// The node's time.
@@ -204,7 +202,7 @@ impl<M> Inbox<M> {
     }
 
     pub(super) fn give_back(&self, taken: Taken<M>, tally: &Tally) {
-        let aftermath = self.state.lock().give_back(taken, tally);
+        let aftermath = self.lock().give_back(taken, tally);
         if let Some(wake) = aftermath.wake {
             wake();
         }

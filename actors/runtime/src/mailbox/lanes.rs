@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::envelope::{Charge, Envelope};
 use crate::priority::Priority;
 
-/// A lane that has grown beyond this many places gives memory back when it has run dry.
+/// Lanes that have held more than this many messages give memory back when all have run dry.
 const KEEP: usize = 256;
 
 /// Queued messages, FIFO within each lane.
@@ -14,11 +14,23 @@ pub(crate) struct Lanes<M> {
     queues: [VecDeque<Envelope<M>>; Priority::COUNT],
     /// Bit `i` is set while lane `i` is not empty, so the most urgent is one instruction away.
     occupied: u8,
+    /// A lane has held so many that its memory is worth giving back.
+    has_grown: bool,
+}
+
+/// The numbers of the bits that are set, the lowest first.
+#[inline]
+pub(crate) fn bits(mut set: u8) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let lowest = (set != 0).then(|| set.trailing_zeros() as usize)?;
+        set &= set - 1;
+        Some(lowest)
+    })
 }
 
 impl<M> Lanes<M> {
     pub(crate) fn new() -> Self {
-        Self { queues: std::array::from_fn(|_| VecDeque::new()), occupied: 0 }
+        Self { queues: std::array::from_fn(|_| VecDeque::new()), occupied: 0, has_grown: false }
     }
 
     #[inline]
@@ -28,7 +40,7 @@ impl<M> Lanes<M> {
 
     #[inline]
     pub(crate) fn push_back(&mut self, envelope: Envelope<M>) {
-        let lane = envelope.lane();
+        let lane = envelope.header.lane();
         self.occupied |= 1 << lane;
         self.queues[lane].push_back(envelope);
     }
@@ -55,15 +67,10 @@ impl<M> Lanes<M> {
         envelope
     }
 
-    /// Order of acceptance of the oldest message.
-    pub(crate) fn oldest(&self) -> Option<u64> {
-        self.heads().min().map(|(sequence, _)| sequence)
-    }
-
     /// Takes the oldest message of `lane` that occupies a place within the bound.
     pub(crate) fn shed_from(&mut self, lane: usize) -> Option<Envelope<M>> {
         let queue = &mut self.queues[lane];
-        let index = queue.iter().position(|envelope| envelope.header.charge == Charge::Bound)?;
+        let index = queue.iter().position(|envelope| envelope.header.charge() == Charge::Bound)?;
         let envelope = queue.remove(index);
         self.note(lane);
         envelope
@@ -73,9 +80,9 @@ impl<M> Lanes<M> {
     /// swap where it can. A lane that has `enough` messages already waits for the next time, so
     /// what is moved one by one stays below `enough`.
     pub(crate) fn take_over(&mut self, newer: &mut Self, enough: usize, most: usize) {
-        for lane in 0..Priority::COUNT {
+        for lane in bits(newer.occupied) {
             let (own, new) = (&mut self.queues[lane], &mut newer.queues[lane]);
-            if new.is_empty() || own.len() >= enough {
+            if own.len() >= enough {
                 continue;
             }
             if own.len() + new.len() <= most {
@@ -86,17 +93,18 @@ impl<M> Lanes<M> {
             } else {
                 own.extend(new.drain(..most - own.len()));
             }
+            self.has_grown |= own.len() > KEEP;
             self.occupied |= 1 << lane;
             newer.note(lane);
         }
     }
 
-    /// Gives back the memory of a past flood.
-    pub(crate) fn trim(&mut self) {
-        for queue in self.queues.iter_mut().filter(|queue| queue.is_empty()) {
-            if queue.capacity() > KEEP {
-                *queue = VecDeque::new();
-            }
+    /// Gives back the memory of a past flood, if there was one, of these and of `other` lanes;
+    /// called when all have run dry.
+    pub(crate) fn trim(&mut self, other: &mut Self) {
+        if std::mem::take(&mut self.has_grown) {
+            let queues = self.queues.iter_mut().chain(&mut other.queues);
+            queues.for_each(|queue| queue.shrink_to(KEEP / 4));
         }
     }
 
@@ -104,7 +112,7 @@ impl<M> Lanes<M> {
         self.queues
             .iter()
             .enumerate()
-            .filter_map(|(lane, queue)| queue.front().map(|head| (head.sequence, lane)))
+            .filter_map(|(lane, queue)| queue.front().map(|head| (head.header.sequence(), lane)))
     }
 
     fn note(&mut self, lane: usize) {

@@ -19,6 +19,7 @@ mod admission;
 mod batch;
 mod config;
 mod envelope;
+mod expiry;
 mod inbox;
 mod lanes;
 mod room;
@@ -33,3 +34,4 @@ pub use config::{MailboxConfig, Overflow};
 pub use inbox::{Inbox, InboxId};
 
 pub(crate) use envelope::Header;
+pub(crate) use expiry::Expiry;

@@ -49,6 +49,16 @@ impl Room {
         self.held[lane] -= count;
     }
 
+    /// Whether `lane` has a place left that is its own.
+    pub(crate) fn has_reserve(&self, lane: usize) -> bool {
+        self.held[lane] < self.reserve
+    }
+
+    /// Whether at least half of what all lanes share is free.
+    pub(crate) fn is_half_free(&self) -> bool {
+        self.shared_used <= self.shared / 2
+    }
+
     /// Whether giving back a place of `from` makes room in `to`.
     pub(crate) fn release_helps(&self, from: usize, to: usize) -> bool {
         from == to || self.held[from] > self.reserve

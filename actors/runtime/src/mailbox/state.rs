@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::config::{MailboxConfig, Overflow};
 use super::envelope::{Charge, Envelope, Header};
-use super::lanes::Lanes;
+use super::lanes::{Lanes, bits};
 use super::room::Room;
 use super::waiting::{Admitted, Ticket, WaitingSenders};
 use crate::priority::Priority;
@@ -28,8 +28,6 @@ pub(super) struct State<M> {
     waker: Option<Waker>,
     /// Order of acceptance of the next message.
     sequence: u64,
-    /// Order of acceptance of the oldest message in hand.
-    oldest_in_hand: Option<u64>,
     /// Messages ever popped; every `fairness`-th goes by age.
     served: u64,
     /// A wake is on its way or a batch is in hand.
@@ -67,7 +65,11 @@ pub(super) struct Tally {
     pub(super) places: [u32; Priority::COUNT],
     /// Popped messages that occupied slots, by lane.
     pub(super) slots: [u32; Priority::COUNT],
+    /// Bit `i` is set when lane `i` has been popped from.
+    pub(super) lanes: u8,
     pub(super) delivered: u32,
+    /// The batch took as many as it was allowed to.
+    pub(super) is_full: bool,
 }
 
 impl<M> State<M> {
@@ -82,7 +84,6 @@ impl<M> State<M> {
             waiting: None,
             waker: None,
             sequence: 0,
-            oldest_in_hand: None,
             served: 0,
             awake: false,
             in_hand: false,
@@ -97,7 +98,7 @@ impl<M> State<M> {
     }
 
     /// Puts a message into its lane, for which it has a place or a slot.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, message: M, header: Header) -> Option<Waker> {
         self.enqueue(message, header);
         if self.awake { None } else { self.wake() }
@@ -126,9 +127,8 @@ impl<M> State<M> {
         header: Header,
         admitted: Admitted,
     ) -> Ticket {
-        let envelope = Envelope { message, header, sequence: 0 };
         let waiting = self.waiting.get_or_insert_with(|| Box::new(WaitingSenders::new()));
-        waiting.enqueue(envelope, admitted)
+        waiting.enqueue(Envelope { message, header }, admitted)
     }
 
     /// Takes a sender out of the line that waits no longer.
@@ -155,7 +155,6 @@ impl<M> State<M> {
         let sheds = config.overflow == Overflow::ShedOldest;
         let most = if sheds { config.batch } else { usize::MAX };
         lanes.take_over(&mut self.incoming, config.batch, most);
-        self.oldest_in_hand = lanes.oldest();
         self.in_hand = true;
         self.awake = true;
         Some(Taken { lanes, served: self.served })
@@ -165,7 +164,6 @@ impl<M> State<M> {
     pub(super) fn give_back(&mut self, mut taken: Taken<M>, tally: &Tally) -> Aftermath<M> {
         self.in_hand = false;
         self.awake = false;
-        self.oldest_in_hand = None;
         self.served = taken.served;
         self.processed += u64::from(tally.delivered);
         self.release(tally);
@@ -173,12 +171,11 @@ impl<M> State<M> {
         if self.closed {
             self.drain(&mut taken.lanes, &mut undeliverable);
         }
-        if taken.lanes.is_empty() {
-            taken.lanes.trim();
-            self.incoming.trim();
+        if taken.lanes.is_empty() && self.incoming.is_empty() {
+            taken.lanes.trim(&mut self.incoming);
         }
         self.parked = Some(taken.lanes);
-        let admitted = self.admit_waiting();
+        let admitted = self.admit_waiting(tally.is_full && self.has_queued());
         Aftermath { wake: self.wake(), admitted, undeliverable }
     }
 
@@ -221,19 +218,12 @@ impl<M> State<M> {
         self.queued.map(|count| count as usize)
     }
 
-    /// How many messages have been accepted after the oldest one that is not handled yet.
-    pub(super) fn oldest(&self) -> Option<u64> {
-        let parked = self.parked.as_ref().and_then(|parked| parked.oldest());
-        let oldest = [self.oldest_in_hand, parked, self.incoming.oldest()].into_iter().flatten();
-        oldest.min().map(|sequence| self.sequence - 1 - sequence)
-    }
-
-    #[inline]
-    fn enqueue(&mut self, message: M, header: Header) {
-        let sequence = self.sequence;
+    #[inline(always)]
+    fn enqueue(&mut self, message: M, mut header: Header) {
+        header.accept(self.sequence);
         self.sequence += 1;
-        self.queued[header.priority.lane()] += 1;
-        self.incoming.push_back(Envelope { message, header, sequence });
+        self.queued[header.lane()] += 1;
+        self.incoming.push_back(Envelope { message, header });
     }
 
     fn has_queued(&self) -> bool {
@@ -256,7 +246,7 @@ impl<M> State<M> {
     }
 
     fn release(&mut self, tally: &Tally) {
-        for lane in 0..Priority::COUNT {
+        for lane in bits(tally.lanes) {
             let (places, slots) = (tally.places[lane], tally.slots[lane]);
             self.queued[lane] -= places + slots;
             self.room.release(lane, places);
@@ -266,9 +256,9 @@ impl<M> State<M> {
 
     /// Gives back what a message occupied that is not going to be handled.
     fn forget(&mut self, envelope: &Envelope<M>) {
-        let lane = envelope.lane();
+        let lane = envelope.header.lane();
         self.queued[lane] -= 1;
-        match envelope.header.charge {
+        match envelope.header.charge() {
             Charge::Bound => self.room.release(lane, 1),
             Charge::Slot => self.room.release_slots(1),
         }
@@ -281,10 +271,14 @@ impl<M> State<M> {
         }
     }
 
-    fn admit_waiting(&mut self) -> Vec<Admitted> {
+    /// Admits senders that wait. An actor that has just handled a full batch and has more is
+    /// back in no time: then they wait until half of the mailbox is free, so that each wakes
+    /// for many messages and not for one, unless their lane is within its reserve.
+    fn admit_waiting(&mut self, is_running: bool) -> Vec<Admitted> {
         let mut admitted = Vec::new();
         let Some(mut waiting) = self.waiting.take() else { return admitted };
-        while let Some((envelope, sender)) = waiting.admit(&mut self.room) {
+        let reserve_only = is_running && !self.room.is_half_free();
+        while let Some((envelope, sender)) = waiting.admit(&mut self.room, reserve_only) {
             self.enqueue(envelope.message, envelope.header);
             admitted.push(sender);
         }

@@ -50,7 +50,7 @@ impl<M> WaitingSenders<M> {
     }
 
     pub(crate) fn enqueue(&mut self, envelope: Envelope<M>, admitted: Admitted) -> Ticket {
-        let lane = envelope.lane();
+        let lane = envelope.header.lane();
         let number = self.numbers;
         self.numbers += 1;
         self.lanes[lane].push_back(Waiting { number, envelope, admitted });
@@ -65,10 +65,18 @@ impl<M> WaitingSenders<M> {
     }
 
     /// The next message that there is room for now, the most urgent lane first.
-    pub(crate) fn admit(&mut self, room: &mut Room) -> Option<(Envelope<M>, Admitted)> {
-        let lanes = self.lanes.iter_mut().enumerate();
-        let lane = lanes.filter(|(_, lane)| !lane.is_empty()).find(|(lane, _)| room.admit(*lane));
-        let waiting = lane.and_then(|(_, lane)| lane.pop_front())?;
+    pub(crate) fn admit(
+        &mut self,
+        room: &mut Room,
+        reserve_only: bool,
+    ) -> Option<(Envelope<M>, Admitted)> {
+        let waiting = self
+            .lanes
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, line)| !line.is_empty())
+            .find(|&(lane, _)| (!reserve_only || room.has_reserve(lane)) && room.admit(lane))
+            .and_then(|(_, line)| line.pop_front())?;
         Some((waiting.envelope, waiting.admitted))
     }
 

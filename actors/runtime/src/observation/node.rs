@@ -52,8 +52,7 @@ pub(crate) struct Node {
     key: ChildKey,
     parent: Weak<Node>,
     mailbox: Arc<dyn Mailbox>,
-    /// By name. Allocates nothing until the first child comes.
-    children: RwLock<Option<Box<BTreeSet<ByName>>>>,
+    children: RwLock<BTreeSet<ByName>>,
     state: AtomicU8,
     paused: AtomicBool,
     /// It has names in the directory.
@@ -148,28 +147,26 @@ impl Node {
 
     /// Puts a child into the tree; false when its name is taken.
     pub(crate) fn adopt(&self, child: &Arc<Self>) -> bool {
-        self.children.write().get_or_insert_default().insert(ByName(Arc::clone(child)))
+        self.children.write().insert(ByName(Arc::clone(child)))
     }
 
     /// Takes `child` out of the tree, unless another one has its name by now.
     pub(crate) fn release(&self, child: &Arc<Self>) {
         let mut children = self.children.write();
-        let Some(siblings) = children.as_mut() else { return };
         let name = child.path.name();
-        if siblings.get(name).is_some_and(|known| Arc::ptr_eq(&known.0, child)) {
-            siblings.remove(name);
+        if children.get(name).is_some_and(|known| Arc::ptr_eq(&known.0, child)) {
+            children.remove(name);
         }
     }
 
     /// Takes all children out of the tree: their parent's incarnation is gone.
     pub(crate) fn release_all(&self) {
-        let released = self.children.write().take();
+        let released = std::mem::take(&mut *self.children.write());
         drop(released);
     }
 
     pub(crate) fn child(&self, name: &str) -> Option<Arc<Self>> {
-        let children = self.children.read();
-        children.as_ref()?.get(name).map(|child| Arc::clone(&child.0))
+        self.children.read().get(name).map(|child| Arc::clone(&child.0))
     }
 
     /// The node of a path, seen from the root.
@@ -285,7 +282,6 @@ impl Node {
     /// How many children there are, and the first of them.
     fn shown_children(&self, most: usize) -> (usize, Vec<Arc<Self>>) {
         let children = self.children.read();
-        let Some(children) = children.as_ref() else { return (0, Vec::new()) };
         let shown = children.iter().take(most).map(|child| Arc::clone(&child.0));
         (children.len(), shown.collect())
     }

@@ -7,6 +7,7 @@ use super::command::{ChildKey, Command, Report, Supervised};
 use super::config::{Restart, Strategy};
 use super::machine::{Group, SupervisorMachine};
 use super::table::Phase;
+use crate::clock::after;
 use crate::exit::ExitReason;
 
 impl<C: Supervised> SupervisorMachine<C> {
@@ -32,7 +33,7 @@ impl<C: Supervised> SupervisorMachine<C> {
             child.failures = 0;
         }
         child.failures += 1;
-        let ready_at = now + backoff.wait(child.failures, self.chance.next());
+        let ready_at = after(now, backoff.wait(child.failures, self.chance.next()));
         if self.is_beyond_intensity(now) {
             self.give_up(now, key, reason, out);
         } else if self.supervision.strategy.is_grouped() {

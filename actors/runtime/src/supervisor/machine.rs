@@ -24,6 +24,7 @@ use super::chance::Chance;
 use super::command::{ChildKey, Command, Input, Report, Supervised};
 use super::config::{Restart, Shutdown, Strategy, Supervision};
 use super::table::{Phase, Table, Then};
+use crate::clock::after;
 use crate::exit::ExitReason;
 
 /// After a kill, how long to wait until a child counts as abandoned: a kill acts at the next
@@ -314,7 +315,7 @@ impl<C: Supervised> SupervisorMachine<C> {
 
     fn start(&mut self, now: Instant, key: ChildKey, out: &mut Vec<Command>) {
         let Some(child) = self.table.get(key) else { return };
-        let until = now + child.kept.policy().start_timeout;
+        let until = after(now, child.kept.policy().start_timeout);
         self.set_phase(key, Phase::Starting { until });
         out.push(Command::Start(key));
     }
@@ -338,7 +339,7 @@ impl<C: Supervised> SupervisorMachine<C> {
                 self.set_phase(key, Phase::Killing { until, then });
             }
             (_, Shutdown::Within(time)) => {
-                self.set_phase(key, Phase::Stopping { until: now + time, then });
+                self.set_phase(key, Phase::Stopping { until: after(now, time), then });
                 out.push(Command::Stop(key));
             }
             (_, Shutdown::Brutal) => self.kill(now, key, then, out),

@@ -107,16 +107,6 @@ async fn what_has_waited_beyond_its_time_is_not_handled() {
     assert_eq!(rig.inbox.processed(), 2);
 }
 
-#[test]
-fn the_age_of_the_oldest_is_told_in_messages() {
-    let rig = Rig::attached(strict());
-    assert_eq!(rig.inbox.oldest(), None);
-    rig.put(Priority::Low, 1);
-    rig.put(Priority::High, 2);
-    rig.put(Priority::High, 3);
-    assert_eq!(rig.inbox.oldest(), Some(2));
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_wake_is_lost() {
     for _ in 0..300 {
