@@ -85,3 +85,25 @@ async fn one_who_waits_in_a_full_lane_holds_up_no_other_lane() {
     assert_eq!(rig.drain()[0], 50);
     assert_eq!(waiting.await, Ok(()));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_actor_at_full_speed_lets_senders_in_when_half_is_free_and_a_slow_one_at_once() {
+    let config = MailboxConfig { capacity: 16, reserve: 0, batch: 4, ..MailboxConfig::default() };
+    let rig = Rig::attached(config);
+    let handle = |count: usize| {
+        let mut batch = rig.inbox.take_batch();
+        (0..count).for_each(|_| assert!(batch.pop().is_some()));
+    };
+    rig.fill(Priority::Normal);
+    let mut fast = Box::pin(rig.address.send(20));
+    assert!((&mut fast).now_or_never().is_none());
+    handle(4);
+    assert!((&mut fast).now_or_never().is_none(), "a full batch, and more is queued");
+    handle(4);
+    assert_eq!(fast.await, Ok(()));
+    rig.fill(Priority::Normal);
+    let mut slow = Box::pin(rig.address.send(21));
+    assert!((&mut slow).now_or_never().is_none());
+    handle(1);
+    assert_eq!(slow.await, Ok(()));
+}
