@@ -161,8 +161,7 @@ impl Node {
 
     /// Takes all children out of the tree: their parent's incarnation is gone.
     pub(crate) fn release_all(&self) {
-        let released = std::mem::take(&mut *self.children.write());
-        drop(released);
+        self.children.write().clear();
     }
 
     pub(crate) fn child(&self, name: &str) -> Option<Arc<Self>> {
