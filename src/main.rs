@@ -1,3 +1,7 @@
-//! The `synod` binary.
+//! The `synod` binary: a node with the built-in agents, and the command line.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    synod::main(|node| node)
+}

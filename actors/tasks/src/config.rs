@@ -18,7 +18,8 @@ pub enum UnknownCapability {
     Wait,
 }
 
-/// The configuration of the task engine. All of it can change while the node runs.
+/// The configuration of the task engine. All of it but `recovery_timeout_s` can change while the
+/// node runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TasksConfig {

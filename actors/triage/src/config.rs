@@ -61,7 +61,8 @@ pub struct DrainConfig {
     pub similarity: f64,
     /// Branches of a node; further tokens share one. 2 to 10,000.
     pub max_children: usize,
-    /// Different values that make a place a parameter. 2 to 100.
+    /// Different values that make a place a parameter. With 4 to 6 the grouping accuracy over real
+    /// logs is the same; fewer merge states, more keep users apart. 2 to 100.
     pub parameter_values: usize,
 }
 

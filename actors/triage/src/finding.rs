@@ -89,6 +89,7 @@ pub fn rank(findings: &mut [Finding]) {
         b.severity
             .cmp(&a.severity)
             .then(b.security.cmp(&a.security))
+            .then(a.kind.cmp(&b.kind))
             .then(b.strength.bits.total_cmp(&a.strength.bits))
             .then(b.count.cmp(&a.count))
             .then(a.id.cmp(&b.id))

@@ -9,7 +9,8 @@
 //! The parts are pure: [`survey`] and [`Planner`] find and cut the input, [`Layout`] takes lines
 //! apart, [`Miner`] groups them ([`group`]: Drain, refined), [`Digest`] is what is left of them,
 //! [`detect_rare`], [`detect_spikes`] and [`detect_failures`] look at it, [`Criterion`] judges,
-//! [`Voice`] tells, [`render`] prints.
+//! [`Voice`] tells, [`render`] prints. [`team`] makes agents of them, and [`run`] drives these
+//! through the task engine, in all of its modes.
 //!
 //! Invariants:
 //! - Never does memory grow with the input: a chunk is bounded, and so is a digest.
@@ -18,6 +19,7 @@
 //! - Never does the text of a log travel in a task, but for the few lines that show a finding.
 //! - Never does a log's text reach a terminal with its control characters.
 
+mod agents;
 mod config;
 mod detectors;
 mod digest;
@@ -28,8 +30,10 @@ mod miner;
 mod reader;
 mod report;
 mod reporters;
+mod run;
 mod severity;
 
+pub use agents::{Audit, AuditedDigest, ChunkTask, team};
 pub use config::{ConfigFault, DetectorConfig, DrainConfig, MinerConfig, TriageConfig};
 pub use detectors::{detect_failures, detect_rare, detect_spikes, grouped_digits, human_duration};
 pub use digest::{
@@ -41,8 +45,8 @@ pub use finding::{Finding, FindingKind, Strength, rank, stable_id};
 pub use judges::{Case, Criterion, Rival, Verdict, Vote};
 pub use miner::{DatedLine, Group, Masker, Miner, WILDCARD, group};
 pub use reader::{
-    ChunkReading, ChunkRef, Column, Entities, Input, Layout, LogFile, Parts, Planner, Skipped,
-    Sources, Stamp, TimestampForm, WrittenAt, cite, digest_chunk, entities, format_time,
+    ChunkReading, ChunkRef, Citation, Column, Entities, Input, Layout, LogFile, Parts, Planner,
+    Skipped, Sources, Stamp, TimestampForm, WrittenAt, cite, digest_chunk, entities, format_time,
     read_chunk, survey,
 };
 pub use report::{
@@ -50,4 +54,5 @@ pub use report::{
     TemplateLine, Totals, TriageReport, render,
 };
 pub use reporters::{Account, Facts, Voice};
+pub use run::{Progress, TriageOptions, run};
 pub use severity::{Severity, Wording, wording};

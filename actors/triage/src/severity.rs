@@ -188,7 +188,11 @@ const BENIGN: [&str; 8] = [
 /// ```
 pub fn wording(message: &str) -> Wording {
     let lower = message.to_ascii_lowercase();
-    let holds = |words: &[&str]| words.iter().any(|word| begins_a_word(&lower, word));
+    let starts: Vec<&str> = word_starts(&lower).collect();
+    let holds = |words: &[&str]| {
+        let begins = |rest: &str| words.iter().any(|word| begins_with(rest, word));
+        starts.iter().any(|rest| begins(rest))
+    };
     let benign = holds(&BENIGN);
     let failure = !benign && (holds(&FAILURE) || names_a_failure(message));
     let severity = if !benign && holds(&CRITICAL) {
@@ -207,13 +211,18 @@ pub fn wording(message: &str) -> Wording {
     }
 }
 
-/// Whether `word` stands in `text` at the beginning of a word, and not within a name: `liberror`
-/// and `libgpg-error` are packages, `error-log` is a file.
-fn begins_a_word(text: &str, word: &str) -> bool {
-    let inner = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
-    text.match_indices(word).any(|(at, _)| {
-        !text[..at].ends_with(inner) && !text[at + word.len()..].starts_with(['-', '_', '/'])
-    })
+/// The text from each place at which a word begins that is not within a name: `liberror` and
+/// `libgpg-error` are packages.
+fn word_starts(text: &str) -> impl Iterator<Item = &str> {
+    let inner = |b: u8| b.is_ascii_alphanumeric() || !b.is_ascii() || b"-_./".contains(&b);
+    let bytes = text.as_bytes();
+    let begins = move |at: &usize| inner(bytes[*at]) && (*at == 0 || !inner(bytes[*at - 1]));
+    (0..bytes.len()).filter(begins).map(|at| &text[at..])
+}
+
+/// Whether `rest` begins with `word`, and not with a name: `error-log` is a file.
+fn begins_with(rest: &str, word: &str) -> bool {
+    rest.strip_prefix(word).is_some_and(|after| !after.starts_with(['-', '_', '/']))
 }
 
 /// Whether a token is the name of a failure in camel case: `java.io.IOException:`.

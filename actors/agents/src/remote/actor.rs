@@ -115,7 +115,7 @@ impl RemoteActor {
 
     fn dead_letter(&self, work: WorkId, ctx: &Context<Self>) {
         tracing::warn!(agent = %self.key(), %work, "work was never acknowledged: dead letter");
-        let metadata = Metadata::new("undelivered work");
+        let metadata = Metadata::new(|| "undelivered work");
         let system = ctx.system();
         let at = system.clock().utc();
         system.dead_letters().record(ctx.path(), &metadata, DeadReason::Expired, at);

@@ -150,11 +150,9 @@ impl TaskEngine {
             epoch: Epoch(self.machine.book().epoch),
             records,
         };
-        // One priority for all, so that none overtakes another.
-        let options = SendOptions::new().priority(Priority::High);
         let done = move |outcome| TasksMessage::Own(Step(Own::Appended { append, outcome }));
         let within = self.journal_timeout();
-        self.journal.ask_into_with(request, within, options, &ctx.address(), done);
+        self.journal.ask_into_with(request, within, append_options(), &ctx.address(), done);
     }
 
     /// An append has an outcome. What it and all before it stored is released.
@@ -197,6 +195,11 @@ impl TaskEngine {
         let under_way = flights.into_iter().flat_map(|flight| flight.releases);
         under_way.chain(gathered.releases).collect()
     }
+}
+
+/// One priority for all appends, so that none overtakes another.
+pub(super) fn append_options() -> SendOptions {
+    SendOptions::new().priority(Priority::High)
 }
 
 /// Splits records into appends of bounded size; a larger record is an append of its own.

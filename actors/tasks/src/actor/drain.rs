@@ -4,7 +4,7 @@ use synod_journal::{Append, Epoch, Expected};
 use synod_runtime::{Context, Reply, Request};
 
 use super::TaskEngine;
-use super::commit::split;
+use super::commit::{append_options, split};
 use super::step::{Own, Step};
 use crate::machine::{Answer, EngineEvent, Input};
 use crate::messages::{DrainEngine, Drained, EnginePhase, TasksMessage};
@@ -84,7 +84,8 @@ impl TaskEngine {
                 epoch: Epoch(self.machine.book().epoch),
                 records,
             };
-            match self.journal.ask(append, self.journal_timeout()).await {
+            let within = self.journal_timeout();
+            match self.journal.ask_with(append, within, append_options()).await {
                 Ok(Ok(_)) => self.head.version += count,
                 outcome => {
                     return tracing::warn!(?outcome, "what ran was not handed back in the log");

@@ -48,7 +48,7 @@ use crate::messages::{EnginePhase, TaskListener, TasksMessage};
 use crate::task::Moment;
 
 /// Messages that may wait for the engine.
-const MAILBOX: usize = 16_384;
+const MAILBOX: usize = 4_096;
 
 /// Messages handled before the batch is stored.
 const BATCH: usize = 256;
@@ -188,12 +188,7 @@ impl Actor for TaskEngine {
         let config = self.machine.config().clone();
         self.machine = TaskMachine::new(config, seed);
         self.origin = ctx.now();
-        self.recover().await?;
-        let now = self.now(ctx);
-        self.begin(now).await;
-        if self.phase == EnginePhase::Refusing {
-            ctx.send_after(RECHECK, TasksMessage::Own(Step::recheck()));
-        }
+        self.open(ctx).await?;
         self.subscribe(ctx.address()).await
     }
 

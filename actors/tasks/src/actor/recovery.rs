@@ -7,12 +7,12 @@ use synod_journal::{
 };
 use synod_runtime::{ActorError, Context};
 
-use super::commit::Failed;
+use super::commit::{Failed, append_options};
 use super::release::{Release, answer_all};
 use super::step::{Asked, Own, Step};
 use super::{RECHECK, TaskEngine};
 use crate::error::{CancelError, SubmitError};
-use crate::machine::{Book, Command, Input};
+use crate::machine::{Book, Command, EngineEvent, Input};
 use crate::messages::{EnginePhase, TasksMessage};
 use crate::records;
 use crate::task::Moment;
@@ -25,7 +25,7 @@ const PAGE_BYTES: u64 = 4 << 20;
 
 impl TaskEngine {
     /// Makes the machine know what the log says.
-    pub(super) async fn recover(&mut self) -> Result<(), ActorError> {
+    async fn recover(&mut self) -> Result<(), ActorError> {
         let (mut book, mut after) = self.load_snapshot().await?;
         let mut records = 0;
         let mut bytes = 0;
@@ -64,41 +64,48 @@ impl TaskEngine {
         Ok((book, snapshot.at))
     }
 
-    /// Goes to work under a new epoch, which is stored before anything else.
-    pub(super) async fn begin(&mut self, now: Moment) {
-        self.step(now, Input::Begin);
-        let engine = std::mem::take(&mut self.gathering.effects.engine);
-        let records: Result<Vec<_>, _> = engine.iter().map(records::encode_engine).collect();
-        let outcome = match records {
-            Ok(records) => self.append_first(records).await,
-            Err(error) => Err(Failed { reason: error.to_string() }),
-        };
-        match outcome {
+    /// Goes to work from what the log says, or says why not.
+    ///
+    /// An older incarnation, or this one before a failure, may have appends under way that are not
+    /// on the disk yet and would be after the log was read. So a record is appended first: the
+    /// journal takes appends in order, and once this one is stored, so is all that came before it.
+    pub(super) async fn open(&mut self, ctx: &mut Context<Self>) -> Result<(), ActorError> {
+        let opened = self.append_opened(self.now(ctx)).await;
+        self.recover().await?;
+        self.settle_waiters();
+        match opened {
             Ok(committed) => {
                 self.head.version = committed.stream_version;
-                self.phase = match self.drain {
-                    None => EnginePhase::Running,
-                    Some(_) => EnginePhase::Draining,
-                };
-                self.reason = None;
+                self.begin(self.now(ctx));
             }
-            Err(failed) => self.refuse(failed.reason),
+            Err(failed) => {
+                self.refuse(failed.reason);
+                ctx.send_after(RECHECK, TasksMessage::Own(Step::recheck()));
+            }
         }
+        Ok(())
     }
 
-    /// Appends whatever the stream's version is; every later append builds on this one's.
-    async fn append_first(
-        &mut self,
-        records: Vec<synod_journal::Record>,
-    ) -> Result<Committed, Failed> {
+    async fn append_opened(&mut self, now: Moment) -> Result<Committed, Failed> {
+        let record = records::encode_engine(&EngineEvent::Opened { at: now.utc });
         let append = Append {
             partition: records::ENGINE_PARTITION,
             stream: records::STREAM,
             expected: Expected::Any,
             epoch: Epoch(self.machine.book().epoch),
-            records,
+            records: vec![record.map_err(|error| Failed { reason: error.to_string() })?],
         };
-        Ok(self.journal.ask(append, self.journal_timeout()).await??)
+        let within = self.journal_timeout();
+        Ok(self.journal.ask_with(append, within, append_options()).await??)
+    }
+
+    fn begin(&mut self, now: Moment) {
+        self.step(now, Input::Begin);
+        self.reason = None;
+        self.phase = match self.drain {
+            None => EnginePhase::Running,
+            Some(_) => EnginePhase::Draining,
+        };
     }
 
     /// Stops accepting and dispatching.
@@ -190,14 +197,9 @@ impl TaskEngine {
             return Ok(());
         }
         if health.is_ok_and(|health| health.accepting) {
-            self.recover().await?;
-            self.settle_waiters();
-            let now = self.now(ctx);
-            self.begin(now).await;
+            return self.open(ctx).await;
         }
-        if self.phase == EnginePhase::Refusing {
-            ctx.send_after(RECHECK, TasksMessage::Own(Step::recheck()));
-        }
+        ctx.send_after(RECHECK, TasksMessage::Own(Step::recheck()));
         Ok(())
     }
 }

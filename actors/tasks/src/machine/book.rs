@@ -112,7 +112,7 @@ impl Book {
     pub(crate) fn apply_engine(&mut self, event: &EngineEvent) {
         match *event {
             EngineEvent::Began { epoch, .. } => self.epoch = epoch,
-            EngineEvent::Stopped { .. } => {}
+            EngineEvent::Opened { .. } | EngineEvent::Stopped { .. } => {}
             EngineEvent::Forgot { through, keys_before } => {
                 while let Some(first) = self.ended.first().copied().filter(|end| *end <= through) {
                     self.ended.remove(&first);

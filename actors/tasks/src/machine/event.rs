@@ -81,6 +81,9 @@ pub(crate) struct TaskRecord {
 /// Something that happened to the engine itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EngineEvent {
+    /// An incarnation of it is about to read the log: whatever an older one appended is stored
+    /// before this record, or never.
+    Opened { at: i64 },
     /// It began to work under a new epoch; executions of older ones no longer count.
     Began { epoch: u64, at: i64 },
     /// It stopped in order, with nothing in agents' hands.

@@ -237,6 +237,7 @@ impl TaskMachine {
     }
 
     pub(crate) fn reconfigure(&mut self, config: TasksConfig) {
+        self.matching.set_requirements(config.max_requirements as usize);
         self.config = config;
     }
 

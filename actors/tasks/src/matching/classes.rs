@@ -53,6 +53,10 @@ impl Classes {
         }
     }
 
+    pub(crate) fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
     pub(crate) fn get(&self, id: ClassId) -> Option<&Class> {
         self.all.get(id.0 as usize)?.as_ref()
     }

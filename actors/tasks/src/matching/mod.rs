@@ -84,6 +84,11 @@ impl Matching {
         }
     }
 
+    /// Sets the most classes that are kept from now on.
+    pub(crate) fn set_requirements(&mut self, most: usize) {
+        self.classes.set_limit(most);
+    }
+
     /// How many agents there are.
     pub(crate) fn agents(&self) -> usize {
         self.roster.len()

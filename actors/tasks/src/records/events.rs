@@ -214,6 +214,7 @@ impl TryFrom<VerdictV1<'_>> for Verdict {
 impl From<EngineEvent> for EngineRecordV1 {
     fn from(event: EngineEvent) -> Self {
         match event {
+            EngineEvent::Opened { at } => Self::Opened { at },
             EngineEvent::Began { epoch, at } => Self::Began { epoch, at },
             EngineEvent::Stopped { at } => Self::Stopped { at },
             EngineEvent::Forgot { through: (ended_at, task), keys_before } => {
@@ -226,6 +227,7 @@ impl From<EngineEvent> for EngineRecordV1 {
 impl From<EngineRecordV1> for EngineEvent {
     fn from(event: EngineRecordV1) -> Self {
         match event {
+            EngineRecordV1::Opened { at } => Self::Opened { at },
             EngineRecordV1::Began { epoch, at } => Self::Began { epoch, at },
             EngineRecordV1::Stopped { at } => Self::Stopped { at },
             EngineRecordV1::Forgot { ended_at, task, keys_before } => {

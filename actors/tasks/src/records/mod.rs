@@ -8,6 +8,8 @@
 mod events;
 mod snapshot;
 mod specs;
+#[cfg(test)]
+mod tests;
 mod v1;
 
 pub(crate) use snapshot::{SNAPSHOT_VERSION, decode_snapshot, encode_snapshot};

@@ -181,6 +181,7 @@ pub(super) struct TraceV1 {
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) enum EngineRecordV1 {
+    Opened { at: i64 },
     Began { epoch: u64, at: i64 },
     Stopped { at: i64 },
     Forgot { ended_at: i64, task: [u8; 16], keys_before: i64 },

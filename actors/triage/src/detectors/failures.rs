@@ -4,15 +4,22 @@
 //! source evenly over the time of the whole log; the surprise is that of a Poisson variable with
 //! that mean. A source that fails all the time is a finding too, but a weaker one.
 
+use std::collections::BTreeMap;
+
 use super::statistics::poisson_surprise_bits;
 use super::{grouped_digits, human_duration, lasting, most_important, templates};
 use crate::config::DetectorConfig;
-use crate::digest::{Digest, FailureTally, Source, SourceKind, Span};
+use crate::digest::{Digest, FailureTally, Source, SourceKind, Span, cover};
 use crate::finding::{Finding, FindingKind, Strength, stable_id};
 use crate::severity::Severity;
 
 /// One false alarm in 2^10 logs.
 const CHANCE_BITS: f64 = 10.0;
+/// Sources that fail in the same way: so many are findings of their own, and so many more are one.
+const OWN: usize = 4;
+const MANY: usize = 3;
+/// Sources that are named then.
+const NAMED: usize = 6;
 /// Without times, this many windows' worth of failures is a finding.
 const UNDATED_WINDOWS: u64 = 3;
 
@@ -46,7 +53,62 @@ pub fn detect_failures(digest: &Digest, config: &DetectorConfig) -> Vec<Finding>
             None => {}
         }
     }
-    most_important(findings, config.max_findings)
+    most_important(gather(findings), config.max_findings)
+}
+
+/// Where many sources fail in the same way, those with the most failures stay findings of their
+/// own, and the others become one.
+fn gather(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut alike: BTreeMap<(Vec<String>, bool), Vec<Finding>> = BTreeMap::new();
+    for finding in findings {
+        let key = (finding.templates.clone(), finding.span.is_some());
+        alike.entry(key).or_default().push(finding);
+    }
+    let mut gathered = Vec::new();
+    for mut group in alike.into_values() {
+        group.sort_by(|a, b| b.count.cmp(&a.count).then(a.id.cmp(&b.id)));
+        let others = group.split_off(group.len().min(OWN));
+        gathered.extend(group);
+        if others.len() < MANY {
+            gathered.extend(others);
+        } else {
+            gathered.push(together(&others));
+        }
+    }
+    gathered
+}
+
+/// One finding for many sources, the worst first.
+fn together(others: &[Finding]) -> Finding {
+    let worst = &others[0];
+    let mut span = None;
+    others.iter().for_each(|finding| cover(&mut span, finding.span));
+    let least = others.iter().map(|finding| finding.count).min().unwrap_or(0);
+    let names: Vec<&str> = others
+        .iter()
+        .filter_map(|finding| finding.subject.split_once(' ').map(|(_, name)| name))
+        .take(NAMED)
+        .collect();
+    let what = if worst.security { "Refused logins" } else { "Repeated failures" };
+    let sources = others.len();
+    let range = if least == worst.count {
+        grouped_digits(least)
+    } else {
+        format!("{} to {}", grouped_digits(least), grouped_digits(worst.count))
+    };
+    Finding {
+        id: stable_id("G", &worst.templates.join("\n")),
+        title: format!("{what} from {sources} more sources in the same way: {range} each"),
+        explanation: format!(
+            "Each in a burst of its own, with the same messages. Among them: {}.",
+            names.join(", ")
+        ),
+        subject: format!("{sources} sources: {}", worst.templates.join(", ")),
+        count: others.iter().map(|finding| finding.count).sum(),
+        span,
+        evidence: others.iter().filter_map(|f| f.evidence.first()).take(3).cloned().collect(),
+        ..worst.clone()
+    }
 }
 
 fn burst(
@@ -113,7 +175,8 @@ fn details(tally: &FailureTally) -> String {
     let mut text = String::new();
     if !tally.users.is_empty() {
         let users: Vec<&str> = tally.users.iter().map(String::as_str).collect();
-        text.push_str(&format!(" Users named: {}.", users.join(", ")));
+        let more = if tally.has_more_users() { " and more" } else { "" };
+        text.push_str(&format!(" Users named: {}{more}.", users.join(", ")));
     }
     if let Some((message, count)) = tally.events.iter().max_by_key(|(_, count)| **count) {
         text.push_str(&format!(" Most often ({}): {message}", grouped_digits(*count)));

@@ -48,6 +48,12 @@ pub(crate) fn lasting(span: Span) -> String {
     human_duration(span.seconds())
 }
 
+/// `1 line`, `2,000 lines`.
+pub(crate) fn count_of(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", grouped_digits(number))
+}
+
 /// A number with separators: `67,108,864`.
 pub fn grouped_digits(number: u64) -> String {
     let digits = number.to_string();

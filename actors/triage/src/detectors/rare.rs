@@ -125,8 +125,8 @@ fn sequence(together: &[Rare<'_>], lines: u64, needed: f64) -> Finding {
         severity: severity.max(Severity::Notice),
         title: format!("{kinds} kinds of messages seen nowhere else{during}{likely}"),
         explanation: format!(
-            "{kinds} templates with {count} lines in all, each rare in {} lines, follow one \
-             another{during}.",
+            "{kinds} templates with {count} lines in all, each of them rare in {} lines, follow \
+             one another{during}.",
             grouped_digits(lines)
         ),
         subject: together[0].text.to_owned(),

@@ -125,7 +125,7 @@ impl TryFrom<String> for Source {
 /// Names and messages kept for one source, the first ones by text: so it does not matter in which
 /// order they come.
 const MAX_USERS: usize = 8;
-const MAX_EVENTS: usize = 8;
+const MAX_EVENTS: usize = 16;
 
 /// What is counted of a source of failures.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,7 +142,7 @@ pub struct FailureTally {
     pub series: Series,
     /// Users that were named, the first eight by name.
     pub users: BTreeSet<String>,
-    /// The messages, masked, and how often; the first eight by text.
+    /// The messages, masked, and how often; the first sixteen by text.
     pub events: BTreeMap<String, u64>,
     /// Its first lines.
     pub samples: Vec<Evidence>,
@@ -156,6 +156,11 @@ impl FailureTally {
                 self.users.pop_last();
             }
         }
+    }
+
+    /// Whether there may have been more users than are kept.
+    pub(crate) fn has_more_users(&self) -> bool {
+        self.users.len() >= MAX_USERS
     }
 
     pub(crate) fn add_event(&mut self, message: &str, count: u64) {

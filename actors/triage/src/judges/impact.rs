@@ -25,10 +25,10 @@ const NOTABLE: [&str; 14] = [
 pub(super) fn judge(case: &Case) -> Vote {
     let finding = &case.finding;
     if finding.severity >= Severity::Error {
-        return Vote::confirm(format!("its severity is {}", finding.severity.name()));
+        return Vote::confirm(format!("severity {}", finding.severity.name()));
     }
     if finding.security {
-        return Vote::confirm("it is about who may do what");
+        return Vote::confirm("about who may do what");
     }
     let subject = finding.subject.to_ascii_lowercase();
     if let Some(word) = NOTABLE.iter().find(|word| subject.contains(*word)) {
@@ -39,6 +39,6 @@ pub(super) fn judge(case: &Case) -> Vote {
         (FindingKind::RateSpike | FindingKind::RepeatedFailure, Severity::Warning) => {
             Vote::confirm("warnings in this number ask for attention")
         }
-        _ => Vote::reject("nothing to act on: no failure, no login, no change of state"),
+        _ => Vote::reject("no failure, no login, no change of state"),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Case, Rival, Vote};
 use crate::digest::Span;
-use crate::finding::Finding;
+use crate::finding::{Finding, FindingKind};
 
 /// Findings of one kind after which another one needs to be a failure to be news.
 const ENOUGH: usize = 8;
@@ -16,12 +16,17 @@ pub(super) fn judge(case: &Case) -> Vote {
     if alike >= ENOUGH {
         return Vote::reject(format!("{alike} findings of this kind are enough"));
     }
-    Vote::confirm("no other finding shows it")
+    Vote::confirm("nothing else shows it")
 }
 
 /// Whether `other` is about the same: the same subject or mostly the same templates, at an
-/// overlapping time, and at least half as many lines.
+/// overlapping time, and at least half as many lines. Two sources of failures have no line in
+/// common.
 fn covers(other: &Rival, finding: &Finding) -> bool {
+    let both = |kind| other.kind == kind && finding.kind == kind;
+    if both(FindingKind::RepeatedFailure) && other.subject != finding.subject {
+        return false;
+    }
     let shared = finding.templates.iter().filter(|text| other.templates.contains(text)).count();
     let alike = other.subject == finding.subject || shared * 2 > finding.templates.len();
     alike && other.count * 2 >= finding.count && overlap(other.span, finding.span)

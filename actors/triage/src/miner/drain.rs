@@ -192,7 +192,7 @@ fn split(
         }
     }
     let Some(parts) = narrowest else {
-        let template = template_of(messages, &members, places);
+        let template = template_of(messages, &members);
         groups.push(Group { template, members });
         return;
     };
@@ -219,7 +219,7 @@ fn classes<'a>(
     for masked in [true, false] {
         for member in members.iter().copied() {
             let token = messages[member][place];
-            if token.contains(WILDCARD) != masked {
+            if is_masked(token) != masked {
                 continue;
             }
             match classes.iter_mut().find(|class| alike(class.text, token)) {
@@ -234,18 +234,18 @@ fn classes<'a>(
     Some(classes)
 }
 
-fn template_of(messages: &[Vec<&str>], members: &[usize], places: usize) -> String {
+fn template_of(messages: &[Vec<&str>], members: &[usize]) -> String {
     let mut template = String::new();
-    for place in 0..places {
+    let first = members.first().map_or(&[][..], |first| &messages[*first][..]);
+    for (place, token) in first.iter().enumerate() {
         if place > 0 {
             template.push(' ');
         }
-        let tokens = || members.iter().map(|member| messages[*member][place]);
-        let first = tokens().next().unwrap_or_default();
-        if tokens().all(|token| token == first) {
-            template.push_str(first);
+        let tokens = members.iter().map(|member| messages[*member][place]);
+        if tokens.clone().all(|other| other == *token) {
+            template.push_str(token);
         } else {
-            generalise(tokens(), &mut template);
+            generalise(tokens, &mut template);
         }
     }
     template
@@ -280,7 +280,18 @@ fn is_mark(c: char) -> bool {
 }
 
 fn alike(one: &str, other: &str) -> bool {
-    one == other || covers(one, other) || covers(other, one) || same_frame(one, other)
+    one == other
+        || match (is_masked(one), is_masked(other)) {
+            // Nearly always, and cheap to see.
+            (false, false) => false,
+            (true, false) => covers(one, other),
+            (false, true) => covers(other, one),
+            (true, true) => covers(one, other) || covers(other, one) || same_frame(one, other),
+        }
+}
+
+fn is_masked(token: &str) -> bool {
+    token.as_bytes().contains(&b'*') && token.contains(WILDCARD)
 }
 
 /// Whether a token has letters outside its wildcards.
@@ -350,7 +361,7 @@ impl ParseTree {
         let mut node = self.lengths.entry(tokens.len()).or_default();
         for token in tokens.iter().take(self.token_layers) {
             let full = node.children.len() >= self.max_children;
-            let wild = token.contains(WILDCARD) || (full && !node.children.contains_key(*token));
+            let wild = is_masked(token) || (full && !node.children.contains_key(*token));
             let key = if wild { WILDCARD } else { token };
             node = node.children.entry(key.into()).or_default();
         }

@@ -55,13 +55,18 @@ pub struct Miner {
 #[derive(Debug)]
 struct Template {
     text: String,
-    wording: Wording,
+    /// Judged when the first line is counted.
+    wording: Option<Wording>,
     tally: Tally,
 }
 
 impl Template {
     fn new(text: String, tally: Tally) -> Self {
-        Self { wording: wording(&text), text, tally }
+        Self { text, wording: None, tally }
+    }
+
+    fn wording(&mut self) -> Wording {
+        *self.wording.get_or_insert_with(|| wording(&self.text))
     }
 }
 
@@ -90,7 +95,7 @@ impl Miner {
             }
         };
         let template = &mut self.templates[index as usize];
-        let wording = template.wording;
+        let wording = template.wording();
         let severity = line.parts.severity.unwrap_or(wording.severity);
         let limit = self.config.samples;
         template.tally.count(line, limit, self.config.sample_chars);
@@ -168,11 +173,11 @@ impl Miner {
         if self.sources.len() >= self.config.max_sources && !self.sources.contains_key(&source) {
             self.drop_sources();
         }
-        let template = &self.templates[template as usize];
+        let template = &mut self.templates[template as usize];
         let tally = self.sources.entry(source).or_default();
         tally.count += 1;
         tally.severity = tally.severity.max(severity);
-        tally.security |= template.wording.security;
+        tally.security |= template.wording().security;
         cover(&mut tally.span, line.parts.time_ms.map(|ms| Span::of(ms, ms)));
         if let Some(ms) = line.parts.time_ms {
             tally.series.add(ms);

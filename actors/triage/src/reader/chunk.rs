@@ -76,24 +76,35 @@ pub fn digest_chunk(reading: &ChunkReading, config: &TriageConfig) -> Result<Dig
     Ok(miner.finish())
 }
 
-/// The first lines of a chunk that belong to one of `templates` and were written within `span`.
+/// Lines that are wanted as evidence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Citation {
+    /// Where to look.
+    pub chunk: ChunkRef,
+    /// Lines of these templates.
+    pub templates: Vec<String>,
+    /// Of them, where it is given, those that hold this text: a source's name.
+    pub mention: Option<String>,
+    /// From this time.
+    pub span: Span,
+}
+
+/// The first lines that a citation asks for.
 ///
 /// # Errors
 /// As [`read_chunk`].
-pub fn cite(
-    chunk: &ChunkRef,
-    templates: &[String],
-    span: Span,
-    config: &TriageConfig,
-) -> Result<Vec<Evidence>, ReadError> {
+pub fn cite(citation: &Citation, config: &TriageConfig) -> Result<Vec<Evidence>, ReadError> {
+    let Citation { chunk, templates, mention, span } = citation;
     let bytes = load(chunk)?;
     let text = String::from_utf8_lossy(&bytes);
     let matcher = Matcher::new(templates.iter().map(String::as_str), &config.miner.drain);
     let mut masker = Masker::new(config.miner.max_message_bytes);
     let mut found = Vec::new();
     each_line(&text, chunk, config, |line| {
-        let within = |ms: &i64| (span.first_ms..=span.last_ms).contains(ms);
-        if found.len() >= config.miner.samples || !line.parts.time_ms.as_ref().is_some_and(within) {
+        let within = |ms: i64| (span.first_ms..=span.last_ms).contains(&ms);
+        let named = mention.as_ref().is_none_or(|name| line.text.contains(name.as_str()));
+        let enough = found.len() >= config.miner.samples;
+        if enough || !named || !line.parts.time_ms.is_some_and(within) {
             return;
         }
         let masked = masker.mask(line.parts.content.as_bytes());

@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::json_line;
 use super::timestamp::{TimestampForm, WrittenAt};
 use crate::severity::Severity;
 
@@ -37,6 +38,8 @@ pub enum Column {
 pub struct Layout {
     /// Columns up to the message.
     pub columns: Vec<Column>,
+    /// The lines are JSON objects; what their fields mean is told by their names.
+    pub json: bool,
 }
 
 /// A line taken apart.
@@ -75,6 +78,10 @@ impl Layout {
             .take(SAMPLE_LINES)
             .map(|line| Cursor { line, at: 0 })
             .collect();
+        let objects = sample.iter().filter(|cursor| json_line::is_object(cursor.line)).count();
+        if !sample.is_empty() && objects as f64 >= NEARLY_ALL * sample.len() as f64 {
+            return Self { json: true, ..Self::default() };
+        }
         let mut layout = Self::default();
         if let Some((words, column)) = first_stamp(&sample, written) {
             sample.retain(|cursor| cursor.after(words).take(column, written).is_some());
@@ -89,11 +96,14 @@ impl Layout {
 
     /// True where the log's lines carry timestamps.
     pub fn is_dated(&self) -> bool {
-        self.columns.iter().any(|column| matches!(column, Column::Stamp(_)))
+        self.json || self.columns.iter().any(|column| matches!(column, Column::Stamp(_)))
     }
 
     /// Takes a line apart. Where a column does not fit, the message begins.
     pub fn apply<'a>(&self, line: &'a str, written: WrittenAt) -> Parts<'a> {
+        if self.json {
+            return json_line::apply(line, written);
+        }
         let mut parts = Parts::default();
         let mut cursor = Cursor { line, at: 0 };
         for column in &self.columns {

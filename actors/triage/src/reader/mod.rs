@@ -11,12 +11,13 @@ mod chunker;
 mod entity;
 mod input;
 mod journal;
+mod json_line;
 mod layout;
 mod planner;
 mod probe;
 mod timestamp;
 
-pub use chunk::{ChunkReading, ChunkRef, cite, digest_chunk, read_chunk};
+pub use chunk::{ChunkReading, ChunkRef, Citation, cite, digest_chunk, read_chunk};
 pub use entity::{Entities, entities};
 pub use input::{Input, LogFile, Skipped, Sources, survey};
 pub use layout::{Column, Layout, Parts};

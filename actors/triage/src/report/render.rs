@@ -4,12 +4,14 @@ use super::paint::{Ink, Page, Style, fit, length};
 use super::tables;
 use super::{CrashLine, JudgedFinding, Ledger, TriageReport};
 use crate::detectors::{grouped_digits, human_duration};
-use crate::digest::Span;
+use crate::digest::{Evidence, Span};
 use crate::judges::Verdict;
 use crate::reader::format_time;
 
 /// Findings that are printed with evidence and votes; the others with a line each.
-const IN_FULL: usize = 12;
+const IN_FULL: usize = 8;
+/// Columns between votes.
+const GAP: usize = 3;
 /// Rejected findings that are listed.
 const REJECTED: usize = 5;
 
@@ -87,7 +89,7 @@ fn in_full(page: &mut Page, report: &TriageReport, judged: &JudgedFinding) {
         page.paragraph(Ink::Dim, 2, &when(span));
     }
     for evidence in &finding.evidence {
-        let place = format!("{}:{}", file_name(report, evidence.file), evidence.line);
+        let place = place(report, evidence);
         let room = page.width().saturating_sub(length(&place) + 5);
         page.put(Ink::Dim, "  │ ").put(Ink::Cyan, &place).put(Ink::Plain, " ");
         page.put(Ink::Plain, &fit(&evidence.text, room));
@@ -115,14 +117,14 @@ fn votes(page: &mut Page, judged: &JudgedFinding) {
         };
         let text = format!("{}: {}", vote.judge, vote.reason);
         let width = length(&text) + 5;
-        if index > 0 && column + width > page.width() {
+        if index > 0 && column + width > page.width() + GAP {
             page.end();
             page.put(Ink::Plain, "  ");
             column = 2;
         }
-        let room = page.width().saturating_sub(column + 4);
+        let room = page.width().saturating_sub(column + 2);
         page.put(ink, mark).put(Ink::Plain, " ").put(Ink::Dim, &fit(&text, room));
-        page.put(Ink::Plain, "   ");
+        page.put(Ink::Plain, &" ".repeat(GAP));
         column += width;
     }
     page.end();
@@ -222,8 +224,11 @@ fn human_millis(ms: u64) -> String {
     }
 }
 
-/// The last part of a file's path.
-fn file_name(report: &TriageReport, file: u32) -> &str {
-    let path = report.files.get(file as usize).map_or("?", |file| file.path.as_str());
-    path.rsplit('/').next().unwrap_or(path)
+/// `auth.log:512`, or, where there is one file only, the number of the line.
+fn place(report: &TriageReport, evidence: &Evidence) -> String {
+    if report.files.len() == 1 {
+        return format!("{:>6}", evidence.line);
+    }
+    let path = report.files.get(evidence.file as usize).map_or("?", |file| file.path.as_str());
+    format!("{}:{}", path.rsplit('/').next().unwrap_or(path), evidence.line)
 }

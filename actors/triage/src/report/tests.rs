@@ -120,7 +120,7 @@ fn the_report_says_all_that_matters() {
         "2,000 lines · 225 KB · 1 file · 27 kinds of messages",
         "1 confirmed of 2",
         "CRITICAL",
-        "auth.log:512 Jan  9 06:55:46 mira",
+        "│    512 Jan  9 06:55:46 mira",
         "✓ strength: 214 bits of surprise, 16 needed",
         "log-reader@0.1.0 panicked with chunk 4 in hand: 1 execution was lost",
         "accepted 12 = completed 12 + failed 0 + cancelled 0 + open 0",

@@ -1,22 +1,33 @@
-//! The compact voice: a line for each finding, in the order of importance.
+//! The compact voice: a line for each of the most important findings, the rest in one.
 
-use super::Facts;
-use crate::detectors::grouped_digits;
+use super::{Facts, enumerate};
+use crate::detectors::count_of;
+use crate::finding::Finding;
 use crate::reader::format_time;
 
+/// Findings that get a line each.
+const TOLD: usize = 6;
+
 pub(super) fn paragraphs(facts: &Facts) -> Vec<String> {
-    let mut lines: Vec<String> = facts
+    let when = |finding: &Finding| {
+        finding.span.map_or_else(|| "undated".into(), |span| format_time(span.first_ms))
+    };
+    let told = facts.findings.iter().take(TOLD).map(|finding| {
+        let count = count_of(finding.count, "line");
+        format!("{} {} ({count}) {}", when(finding), finding.id, finding.title)
+    });
+    let mut lines: Vec<String> = told.collect();
+    let rest: Vec<String> = facts
         .findings
         .iter()
-        .map(|finding| {
-            let when = finding.span.map_or_else(|| "undated".into(), |s| format_time(s.first_ms));
-            let count = grouped_digits(finding.count);
-            let severity = finding.severity.name();
-            format!("{} {severity} {when} ({count} lines) {}", finding.id, finding.title)
-        })
+        .skip(TOLD)
+        .map(|finding| format!("{} ({})", finding.id, count_of(finding.count, "line")))
         .collect();
+    if !rest.is_empty() {
+        lines.push(format!("Also {}.", enumerate(&rest)));
+    }
     if facts.rejected > 0 {
-        lines.push(format!("{} more were rejected by the judges.", facts.rejected));
+        lines.push(format!("{} rejected by the judges.", count_of(facts.rejected, "finding")));
     }
     lines
 }

@@ -1,7 +1,7 @@
 //! The narrative voice: paragraphs by theme, from attacks over bursts to what is rare.
 
 use super::Facts;
-use crate::detectors::{grouped_digits, lasting};
+use crate::detectors::{count_of, lasting};
 use crate::finding::{Finding, FindingKind};
 use crate::reader::format_time;
 
@@ -27,8 +27,8 @@ pub(super) fn paragraphs(facts: &Facts) -> Vec<String> {
         }
     }
     if facts.rejected > 0 {
-        let rejected = facts.rejected;
-        paragraphs.push(format!("The judges rejected {rejected} more as chance or repetition."));
+        let rejected = count_of(facts.rejected, "finding");
+        paragraphs.push(format!("The judges rejected {rejected} as chance or repetition."));
     }
     paragraphs
 }
@@ -46,16 +46,16 @@ fn tell(findings: &[&Finding]) -> String {
     let when = |finding: &Finding| {
         finding.span.map_or_else(String::new, |span| format!("at {}, ", format_time(span.first_ms)))
     };
-    let count = |finding: &Finding| grouped_digits(finding.count);
+    let count = |finding: &Finding| count_of(finding.count, "line");
     let mut sentences: Vec<String> = findings
         .iter()
         .take(TOLD)
-        .map(|f| format!("{} ({}{} lines, {}).", f.title, when(f), count(f), f.id))
+        .map(|f| format!("{} ({}{}, {}).", f.title, when(f), count(f), f.id))
         .collect();
     if findings.len() > TOLD {
         let rest: Vec<String> = findings[TOLD..]
             .iter()
-            .map(|f| format!("{} ({}{} lines)", f.id, when(f), count(f)))
+            .map(|f| format!("{} ({}{})", f.id, when(f), count(f)))
             .collect();
         sentences.push(format!("Also {}.", super::enumerate(&rest)));
     }

@@ -162,6 +162,13 @@ fn a_quotation_gives_the_lines_of_a_template_at_a_time() {
     let chunk = readings(file.path(), &config).remove(0).chunk;
     let at = |second: i64| 1_706_695_200_000 + second * 1000;
     let span = Span { first_ms: at(30), last_ms: at(31) };
-    let lines = cite(&chunk, &["job <*> took <*> s".into()], span, &config).unwrap();
-    assert_eq!(lines.iter().map(|line| line.line).collect::<Vec<_>>(), [31, 32]);
+    let templates = vec!["job <*> took <*> s".into()];
+    let mut citation = Citation { chunk, templates, mention: None, span };
+    let numbers = |citation: &Citation| {
+        let lines = cite(citation, &config).unwrap();
+        lines.iter().map(|line| line.line).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers(&citation), [31, 32]);
+    citation.mention = Some("job 31".into());
+    assert_eq!(numbers(&citation), [32]);
 }

@@ -109,6 +109,24 @@ fn usual_application_formats_are_understood() {
 }
 
 #[test]
+fn objects_in_json_are_read_by_the_names_of_their_fields() {
+    let lines = [
+        r#"{"ts":"2024-01-31T10:00:00Z","level":"warn","logger":"a.B","msg":"pool \"x\" is full"}"#,
+        r#"{"level":"info","time":1706695201,"nested":{"msg":"no"},"message":"up","host":"mira"}"#,
+    ];
+    let layout = layout(&lines);
+    assert!(layout.json);
+    let parts = layout.apply(lines[0], written());
+    assert_eq!(parts.content, r#"pool \"x\" is full"#);
+    assert_eq!((parts.severity, parts.component), (Some(Severity::Warning), Some("a.B")));
+    assert_eq!(parts.time_ms, Some(1_706_695_200_000));
+    let parts = layout.apply(lines[1], written());
+    assert_eq!((parts.content, parts.host), ("up", Some("mira")));
+    assert_eq!(parts.time_ms, Some(1_706_695_201_000));
+    assert_eq!(layout.apply("{torn", written()).content, "{torn");
+}
+
+#[test]
 fn lines_of_a_trace_stay_whole_and_undated() {
     let lines = [
         "2024-01-31 10:00:00 ERROR a.B: failed",

@@ -1,0 +1,271 @@
+//! The bytes of every version that was ever written still mean what they meant.
+//!
+//! Files are added with a new version, never changed; to write those that are not there yet, run
+//! these tests with `SYNOD_WRITE_GOLDEN=1`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use synod_agents::{AgentId, Payload};
+use synod_coordination::{Quorum, Rules, Threshold, TieRule};
+use synod_journal::{Epoch, Position, StoredRecord};
+use synod_runtime::{Correlation, Principal, Priority};
+use uuid::Uuid;
+
+use super::*;
+use crate::machine::{Book, Entry};
+use crate::matching::Requirement;
+use crate::task::{
+    BlobRef, Body, Failure, FailureKind, IdempotencyKey, Needs, RetryPolicy, TaskMode, TaskSpec,
+    Verdict,
+};
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+}
+
+/// The bytes in the file of this name; written first when that is wanted and it is not there.
+fn golden_bytes(name: &str, today: &[u8]) -> Vec<u8> {
+    let path = golden(name);
+    if std::env::var_os("SYNOD_WRITE_GOLDEN").is_some() && !path.exists() {
+        std::fs::write(&path, today).unwrap();
+    }
+    std::fs::read(path).unwrap()
+}
+
+fn task() -> TaskId {
+    Uuid::from_u128(0x0198_0000_0000_7000_8000_0000_0000_0abc)
+}
+
+/// A specification that uses every field.
+fn full_spec() -> TaskSpec {
+    TaskSpec {
+        kind: "text.count".to_owned(),
+        priority: Priority::High,
+        mode: TaskMode::Consensus,
+        require: Requirement {
+            capabilities: vec!["text.count@1.2.0".parse().unwrap(), "judge".parse().unwrap()],
+            agents: vec![AgentId::new("word-count").unwrap()],
+        },
+        replicas: 3,
+        allow_partial: true,
+        rules: Some(Rules {
+            quorum: Quorum::Share(0.5),
+            threshold: Threshold::Share(0.66),
+            tie: TieRule::Random,
+        }),
+        retry: RetryPolicy { max_attempts: 7, ..RetryPolicy::default() },
+        deadline: 1_767_225_900_000_000,
+        tenant: Arc::from("red"),
+        budget: Some(2_500_000),
+        labels: [("env".to_owned(), "test".to_owned())].into(),
+        key: Some(IdempotencyKey { text: "k-1".to_owned(), scope: [7; 16], body: [9; 16] }),
+        principal: Principal::user("ada"),
+        correlation: Some(
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+                .parse::<Correlation>()
+                .unwrap(),
+        ),
+    }
+}
+
+/// A specification as most are.
+fn plain_spec() -> TaskSpec {
+    TaskSpec {
+        priority: Priority::Normal,
+        mode: TaskMode::Single,
+        require: Requirement { capabilities: vec!["x".parse().unwrap()], agents: Vec::new() },
+        replicas: 1,
+        allow_partial: false,
+        rules: None,
+        retry: RetryPolicy::default(),
+        budget: None,
+        labels: Default::default(),
+        key: None,
+        principal: Principal::default(),
+        correlation: None,
+        ..full_spec()
+    }
+}
+
+fn json(text: &str) -> Body {
+    Body::Inline(Payload::new("application/json", text.to_owned()))
+}
+
+fn blob() -> Body {
+    let content_type = "image/png".to_owned();
+    Body::Blob(BlobRef { content_type, hash: [5; 32], length: 100_000 })
+}
+
+fn record(events: Vec<Event>) -> TaskRecord {
+    let entry = |(at, event)| Entry { at: 1_767_225_600_000_000 + at, event };
+    TaskRecord { task: task(), entries: (0..).zip(events).map(entry).collect() }
+}
+
+fn started(part: u16, attempt: u32) -> Event {
+    Event::Started { part, attempt, agent: Arc::from("word-count@1.0.0"), cost: 1_000_000 }
+}
+
+/// Every event, in records as the engine writes them.
+fn records() -> Vec<(&'static str, TaskRecord)> {
+    let failure = || Failure::new(FailureKind::Failed, "no luck");
+    let agent = || Needs::Agent(AgentId::new("word-count").unwrap());
+    let output = || json("{\"n\":1}");
+    vec![
+        (
+            "task.accepted.v1.bin",
+            record(vec![
+                Event::Accepted { spec: Arc::new(plain_spec()), input: json("\"one two\"") },
+                Event::Planned(vec![Needs::All]),
+                started(0, 1),
+            ]),
+        ),
+        (
+            "task.accepted.full.v1.bin",
+            record(vec![
+                Event::Accepted { spec: Arc::new(full_spec()), input: blob() },
+                Event::Planned(vec![Needs::Capabilities(vec![0, 1]), agent()]),
+            ]),
+        ),
+        (
+            "task.changed.v1.bin",
+            record(vec![
+                started(0, 1),
+                Event::Retried { part: 0, failure: failure(), until: 1_767_225_601_000_000 },
+                Event::Resumed { part: 0 },
+                started(0, 2),
+                Event::Lost { part: 0 },
+                started(0, 3),
+                Event::Returned { part: 0 },
+                started(0, 4),
+                Event::Succeeded { part: 0, output: output(), saved: Some("seen".into()) },
+                Event::PartFailed { part: 1, failure: failure() },
+            ]),
+        ),
+        (
+            "task.completed.v1.bin",
+            record(vec![
+                Event::Succeeded { part: 0, output: output(), saved: None },
+                Event::Ended(Verdict::CompletedBy(0)),
+            ]),
+        ),
+        ("task.collected.v1.bin", record(vec![Event::Ended(Verdict::Completed(output()))])),
+        ("task.failed.v1.bin", record(vec![Event::Ended(Verdict::Failed(failure(), Some(0)))])),
+        (
+            "task.cancelled.v1.bin",
+            record(vec![Event::Ended(Verdict::Cancelled(Principal::node("n1")))]),
+        ),
+    ]
+}
+
+fn engine_records() -> [(&'static str, EngineEvent); 4] {
+    let through = (1_767_225_600_000_000, task());
+    [
+        ("tasks.engine.opened.v1.bin", EngineEvent::Opened { at: 2 }),
+        ("tasks.engine.began.v1.bin", EngineEvent::Began { epoch: 3, at: 5 }),
+        ("tasks.engine.stopped.v1.bin", EngineEvent::Stopped { at: 9 }),
+        ("tasks.engine.forgot.v1.bin", EngineEvent::Forgot { through, keys_before: 4 }),
+    ]
+}
+
+/// A book in which much has happened.
+fn book() -> Book {
+    let mut book = Book::default();
+    book.apply_engine(&EngineEvent::Began { epoch: 3, at: 5 });
+    let records = records();
+    for name in ["task.accepted.full.v1.bin", "task.changed.v1.bin"] {
+        let (_, record) = records.iter().find(|(known, _)| *known == name).unwrap();
+        book.replay(&Decoded::Task(record.clone())).unwrap();
+    }
+    let other = TaskRecord { task: Uuid::from_u128(1), ..records[0].1.clone() };
+    book.replay(&Decoded::Task(other)).unwrap();
+    book
+}
+
+fn stored(kind: &str, version: u16, bytes: &[u8]) -> StoredRecord {
+    StoredRecord {
+        position: Position(1),
+        partition: ENGINE_PARTITION,
+        stream: STREAM,
+        epoch: Epoch(1),
+        kind: kind.to_owned(),
+        version,
+        recorded_at_us: 0,
+        bytes: bytes.to_vec().into(),
+    }
+}
+
+#[test]
+fn golden_records_of_version_1_decode_and_are_what_is_written_today() {
+    for (name, record) in records() {
+        let today = encode(&record).unwrap();
+        let bytes = golden_bytes(name, &today.bytes);
+        let kind = today.kind.as_str();
+        assert_eq!(decode(&stored(kind, 1, &bytes)).unwrap(), Decoded::Task(record), "{name}");
+        assert_eq!(today.bytes, bytes, "{name}");
+    }
+    for (name, event) in engine_records() {
+        let today = encode_engine(&event).unwrap();
+        let bytes = golden_bytes(name, &today.bytes);
+        let decoded = decode(&stored("tasks.engine", 1, &bytes)).unwrap();
+        assert_eq!(decoded, Decoded::Engine(event), "{name}");
+        assert_eq!(today.bytes, bytes, "{name}");
+    }
+}
+
+#[test]
+fn the_golden_snapshot_of_version_1_decodes_and_is_what_is_written_today() {
+    let today = encode_snapshot(&book()).unwrap();
+    let bytes = golden_bytes("tasks.snapshot.v1.bin", &today);
+    let read = decode_snapshot(1, &bytes).unwrap();
+    assert!(read.is_balanced());
+    assert_eq!(encode_snapshot(&read).unwrap(), bytes);
+    assert_eq!(today, bytes);
+}
+
+#[test]
+fn each_record_is_stored_under_the_kind_that_says_most_about_it() {
+    let kinds: Vec<_> = records().iter().map(|(_, known)| encode(known).unwrap().kind).collect();
+    let kinds: Vec<_> = kinds.iter().map(|kind| kind.as_str()).collect();
+    let ended = ["task.ended"; 4];
+    assert_eq!(kinds[..3], ["task.accepted", "task.accepted", "task.changed"]);
+    assert_eq!(kinds[3..], ended);
+}
+
+#[test]
+fn a_cut_record_an_unknown_kind_and_a_newer_version_are_errors() {
+    for (name, record) in records() {
+        let bytes = encode(&record).unwrap().bytes;
+        for cut in 0..bytes.len() {
+            assert!(decode(&stored("task.changed", 1, &bytes[..cut])).is_err(), "{name} at {cut}");
+        }
+    }
+    assert!(matches!(decode(&stored("task.other", 1, &[])), Err(RecordError::UnknownKind(_))));
+    assert!(decode(&stored("task.changed", 2, &[])).is_err());
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_the_decoder_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        for kind in ["task.accepted", "tasks.engine"] {
+            let _refused = decode(&stored(kind, 1, &bytes));
+        }
+        let _refused = decode_snapshot(1, &bytes);
+    }
+
+    #[test]
+    fn a_flipped_bit_gives_an_error_or_another_record_and_no_panic(
+        which in 0..7_usize,
+        at in any::<prop::sample::Index>(),
+        bit in 0..8_u8,
+    ) {
+        let mut bytes = encode(&records()[which].1).unwrap().bytes.to_vec();
+        let at = at.index(bytes.len());
+        bytes[at] ^= 1 << bit;
+        if let Ok(decoded) = decode(&stored("task.changed", 1, &bytes)) {
+            // The journal's checksum finds it first; here it must only not bring anything down.
+            let _unfitting = Book::default().replay(&decoded);
+        }
+    }
+}

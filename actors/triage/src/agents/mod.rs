@@ -1,0 +1,122 @@
+//! The team: the pure parts of this crate as agents, each with its card.
+//!
+//! Every agent takes JSON and gives JSON, keeps nothing between assignments, and gives the same
+//! output for the same input. So an execution that was lost can be repeated anywhere, and nothing
+//! is counted twice.
+
+mod cards;
+mod contract;
+mod specialist;
+
+use std::sync::Arc;
+
+use synod_agents::{AgentError, AgentFactory};
+
+pub use contract::{Audit, AuditedDigest, ChunkTask};
+
+pub(crate) use cards::*;
+
+use crate::config::TriageConfig;
+use crate::detectors::{detect_failures, detect_rare, detect_spikes};
+use crate::digest::Digest;
+use crate::finding::Finding;
+use crate::judges::{Case, Criterion, Vote};
+use crate::reader::{ChunkReading, Citation, cite, digest_chunk, read_chunk};
+use crate::reporters::{Account, Facts, Voice};
+pub(crate) use specialist::Member;
+use specialist::{Attempt, specialist};
+
+/// Bytes of JSON that a digest may have as the input of a task.
+pub(crate) const MAX_INPUT_BYTES: usize = 768 << 10;
+
+/// The agents of the team; start each of them on the node that runs the triage.
+pub fn team(config: &TriageConfig) -> Vec<Arc<dyn AgentFactory>> {
+    let shared = |member| Arc::new(member) as Arc<dyn AgentFactory>;
+    members(config).into_iter().map(shared).collect()
+}
+
+pub(crate) fn members(config: &TriageConfig) -> Vec<Member> {
+    let config = Arc::new(config.clone());
+    let mut team = vec![
+        reader(Arc::clone(&config)),
+        miner(Arc::clone(&config)),
+        clerk(Arc::clone(&config)),
+        specialist(cards::auditor(), |digest: AuditedDigest, _| digest.audit()),
+        summariser(Arc::clone(&config)),
+    ];
+    team.extend(detectors(&config));
+    for criterion in Criterion::ALL {
+        let judge = move |case: Case, _| Ok::<Vote, AgentError>(criterion.judge(&case));
+        team.push(specialist(cards::judge(criterion), judge));
+    }
+    for voice in Voice::ALL {
+        let write = move |facts: Facts, _| Ok::<Account, AgentError>(voice.write(&facts));
+        team.push(specialist(cards::reporter(voice), write));
+    }
+    team
+}
+
+fn reader(config: Arc<TriageConfig>) -> Member {
+    let card = cards::reader(workers(&config));
+    specialist(card, move |task: ChunkTask, attempt: Attempt| {
+        if task.rehearse_crash && attempt.number == 1 {
+            attempt.crash("a crash on purpose: this is what a bug would do");
+        }
+        read_chunk(&task.chunk, &config).map_err(|error| AgentError::failed(error.to_string()))
+    })
+}
+
+fn miner(config: Arc<TriageConfig>) -> Member {
+    let card = cards::miner(workers(&config));
+    specialist(card, move |reading: ChunkReading, _| {
+        let mut digest = digest_chunk(&reading, &config)
+            .map_err(|error| AgentError::failed(error.to_string()))?;
+        if digest.shrink_to(config.miner.max_digest_bytes, &config.miner) {
+            return Ok(digest);
+        }
+        let most = config.miner.max_digest_bytes;
+        Err(AgentError::refused(format!("the digest does not fit into {most} bytes")))
+    })
+}
+
+fn clerk(config: Arc<TriageConfig>) -> Member {
+    specialist(cards::clerk(), move |citation: Citation, _| {
+        cite(&citation, &config).map_err(|error| AgentError::failed(error.to_string()))
+    })
+}
+
+fn summariser(config: Arc<TriageConfig>) -> Member {
+    specialist(cards::summariser(), move |audited: AuditedDigest, _| {
+        let mut digest = audited.digest.grouped(&config.miner);
+        if digest.shrink_to(MAX_INPUT_BYTES, &config.miner) {
+            return Ok(digest);
+        }
+        Err(AgentError::refused(format!("the summary does not fit into {MAX_INPUT_BYTES} bytes")))
+    })
+}
+
+fn detectors(config: &Arc<TriageConfig>) -> [Member; 3] {
+    type Detect = fn(&Digest, &crate::config::DetectorConfig) -> Vec<Finding>;
+    let each: [(_, Detect); 3] = [
+        (cards::rare_detector(), detect_rare),
+        (cards::rate_detector(), detect_spikes),
+        (cards::failure_detector(), detect_failures),
+    ];
+    each.map(|(card, detect)| {
+        let config = Arc::clone(config);
+        let detect = move |digest: Digest, _| {
+            Ok::<Vec<Finding>, AgentError>(detect(&digest, &config.detectors))
+        };
+        specialist(card, detect)
+    })
+}
+
+/// Chunks that a reader or miner has in work at the same time: no more than are in flight, and
+/// no more than there are cores.
+fn workers(config: &TriageConfig) -> u32 {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    u32::try_from(cores.min(config.in_flight)).unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests;

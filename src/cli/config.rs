@@ -1,0 +1,124 @@
+//! `synod config`: what a node would run with, and where each value comes from.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::Session;
+use super::client::decode;
+use super::exit::{CliError, Exit};
+use super::output::{Paint, Screen, counted, harmless};
+use crate::config::reload::Change;
+use crate::config::{DEFAULT_FILE, Loaded, NodeConfig, Origin, toml_text};
+
+/// Where a running node is told to read its file again.
+const RELOAD: &str = "/api/v1/config/reload";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Check a file and the environment, and tell every fault with its place
+    Check(ConfigFile),
+    /// Show every key with its value, and where it comes from
+    Show {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Print the default file instead: every key with its meaning and range
+        #[arg(long)]
+        default: bool,
+    },
+}
+
+/// Which configuration: a file with the environment on top.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigFile {
+    /// The configuration file; without it everything is at its default
+    #[arg(long, value_name = "FILE", env = "SYNOD_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigFile {
+    /// Reads the file, lays the process's environment over it, and checks the result.
+    pub(crate) fn load(&self) -> Result<Loaded, CliError> {
+        Ok(NodeConfig::load(self.path(), environment())?)
+    }
+
+    /// Where the file is, if there is one.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+}
+
+/// The variables of this process that are text; others can't be ours.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    let text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text)
+}
+
+/// Runs a command that needs no node.
+pub(crate) fn run(command: &ConfigCommand, screen: &Screen) -> Result<Exit, CliError> {
+    match command {
+        ConfigCommand::Check(file) => check(file, screen)?,
+        ConfigCommand::Show { default: true, .. } => screen.line(DEFAULT_FILE.trim_end())?,
+        ConfigCommand::Show { file, .. } if screen.is_json() => {
+            screen.json(&file.load()?.config)?
+        }
+        ConfigCommand::Show { file, .. } => show(&file.load()?, screen)?,
+    }
+    Ok(Exit::Done)
+}
+
+fn check(file: &ConfigFile, screen: &Screen) -> Result<(), CliError> {
+    let loaded = file.load()?;
+    let origins = loaded.config.keys().into_iter().map(|(key, _)| loaded.origin(&key));
+    let set = origins.filter(|origin| *origin != Origin::Default).count() as u64;
+    if screen.is_json() {
+        return Ok(screen.json(&json!({"valid": true, "keys_set": set}))?);
+    }
+    let what = file.path().map_or("the environment".to_owned(), |path| path.display().to_string());
+    let (valid, set) = (screen.paint(Paint::Good, "valid"), counted(set, "key"));
+    Ok(screen.line(format!("{what}: {valid}, {set} set, the rest at the defaults"))?)
+}
+
+fn show(loaded: &Loaded, screen: &Screen) -> Result<(), CliError> {
+    let mut keys = loaded.config.keys();
+    // A section's own keys before those of the sections inside it.
+    keys.sort_by_key(|(key, _)| key.parent());
+    let mut section = None;
+    for (key, value) in keys {
+        if section.as_ref() != Some(&key.parent()) {
+            let gap = if section.is_some() { "\n" } else { "" };
+            let title = format!("[{}]", key.parent());
+            screen.line(format!("{gap}{}", screen.paint(Paint::Strong, &title)))?;
+            section = Some(key.parent());
+        }
+        let origin = loaded.origin(&key);
+        let comment = screen.paint(Paint::Faint, &format!("# {origin}"));
+        match value {
+            Value::Null => screen.line(format!("# {} is not set", key.last()))?,
+            value => screen.line(format!("{} = {}  {comment}", key.last(), toml_text(&value)))?,
+        }
+    }
+    Ok(())
+}
+
+/// Lets a running node read its file again.
+pub(crate) async fn reload(session: &Session) -> Result<Exit, CliError> {
+    let mut answer = session.client.act(Method::POST, RELOAD, &[]).await?;
+    if session.screen.is_json() {
+        session.screen.json(&answer)?;
+        return Ok(Exit::Done);
+    }
+    let changes: Vec<Change> = decode(answer["changes"].take())?;
+    if changes.is_empty() {
+        session.screen.line("nothing differs")?;
+    }
+    for Change { key, from, to } in changes {
+        session.screen.line(harmless(&format!("{key}: {from} -> {to}")))?;
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,74 @@
+//! `synod node`: a long-lived node in this process.
+
+use std::time::Duration;
+
+use clap::Args;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
+
+use super::config::ConfigFile;
+use super::exit::{CliError, Exit};
+use crate::api::Metrics;
+use crate::logging;
+use crate::node::process::{self, Ended};
+use crate::node::{Node, NodeBuilder, NodeError};
+
+/// Upper bounds of the histograms of times, in seconds.
+const SECONDS: [f64; 14] =
+    [0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+
+/// Run a node until it is told to stop
+///
+/// SIGTERM and SIGINT stop it in order: it accepts no more, lets running work finish, hands back
+/// what does not, and exits with 0. A second one ends it at once. SIGHUP reads the configuration
+/// again.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  synod node --config config/node.toml\n  \
+    SYNOD_HTTP__LISTEN=127.0.0.1:8080 synod node")]
+pub(crate) struct NodeOptions {
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+pub(crate) fn run(options: &NodeOptions, builder: NodeBuilder) -> Result<Exit, CliError> {
+    let config = options.file.load()?.config;
+    let log = logging::init(&config.log).map_err(|error| CliError::Failed(error.to_string()))?;
+    let mut builder = builder.config(config).log(log).metrics(recorder()?);
+    if let Some(path) = options.file.path() {
+        builder = builder.config_file(path.to_owned());
+    }
+    match process::run(builder, ready)? {
+        Ended::Stopped => Ok(Exit::Done),
+        Ended::AtOnce => Ok(Exit::Interrupted),
+        Ended::Failed(reason) => Err(CliError::Failed(format!("the node gave up: {reason}"))),
+    }
+}
+
+fn ready(node: &Node, took: Duration) {
+    let took_ms = took.as_secs_f64() * 1_000.0;
+    tracing::info!(url = node.url(), took_ms, "ready");
+}
+
+/// Records what the node counts and measures, for `/metrics`.
+fn recorder() -> Result<Metrics, CliError> {
+    let failed = |error| CliError::Failed(format!("metrics can't be recorded: {error}"));
+    let times = Matcher::Suffix("_seconds".to_owned());
+    let builder = PrometheusBuilder::new();
+    let builder = builder.set_buckets_for_metric(times, &SECONDS).map_err(failed)?;
+    Ok(Metrics::new(builder.install_recorder().map_err(failed)?))
+}
+
+impl From<NodeError> for CliError {
+    /// What the user can set right is wrong usage; the rest is a failure.
+    fn from(error: NodeError) -> Self {
+        let told = error.to_string();
+        match error {
+            NodeError::Config(_)
+            | NodeError::DataFolder { .. }
+            | NodeError::Agent(_)
+            | NodeError::Api(_) => {
+                Self::Usage(told)
+            }
+            NodeError::Start(_) | NodeError::System { .. } => Self::Failed(told),
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Tables with aligned columns that fit the terminal.
+
+use super::paint::Paint;
+use super::text::{cut, harmless, width};
+
+/// Blanks between columns.
+const GAP: usize = 2;
+/// A column is never cut below this, whatever the terminal.
+const NARROWEST: usize = 8;
+
+/// What a column is called and how it behaves.
+#[derive(Debug, Clone)]
+pub(crate) struct Column {
+    title: &'static str,
+    right: bool,
+    elastic: bool,
+}
+
+impl Column {
+    /// A column of words.
+    #[must_use]
+    pub(crate) fn words(title: &'static str) -> Self {
+        Self { title, right: false, elastic: false }
+    }
+
+    /// A column of numbers, aligned at the right.
+    #[must_use]
+    pub(crate) fn number(title: &'static str) -> Self {
+        Self { title, right: true, elastic: false }
+    }
+
+    /// A column of words that is cut where the terminal is too narrow.
+    #[must_use]
+    pub(crate) fn elastic(title: &'static str) -> Self {
+        Self { title, right: false, elastic: true }
+    }
+}
+
+/// One field of a row.
+#[derive(Debug, Clone)]
+pub(crate) struct Cell {
+    text: String,
+    paint: Paint,
+}
+
+impl Cell {
+    /// A field with a meaning.
+    #[must_use]
+    pub(crate) fn new(text: impl AsRef<str>, paint: Paint) -> Self {
+        Self { text: harmless(text.as_ref()), paint }
+    }
+
+    /// A field that holds a state, in its colour.
+    #[must_use]
+    pub(crate) fn state(text: impl AsRef<str>) -> Self {
+        let paint = Paint::of_state(text.as_ref());
+        Self::new(text, paint)
+    }
+
+    /// What it says.
+    #[must_use]
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What it means.
+    #[must_use]
+    pub(crate) fn paint(&self) -> Paint {
+        self.paint
+    }
+}
+
+impl<T: AsRef<str>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Self::new(text, Paint::Plain)
+    }
+}
+
+/// Rows under titles.
+#[derive(Debug, Clone)]
+pub(crate) struct Table {
+    columns: Vec<Column>,
+    rows: Vec<Vec<Cell>>,
+}
+
+impl Table {
+    /// A table without rows.
+    #[must_use]
+    pub(crate) fn new(columns: impl Into<Vec<Column>>) -> Self {
+        Self { columns: columns.into(), rows: Vec::new() }
+    }
+
+    /// Adds a row; a missing field is blank.
+    pub(crate) fn row(&mut self, cells: impl Into<Vec<Cell>>) {
+        self.rows.push(cells.into());
+    }
+
+    /// Whether there is no row.
+    #[must_use]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The lines of the table, within `columns` of the terminal if given.
+    #[must_use]
+    pub(crate) fn lines(&self, columns: Option<usize>, coloured: bool) -> Vec<String> {
+        let widths = self.widths(columns);
+        let titles: Vec<Cell> =
+            self.columns.iter().map(|column| Cell::new(column.title, Paint::Strong)).collect();
+        let rows = std::iter::once(&titles).chain(&self.rows);
+        rows.map(|row| self.line(row, &widths, coloured)).collect()
+    }
+
+    fn line(&self, row: &[Cell], widths: &[usize], coloured: bool) -> String {
+        let mut line = String::new();
+        for ((column, cell), room) in self.columns.iter().zip(row).zip(widths) {
+            let text = cut(&cell.text, *room);
+            let blanks = " ".repeat(room - width(&text));
+            let painted = if coloured { cell.paint.apply(&text) } else { text };
+            let (before, after) =
+                if column.right { (blanks.as_str(), "") } else { ("", blanks.as_str()) };
+            line.extend([before, painted.as_str(), after, &" ".repeat(GAP)]);
+        }
+        line.truncate(line.trim_end().len());
+        line
+    }
+
+    /// The natural widths, or less where the terminal is too narrow: the widest elastic column
+    /// gives way first.
+    fn widths(&self, columns: Option<usize>) -> Vec<usize> {
+        let mut widths: Vec<usize> = (0..self.columns.len())
+            .map(|index| {
+                let cells = self.rows.iter().filter_map(|row| row.get(index));
+                let widest = cells.map(|cell| width(&cell.text)).max().unwrap_or(0);
+                widest.max(width(self.columns[index].title))
+            })
+            .collect();
+        let Some(room) = columns else { return widths };
+        let gaps = GAP * widths.len().saturating_sub(1);
+        while widths.iter().sum::<usize>() + gaps > room {
+            let elastic = self.columns.iter().zip(&mut widths).filter(|(column, _)| column.elastic);
+            let widest = elastic.map(|(_, width)| width).max_by_key(|width| **width);
+            let Some(widest) = widest.filter(|width| **width > NARROWEST) else { break };
+            *widest -= 1;
+        }
+        widths
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Table {
+        let mut table = Table::new([
+            Column::words("STATE"),
+            Column::number("TASKS"),
+            Column::elastic("LAST ERROR"),
+        ]);
+        table.row([Cell::state("failed"), "7".into(), "the disk is full and nothing moves".into()]);
+        table.row([Cell::state("running"), "1,200".into(), "".into()]);
+        table
+    }
+
+    #[test]
+    fn columns_are_aligned_and_lines_have_no_trailing_blanks() {
+        let lines = sample().lines(None, false);
+        assert_eq!(lines[0], "STATE    TASKS  LAST ERROR");
+        assert_eq!(lines[1], "failed       7  the disk is full and nothing moves");
+        assert_eq!(lines[2], "running  1,200");
+    }
+
+    #[test]
+    fn the_elastic_column_gives_way_to_a_narrow_terminal() {
+        let lines = sample().lines(Some(30), false);
+        assert_eq!(lines[1], "failed       7  the disk is f…");
+        let narrow = sample().lines(Some(5), false);
+        assert_eq!(narrow[1], "failed       7  the dis…", "never below what can be read");
+    }
+
+    #[test]
+    fn colours_do_not_shift_columns() {
+        let coloured = sample().lines(None, true);
+        let plain = sample().lines(None, false);
+        for (coloured, plain) in coloured.iter().zip(&plain) {
+            let mut stripped = coloured.clone();
+            for code in ["0", "1", "31", "32"] {
+                stripped = stripped.replace(&format!("\x1b[{code}m"), "");
+            }
+            assert_eq!(stripped.trim_end(), plain);
+        }
+    }
+}

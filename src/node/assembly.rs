@@ -1,0 +1,207 @@
+//! How a node is put together: which actors there are, in which order they start, who knows whom.
+//!
+//! ```text
+//!  root (rest_for_one: who builds on a part that failed is started again with it)
+//!  ├─ journal     the log on disk
+//!  ├─ registry    which agents there are
+//!  ├─ tasks       the engine, on the journal and the registry
+//!  ├─ host        the agents' actors
+//!  ├─ status      answers for the node
+//!  └─ http        the API, last to start and first to stop
+//! ```
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use synod_agents::{
+    AgentFactory, AgentHost, AgentKind, HostSettings, ProcessFactory, RegistryActor,
+    RegistryMessage, factory,
+};
+use synod_integrations::http::{HttpAgent, HttpAgentConfig, kind_factory};
+use synod_journal::{JournalActor, JournalMessage};
+use synod_runtime::{
+    Address, Backoff, ConfigFault, Spec, Strategy, Supervisor, SupervisorSpec, System,
+};
+use synod_tasks::{TaskEngine, TasksMessage};
+use tokio::time::Instant;
+
+use super::endpoint::EndpointFile;
+use super::{Node, NodeBuilder, NodeError, Parts, reload};
+use crate::api::stream::{EventSource, StreamLimits};
+use crate::api::{ApiParts, ApiState, EventHub, HttpServer, Listener};
+use crate::config::{AgentsSection, NodeConfig};
+use crate::status::{StatusActor, StatusParts};
+
+/// Restarts of the node's parts before the node gives up and ends.
+const INTENSITY: (u32, Duration) = (5, Duration::from_secs(60));
+
+/// A part that can't start is tried again for less than two seconds: a wrong folder is told soon.
+const BACKOFF: Backoff = Backoff {
+    initial: Duration::from_millis(50),
+    max: Duration::from_secs(5),
+    multiplier: 2.0,
+    jitter: 0.1,
+    reset_after: Duration::from_secs(60),
+};
+
+pub(super) async fn start(builder: NodeBuilder) -> Result<Node, NodeError> {
+    let config = &builder.config;
+    config.validate().map_err(NodeError::Config)?;
+    let folder = config.node.data_folder.clone();
+    make_folder(&folder)?;
+    let listener = if builder.serves { Some(Listener::bind(&config.http)?) } else { None };
+    let url = listener.as_ref().map(|listener| format!("http://{}", listener.address()));
+    let system = System::builder().config(config.system).build();
+    let boot = Boot::now(&system);
+    let (parts, root) = wire(&builder, &system, boot, listener)?;
+    let root = match system.start(root).await {
+        Ok(root) => root,
+        Err(error) => {
+            let _ = system.stop(Duration::from_secs(5)).await; // the start's error is the one to tell
+            return Err(error.into());
+        }
+    };
+    let endpoint = match &url {
+        Some(url) => Some(
+            EndpointFile::write(&folder, url)
+                .map_err(|source| NodeError::DataFolder { folder, source })?,
+        ),
+        None => None,
+    };
+    Ok(Node { system, root, parts, url, endpoint, drain_within: drain_within(&builder.config) })
+}
+
+/// One start of the node.
+#[derive(Debug, Clone, Copy)]
+struct Boot {
+    /// Different for each start.
+    id: u64,
+    at: Timestamp,
+    instant: Instant,
+}
+
+impl Boot {
+    fn now(system: &System) -> Self {
+        let (clock, id) = (system.clock(), system.entropy().next_u64());
+        Self { id, at: clock.utc(), instant: clock.now() }
+    }
+}
+
+fn make_folder(folder: &Path) -> Result<(), NodeError> {
+    std::fs::create_dir_all(folder)
+        .map_err(|source| NodeError::DataFolder { folder: folder.to_path_buf(), source })
+}
+
+fn drain_within(config: &NodeConfig) -> Duration {
+    Duration::from_secs(config.node.shutdown_s)
+}
+
+/// Makes the specs, tells each part of those it needs, and puts them in order.
+fn wire(
+    builder: &NodeBuilder,
+    system: &System,
+    boot: Boot,
+    listener: Option<Listener>,
+) -> Result<(Parts, Spec<Supervisor>), NodeError> {
+    let config = &builder.config;
+    let journal = JournalActor::spec(config.journal.clone(), config.node.data_folder.clone())
+        .backoff(BACKOFF);
+    let agents = Arc::new(config.agents.hosting.clone());
+    let registry =
+        RegistryActor::spec(Arc::clone(&agents), Some(journal.address())).backoff(BACKOFF);
+    let tasks = TaskEngine::spec(config.tasks.clone(), journal.address(), registry.address())
+        .backoff(BACKOFF);
+    let host = host(builder, registry.address())?.backoff(BACKOFF);
+    let known = status_parts(builder, boot, journal.address(), tasks.address());
+    let status = StatusActor::spec(known).backoff(BACKOFF);
+    let parts = Parts {
+        tasks: tasks.address(),
+        registry: registry.address(),
+        host: host.address(),
+        status: status.address(),
+    };
+    let mut root = Supervisor::new(Strategy::RestForOne)
+        .intensity(INTENSITY.0, INTENSITY.1)
+        .child(journal)
+        .child(registry)
+        .child(tasks)
+        .child(host)
+        .child(status);
+    if let Some(listener) = listener {
+        root = with_http(root, builder, (system, boot), listener, &parts);
+    }
+    Ok((parts, root.into_spec("node")))
+}
+
+/// The agents of the program and of the configuration, and the kinds that the API may add.
+fn host(
+    builder: &NodeBuilder,
+    registry: Address<RegistryMessage>,
+) -> Result<Spec<AgentHost>, NodeError> {
+    let section = &builder.config.agents;
+    let config = Arc::new(section.hosting.clone());
+    let mut agents = builder.agents.clone();
+    for process in &section.hosting.process {
+        agents.push(Arc::new(ProcessFactory::new(process.clone(), Arc::clone(&config))));
+    }
+    agents.extend(http_agents(section)?);
+    let kinds = BTreeMap::from([(AgentKind::Http, kind_factory(section.http.clone()))]);
+    Ok(AgentHost::spec(HostSettings { config, registry, agents, kinds })?)
+}
+
+fn http_agents(section: &AgentsSection) -> Result<Vec<Arc<dyn AgentFactory>>, NodeError> {
+    let make = |(index, agent): (usize, &HttpAgentConfig)| {
+        let made = HttpAgent::configured(agent, &section.http).map_err(|error| {
+            let key = format!("agents.http.agent[{index}]");
+            NodeError::Config(vec![ConfigFault::new(key, error.to_string())])
+        })?;
+        Ok(factory(move || made.clone()))
+    };
+    section.http.agent.iter().enumerate().map(make).collect()
+}
+
+fn status_parts(
+    builder: &NodeBuilder,
+    boot: Boot,
+    journal: Address<JournalMessage>,
+    tasks: Address<TasksMessage>,
+) -> StatusParts {
+    StatusParts {
+        name: builder.config.node.name.clone(),
+        boot: boot.id,
+        started_at: boot.at,
+        started: boot.instant,
+        journal,
+        tasks: tasks.clone(),
+        drain_within: drain_within(&builder.config),
+        reload: reload::reload(builder, tasks),
+    }
+}
+
+/// The API and the source of its stream.
+fn with_http(
+    root: SupervisorSpec,
+    builder: &NodeBuilder,
+    (system, boot): (&System, Boot),
+    listener: Listener,
+    parts: &Parts,
+) -> SupervisorSpec {
+    let config = &builder.config;
+    let hub = EventHub::new(&config.node.name, boot.id, config.http.stream_buffer);
+    let source = EventSource::spec(hub.clone(), parts.tasks.clone(), parts.registry.clone());
+    let state = ApiState::new(ApiParts {
+        config: config.http.clone(),
+        system: system.clone(),
+        tasks: parts.tasks.clone(),
+        registry: parts.registry.clone(),
+        host: parts.host.clone(),
+        status: parts.status.clone(),
+        hub,
+        streams: StreamLimits::new(&config.http),
+        metrics: builder.metrics.clone(),
+    });
+    root.child(source.backoff(BACKOFF)).child(HttpServer::spec(listener, state).backoff(BACKOFF))
+}

@@ -1,0 +1,113 @@
+//! The node: puts the families together, starts and stops them as one.
+//!
+//! ```text
+//! NodeBuilder ── start ──▶ assembly ──▶ System + root supervisor ──▶ Node (addresses, stop)
+//!                                                                      ▲
+//! process: signals ────────────────────────────────────────────────────┘
+//! ```
+//!
+//! Never: a family that knows the node; a start that leaves something behind when it fails.
+
+mod assembly;
+mod builder;
+mod endpoint;
+mod error;
+pub mod process;
+mod reload;
+
+use std::time::Duration;
+
+use synod_agents::{HostMessage, RegistryMessage};
+use synod_runtime::{Address, ExitReason, RootHandle, System};
+use synod_tasks::{DrainEngine, TasksMessage};
+
+pub use builder::NodeBuilder;
+pub use endpoint::Endpoint;
+pub use error::NodeError;
+
+use crate::status::StatusMessage;
+use endpoint::EndpointFile;
+
+/// Time the parts get to stop once running work has had its own.
+const STOP_WITHIN: Duration = Duration::from_secs(60);
+
+/// Where the parts of a node are reached.
+#[derive(Debug, Clone)]
+struct Parts {
+    tasks: Address<TasksMessage>,
+    registry: Address<RegistryMessage>,
+    host: Address<HostMessage>,
+    status: Address<StatusMessage>,
+}
+
+/// A running node. It runs until [`Node::stop`], not until it is dropped.
+pub struct Node {
+    system: System,
+    root: RootHandle,
+    parts: Parts,
+    url: Option<String>,
+    endpoint: Option<EndpointFile>,
+    drain_within: Duration,
+}
+
+impl Node {
+    /// The task engine.
+    #[must_use]
+    pub fn tasks(&self) -> &Address<TasksMessage> {
+        &self.parts.tasks
+    }
+
+    /// The registry of agents.
+    #[must_use]
+    pub fn registry(&self) -> &Address<RegistryMessage> {
+        &self.parts.registry
+    }
+
+    /// The host of agents.
+    #[must_use]
+    pub fn host(&self) -> &Address<HostMessage> {
+        &self.parts.host
+    }
+
+    /// The status actor.
+    #[must_use]
+    pub fn status(&self) -> &Address<StatusMessage> {
+        &self.parts.status
+    }
+
+    /// The kernel under it all.
+    #[must_use]
+    pub fn system(&self) -> &System {
+        &self.system
+    }
+
+    /// Where it is asked by HTTP, if it serves.
+    #[must_use]
+    pub fn url(&self) -> Option<&str> {
+        self.url.as_deref()
+    }
+
+    /// Waits until the node has ended by itself, which means that it gave up, and says why.
+    pub async fn ended(&self) -> ExitReason {
+        self.root.ended().await
+    }
+
+    /// Stops in order: accepts no more, lets running work finish within `node.shutdown_s`, hands
+    /// back what does not, flushes, and ends all actors.
+    pub async fn stop(mut self) {
+        let within = self.drain_within;
+        let drain = self.parts.tasks.ask(DrainEngine { within }, within + STOP_WITHIN).await;
+        match drain {
+            Ok(drained) => tracing::info!(
+                handed_back = drained.handed_back,
+                open = drained.open,
+                "drained; what is open goes on at the next start"
+            ),
+            Err(error) => tracing::warn!(%error, "the task engine did not drain"),
+        }
+        self.endpoint.take();
+        if let Err(error) = self.system.stop(STOP_WITHIN).await {
+            tracing::warn!(%error, "not everything stopped in time");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! A node as a process: it runs until a signal or its own end.
+//!
+//! SIGTERM and SIGINT stop it in order, a second one at once; SIGHUP reads the configuration again.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use synod_runtime::ExitReason;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{Node, NodeBuilder, NodeError};
+use crate::status::ReloadConfig;
+
+/// How long the parts of the node may take to read a configuration again.
+const RELOAD_WITHIN: Duration = Duration::from_secs(10);
+
+/// How a node's process came to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to stop, and did so in order.
+    Stopped,
+    /// It was told twice, and left at once. What was accepted is on disk.
+    AtOnce,
+    /// Its tree gave up.
+    Failed(ExitReason),
+}
+
+/// The signals that a node's process listens to.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+/// What a signal asks for.
+enum Wish {
+    Stop,
+    Reload,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Wish {
+        tokio::select! {
+            _ = self.terminate.recv() => Wish::Stop,
+            _ = self.interrupt.recv() => Wish::Stop,
+            _ = self.hangup.recv() => Wish::Reload,
+        }
+    }
+
+    /// The next wish to stop; a reload is no answer to a node that stops.
+    async fn stop(&mut self) {
+        while !matches!(self.next().await, Wish::Stop) {}
+    }
+}
+
+/// Starts a node and keeps it running; `ready` is told once, with the time that the start took.
+///
+/// # Errors
+/// [`NodeError`] when the node can't be started.
+pub fn run(builder: NodeBuilder, ready: impl FnOnce(&Node, Duration)) -> Result<Ended, NodeError> {
+    let begun = Instant::now();
+    let system = |what| move |source| NodeError::System { what, source };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("synod")
+        .build()
+        .map_err(system("starting threads"))?;
+    let ended = runtime.block_on(async {
+        let mut signals = Signals::listen().map_err(system("listening to signals"))?;
+        let node = builder.start().await?;
+        ready(&node, begun.elapsed());
+        Ok(keep(node, &mut signals).await)
+    });
+    // What still blocks a thread has been counted as abandoned, and ends with the process.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn keep(node: Node, signals: &mut Signals) -> Ended {
+    loop {
+        tokio::select! {
+            reason = node.ended() => return Ended::Failed(reason),
+            wish = signals.next() => match wish {
+                Wish::Reload => reload(&node).await,
+                Wish::Stop => break,
+            },
+        }
+    }
+    tracing::info!(
+        "stopping: accepts no more, lets running work finish; a second signal ends it now"
+    );
+    tokio::select! {
+        () = node.stop() => Ended::Stopped,
+        () = signals.stop() => Ended::AtOnce,
+    }
+}
+
+async fn reload(node: &Node) {
+    match node.status().ask(ReloadConfig, RELOAD_WITHIN).await {
+        Ok(Ok(reloaded)) if reloaded.changes.is_empty() => {
+            tracing::info!("the configuration was read again: nothing differs");
+        }
+        Ok(Ok(reloaded)) => {
+            for change in reloaded.changes {
+                tracing::info!(key = change.key, from = change.from, to = change.to, "reloaded");
+            }
+        }
+        Ok(Err(refused)) => tracing::error!("the configuration was not reloaded: {refused}"),
+        Err(error) => tracing::error!(%error, "the configuration was not reloaded"),
+    }
+}

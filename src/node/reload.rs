@@ -1,0 +1,54 @@
+//! Reading the configuration again while the node runs: all or nothing.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use synod_runtime::Address;
+use synod_tasks::{Reconfigure, TasksMessage};
+use tokio::runtime::Handle;
+
+use super::NodeBuilder;
+use crate::config::NodeConfig;
+use crate::config::reload::{Change, diff_live};
+use crate::logging::LogLevel;
+use crate::status::{Reload, ReloadRefused};
+
+/// How long the task engine may take to take a configuration over.
+const ENGINE: Duration = Duration::from_secs(5);
+
+struct Running {
+    config: Mutex<NodeConfig>,
+    log: Option<LogLevel>,
+    tasks: Address<TasksMessage>,
+}
+
+/// What the status actor calls for a reload, on a thread that may block.
+pub(super) fn reload(builder: &NodeBuilder, tasks: Address<TasksMessage>) -> Reload {
+    let file = builder.file.clone();
+    let config = Mutex::new(builder.config.clone());
+    let running = Running { config, log: builder.log.clone(), tasks };
+    Arc::new(move || match &file {
+        Some(file) => running.reload(file),
+        None => Err(ReloadRefused::NoFile),
+    })
+}
+
+impl Running {
+    fn reload(&self, file: &Path) -> Result<Vec<Change>, ReloadRefused> {
+        let invalid = |error: &dyn std::fmt::Display| ReloadRefused::Invalid(error.to_string());
+        let loaded = NodeConfig::load(Some(file), std::env::vars()).map_err(|e| invalid(&e))?;
+        let mut config = self.config.lock();
+        let changes = diff_live(&config, &loaded.config)
+            .map_err(|error| ReloadRefused::NeedsRestart(error.to_string()))?;
+        // The engine may be too busy to answer, so it comes first: nothing has changed then.
+        let wanted = Reconfigure { config: loaded.config.tasks.clone() };
+        Handle::current().block_on(self.tasks.ask(wanted, ENGINE)).map_err(|e| invalid(&e))?;
+        if let Some(log) = &self.log {
+            log.set(&loaded.config.log.level).map_err(|e| invalid(&e))?;
+        }
+        *config = loaded.config;
+        Ok(changes)
+    }
+}
