@@ -5,16 +5,19 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody};
+use axum::body::{Body, BodyDataStream, HttpBody};
 use axum::extract::{FromRef, FromRequest, Request};
-use axum::http::HeaderMap;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use axum::http::{HeaderMap, StatusCode};
 use futures::StreamExt;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 
 use super::guard::{is_json, not_json};
 use super::problem::{Problem, ProblemType};
+
+/// How many times its limit a body that is too large is taken in, to be forgotten.
+const DISCARDED: usize = 16;
 
 /// How large a body may be and how long it may take to arrive.
 #[derive(Debug, Clone, Copy)]
@@ -74,25 +77,36 @@ where
 /// # Errors
 /// 413 when it is too large, 408 when it is too slow, 400 when the client went away in the middle.
 async fn read(headers: &HeaderMap, body: Body, limits: BodyLimits) -> Result<Vec<u8>, Problem> {
-    let announced = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > limits.max_bytes as u64) {
-        return Err(too_large(limits.max_bytes));
-    }
-    tokio::time::timeout(limits.within, collect(body, limits.max_bytes)).await.unwrap_or_else(
-        |_| {
-            let seconds = limits.within.as_secs_f32();
-            Err(Problem::new(
-                ProblemType::BodyTooSlow,
-                format!("the body was not complete after {seconds} s"),
-            )
-            .next("send the body at once, or raise http.body_timeout_ms"))
-        },
-    )
+    let mut pieces = body.into_data_stream();
+    let read = async {
+        match collect(headers, &mut pieces, limits.max_bytes).await {
+            Err(problem) if problem.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                discard(headers, &mut pieces, limits.max_bytes).await;
+                Err(problem)
+            }
+            collected => collected,
+        }
+    };
+    tokio::time::timeout(limits.within, read).await.unwrap_or_else(|_| {
+        let seconds = limits.within.as_secs_f32();
+        Err(Problem::new(
+            ProblemType::BodyTooSlow,
+            format!("the body was not complete after {seconds} s"),
+        )
+        .next("send the body at once, or raise http.body_timeout_ms"))
+    })
 }
 
-async fn collect(body: Body, max_bytes: usize) -> Result<Vec<u8>, Problem> {
+async fn collect(
+    headers: &HeaderMap,
+    pieces: &mut BodyDataStream,
+    max_bytes: usize,
+) -> Result<Vec<u8>, Problem> {
+    let announced = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > max_bytes as u64) {
+        return Err(too_large(max_bytes));
+    }
     let mut all = Vec::new();
-    let mut pieces = body.into_data_stream();
     while let Some(piece) = pieces.next().await {
         let piece = piece.map_err(|why| {
             Problem::new(ProblemType::BadRequest, format!("the body broke off: {why}"))
@@ -105,17 +119,38 @@ async fn collect(body: Body, max_bytes: usize) -> Result<Vec<u8>, Problem> {
     Ok(all)
 }
 
+/// Takes in and forgets what is left of a body that is too large, within bounds. Most clients read
+/// no answer before they have sent all they have: closed under them, the connection would say
+/// nothing but that it is gone.
+async fn discard(headers: &HeaderMap, pieces: &mut BodyDataStream, max_bytes: usize) {
+    // Who asks before sending is told not to.
+    if headers.contains_key(EXPECT) {
+        return;
+    }
+    let mut left = max_bytes.saturating_mul(DISCARDED);
+    while let Some(Ok(piece)) = pieces.next().await {
+        left = left.saturating_sub(piece.len());
+        if left == 0 {
+            return;
+        }
+    }
+}
+
 fn too_large(max_bytes: usize) -> Problem {
     Problem::new(ProblemType::BodyTooLarge, format!("a body may have {max_bytes} bytes"))
         .expected(format!("at most {max_bytes} bytes"), "more")
         .next("send less, or raise http.max_body_bytes")
 }
 
-/// Parses one JSON document that fills the whole of `bytes`.
+/// Parses one JSON object that fills the whole of `bytes`.
 ///
 /// # Errors
 /// 400 with line and column when it is not JSON, 422 with the field when it does not fit `T`.
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let first = bytes.trim_ascii_start().first();
+    if first != Some(&b'{') {
+        return Err(no_object(first, bytes));
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
@@ -123,6 +158,21 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     })?;
     reader.end().map_err(|error| describe("", &error))?;
     Ok(value)
+}
+
+/// serde would take an array for the fields of a struct in their order; no client means that.
+fn no_object(first: Option<&u8>, bytes: &[u8]) -> Problem {
+    if let Err(error) = serde_json::from_slice::<IgnoredAny>(bytes) {
+        return describe("", &error);
+    }
+    let got = match first {
+        Some(b'[') => "an array",
+        Some(b'"') => "a string",
+        Some(b'n') => "null",
+        Some(b't' | b'f') => "a boolean",
+        _ => "a number",
+    };
+    Problem::invalid("(body)", "a JSON object", got)
 }
 
 fn describe(path: &str, error: &serde_json::Error) -> Problem {

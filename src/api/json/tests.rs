@@ -1,7 +1,9 @@
 //! Bodies of every wrong kind.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use axum::Router;
-use axum::http::StatusCode;
 use axum::http::request::Builder;
 use axum::routing::post;
 use serde::Deserialize;
@@ -68,6 +70,7 @@ fn malformed_json_names_line_and_column() {
         ("{\n  \"kind\": }", "line 2, column 11"),
         ("", "line 1, column 0"),
         ("{} x", "line 1, column 4"),
+        ("nothing", "line 1, column 2"),
     ];
     for (body, place) in cases {
         let problem = parse::<serde_json::Value>(body.as_bytes()).unwrap_err();
@@ -133,7 +136,46 @@ async fn a_body_over_the_limit_is_refused_announced_or_not() {
         status_of(8, typed(), Body::from_stream(pieces)).await,
         StatusCode::PAYLOAD_TOO_LARGE
     );
-    assert_eq!(status_of(8, typed(), Body::from("\"aaaaaa\"")).await, StatusCode::OK);
+    assert_eq!(status_of(8, typed(), Body::from("{\"aa\":1}")).await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_taken_in_so_that_its_sender_reads_the_answer() {
+    let taken = |announced: Option<&'static str>, pieces: usize, asks_first: bool| async move {
+        let count = Arc::new(AtomicUsize::new(0));
+        let counting = Arc::clone(&count);
+        let pieces = futures::stream::iter(std::iter::repeat_n("aaaa", pieces)).map(move |piece| {
+            counting.fetch_add(1, Ordering::Relaxed);
+            Ok::<_, std::io::Error>(piece)
+        });
+        let mut request = typed();
+        if let Some(length) = announced {
+            request = request.header(CONTENT_LENGTH, length);
+        }
+        if asks_first {
+            request = request.header(EXPECT, "100-continue");
+        }
+        let status = status_of(8, request, Body::from_stream(pieces)).await;
+        assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+        count.load(Ordering::Relaxed)
+    };
+    assert_eq!(taken(None, 10, false).await, 10);
+    assert_eq!(taken(Some("40"), 10, false).await, 10);
+    assert_eq!(taken(Some("40"), 10, true).await, 0, "it was told before it sent");
+    assert_eq!(taken(Some("4000"), 1_000, false).await, 32, "within bounds");
+}
+
+#[test]
+fn what_is_no_object_is_refused_as_what_it_is() {
+    for (body, got) in [
+        ("[\"x\"]", "an array"),
+        (" \"x\"", "a string"),
+        ("null", "null"),
+        ("true", "a boolean"),
+        ("-1", "a number"),
+    ] {
+        assert_names(body, "(body)", "a JSON object", got);
+    }
 }
 
 #[tokio::test(start_paused = true)]
