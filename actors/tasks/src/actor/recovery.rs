@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use synod_journal::{
-    Append, Committed, Epoch, Expected, Health, JournalHealth, LoadSnapshot, Position, ReadStream,
+    Append, AppendError, Committed, Epoch, Expected, Health, JournalHealth, LoadSnapshot, Position,
+    ReadStream,
 };
 use synod_runtime::{ActorError, Context};
 
@@ -88,15 +89,23 @@ impl TaskEngine {
 
     async fn append_opened(&mut self, now: Moment) -> Result<Committed, Failed> {
         let record = records::encode_engine(&EngineEvent::Opened { at: now.utc });
-        let append = Append {
-            partition: records::ENGINE_PARTITION,
-            stream: records::STREAM,
-            expected: Expected::Any,
-            epoch: Epoch(self.machine.book().epoch),
-            records: vec![record.map_err(|error| Failed { reason: error.to_string() })?],
-        };
-        let within = self.journal_timeout();
-        Ok(self.journal.ask_with(append, within, append_options()).await??)
+        let record = record.map_err(|error| Failed { reason: error.to_string() })?;
+        let mut epoch = Epoch(self.machine.book().epoch);
+        loop {
+            let append = Append {
+                partition: records::ENGINE_PARTITION,
+                stream: records::STREAM,
+                expected: Expected::Any,
+                epoch,
+                records: vec![record.clone()],
+            };
+            let within = self.journal_timeout();
+            match self.journal.ask_with(append, within, append_options()).await? {
+                // Which epoch it is at is in the log, which has not been read yet.
+                Err(AppendError::Fenced { current, .. }) if current > epoch => epoch = current,
+                outcome => return Ok(outcome?),
+            }
+        }
     }
 
     fn begin(&mut self, now: Moment) {

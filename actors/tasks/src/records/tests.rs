@@ -99,7 +99,7 @@ fn blob() -> Body {
 }
 
 fn record(events: Vec<Event>) -> TaskRecord {
-    let entry = |(at, event)| Entry { at: 1_767_225_600_000_000 + at, event };
+    let entry = |(at, event): (i64, Event)| Entry { at: 1_767_225_600_000_000 + at, event };
     TaskRecord { task: task(), entries: (0..).zip(events).map(entry).collect() }
 }
 
