@@ -23,7 +23,7 @@ use synod_agents::{
 use synod_integrations::http::{HttpAgent, HttpAgentConfig, kind_factory};
 use synod_journal::{JournalActor, JournalMessage};
 use synod_runtime::{
-    Address, Backoff, ConfigFault, Spec, Strategy, Supervisor, SupervisorSpec, System,
+    Address, Backoff, ConfigFault, RootHandle, Spec, Strategy, Supervisor, SupervisorSpec, System,
 };
 use synod_tasks::{TaskEngine, TasksMessage};
 use tokio::time::Instant;
@@ -37,6 +37,9 @@ use crate::status::{StatusActor, StatusParts};
 
 /// Restarts of the node's parts before the node gives up and ends.
 const INTENSITY: (u32, Duration) = (5, Duration::from_secs(60));
+
+/// Time for what has started to stop again when the rest can't start.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
 
 /// A part that can't start is tried again for less than two seconds: a wrong folder is told soon.
 const BACKOFF: Backoff = Backoff {
@@ -57,21 +60,29 @@ pub(super) async fn start(builder: NodeBuilder) -> Result<Node, NodeError> {
     let system = System::builder().config(config.system).build();
     let boot = Boot::now(&system);
     let (parts, root) = wire(&builder, &system, boot, listener)?;
-    let root = match system.start(root).await {
-        Ok(root) => root,
+    let drain_within = drain_within(config);
+    match begin(&system, root, url.as_deref(), &folder).await {
+        Ok((root, endpoint)) => Ok(Node { system, root, parts, url, endpoint, drain_within }),
         Err(error) => {
-            let _ = system.stop(Duration::from_secs(5)).await; // the start's error is the one to tell
-            return Err(error.into());
+            if let Err(left) = system.stop(STOP_WITHIN).await {
+                tracing::warn!(%left, "the node that did not start did not stop in order either");
+            }
+            Err(error)
         }
-    };
-    let endpoint = match &url {
-        Some(url) => Some(
-            EndpointFile::write(&folder, url)
-                .map_err(|source| NodeError::DataFolder { folder, source })?,
-        ),
-        None => None,
-    };
-    Ok(Node { system, root, parts, url, endpoint, drain_within: drain_within(&builder.config) })
+    }
+}
+
+/// Starts the tree, and tells the machine where the node listens.
+async fn begin(
+    system: &System,
+    root: Spec<Supervisor>,
+    url: Option<&str>,
+    folder: &Path,
+) -> Result<(RootHandle, Option<EndpointFile>), NodeError> {
+    let root = system.start(root).await?;
+    let endpoint = url.map(|url| EndpointFile::write(folder, url)).transpose();
+    let unusable = |source| NodeError::DataFolder { folder: folder.to_path_buf(), source };
+    Ok((root, endpoint.map_err(unusable)?))
 }
 
 /// One start of the node.
