@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use synod_journal::{
-    Append, AppendError, Committed, Epoch, Expected, LoadSnapshot, Partition, ReadStream, Record,
+    Append, AppendError, Committed, Expected, LoadSnapshot, Partition, ReadStream, Record,
     SaveSnapshot,
 };
 use synod_runtime::{ActorError, Address, AskError, Context, Reply, Request};
@@ -95,12 +95,12 @@ impl RegistryActor {
             partition: Partition::from_low_bits(0),
             stream: STREAM,
             expected: Expected::Any,
-            epoch: Epoch(0),
+            epoch: self.epoch,
             records,
         };
         let pending = Box::new(pending);
         journal.ask_into(append, JOURNAL_TIMEOUT, &ctx.address(), |answer| {
-            RegistryMessage::Own(Step(Stepped::Appended(pending, said(answer))))
+            RegistryMessage::Own(Step(Stepped::Appended(pending, answer)))
         });
     }
 
@@ -154,22 +154,36 @@ impl RegistryActor {
     pub(super) fn appended(
         &mut self,
         pending: Pending,
-        answer: Result<Committed, String>,
+        answer: Result<Result<Committed, AppendError>, AskError>,
         ctx: &mut Context<Self>,
     ) -> Result<(), ActorError> {
-        match answer {
-            Ok(committed) => {
-                self.unsaved += committed.last.0 - committed.first.0 + 1;
-                self.last = self.last.max(committed.last);
-                self.apply(pending, true, ctx)?;
-                if self.unsaved >= SNAPSHOT_RECORDS {
-                    self.save(ctx);
-                }
+        let reason = match answer {
+            Ok(Ok(committed)) => return self.stored(pending, committed, ctx),
+            // The registrations are the node's own: the epoch is learnt here, not defended.
+            Ok(Err(AppendError::Fenced { current, .. })) if current > self.epoch => {
+                self.epoch = current;
+                self.append(pending, ctx);
+                return Ok(());
             }
-            Err(reason) => {
-                tracing::warn!(%reason, "the journal did not take a change of the registry");
-                refuse(pending, &reason);
-            }
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        tracing::warn!(%reason, "the journal did not take a change of the registry");
+        refuse(pending, &reason);
+        Ok(())
+    }
+
+    fn stored(
+        &mut self,
+        pending: Pending,
+        committed: Committed,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), ActorError> {
+        self.unsaved += committed.last.0 - committed.first.0 + 1;
+        self.last = self.last.max(committed.last);
+        self.apply(pending, true, ctx)?;
+        if self.unsaved >= SNAPSHOT_RECORDS {
+            self.save(ctx);
         }
         Ok(())
     }
@@ -226,13 +240,6 @@ impl RegistryActor {
             after = page.next;
         }
         Ok(())
-    }
-}
-
-fn said(answer: Result<Result<Committed, AppendError>, AskError>) -> Result<Committed, String> {
-    match answer {
-        Ok(appended) => appended.map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use synod_journal::{Committed, JournalMessage, Position};
-use synod_runtime::{Actor, ActorError, Address, Context, MailboxConfig, Priority, Spec};
+use synod_journal::{AppendError, Committed, Epoch, JournalMessage, Position};
+use synod_runtime::{
+    Actor, ActorError, Address, AskError, Context, MailboxConfig, Priority, Spec,
+};
 
 use super::durable::Pending;
 use super::listeners::Listeners;
@@ -31,7 +33,7 @@ pub struct Step(pub(super) Stepped);
 #[derive(Debug)]
 pub(super) enum Stepped {
     /// The journal has answered.
-    Appended(Box<Pending>, Result<Committed, String>),
+    Appended(Box<Pending>, Result<Result<Committed, AppendError>, AskError>),
     /// The journal has a snapshot up to this position, or not.
     Saved(Result<(), String>),
     /// Look for the silent.
@@ -47,6 +49,8 @@ pub struct RegistryActor {
     pub(super) entries: Option<Entries>,
     /// Outlives a crash: after it, every listener gets a snapshot.
     listeners: Arc<Mutex<Listeners>>,
+    /// The epoch of the partition that the registrations are written under, as far as known.
+    pub(super) epoch: Epoch,
     /// The last record of the stream, and how many came since the last snapshot.
     pub(super) last: Position,
     pub(super) unsaved: u64,
@@ -62,6 +66,7 @@ impl RegistryActor {
             journal: journal.clone(),
             entries: None,
             listeners: Arc::clone(&listeners),
+            epoch: Epoch(0),
             last: Position::START,
             unsaved: 0,
         };
