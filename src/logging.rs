@@ -42,7 +42,11 @@ pub fn init(section: &LogSection) -> Result<LogLevel, LogError> {
         LogFormat::Json => true,
     };
     let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(terminal && colours());
-    let lines = if json { lines.json().flatten_event(true).boxed() } else { lines.boxed() };
+    let lines = if json {
+        lines.json().flatten_event(true).with_current_span(false).boxed()
+    } else {
+        lines.boxed()
+    };
     let registry = tracing_subscriber::registry().with(filter).with(lines);
     registry.try_init().map_err(|error| LogError::Installed(error.to_string()))?;
     log_panics();

@@ -15,6 +15,8 @@ pub(crate) struct Source {
     pub(crate) code: String,
     /// Bytes that are compiled for tests only.
     tests: Vec<Range<usize>>,
+    /// Bytes at which lines begin.
+    lines: Vec<usize>,
 }
 
 /// A function with a body.
@@ -37,12 +39,14 @@ impl Source {
         } else {
             test_items(&code)
         };
-        Self { path: path.to_owned(), text: text.to_owned(), code, tests }
+        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let lines = std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect();
+        Self { path: path.to_owned(), text: text.to_owned(), code, tests, lines }
     }
 
     /// The line of a byte, from 1.
     pub(crate) fn line(&self, at: usize) -> usize {
-        self.text.as_bytes()[..at].iter().filter(|&&b| b == b'\n').count() + 1
+        self.lines.partition_point(|start| *start <= at)
     }
 
     /// Whether the byte is compiled for tests only.
