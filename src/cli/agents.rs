@@ -205,8 +205,8 @@ async fn retire(target: &Target, session: &Session) -> Result<(), CliError> {
     let answer = session.client.act(Method::DELETE, &target.path(), &[]).await?;
     session.answer(answer, |retired: Retired, screen| {
         let done = screen.paint(Paint::Faint, "retired");
-        let each = retired.retired.iter();
-        each.map(|agent| screen.line(format!("{}: {done}", harmless(agent)))).collect()
+        let mut each = retired.retired.iter();
+        each.try_for_each(|agent| screen.line(format!("{}: {done}", harmless(agent))))
     })
 }
 

@@ -1,6 +1,5 @@
 //! `synod config`: what a node would run with, and where each value comes from.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -12,7 +11,7 @@ use super::client::decode;
 use super::exit::{CliError, Exit};
 use super::output::{Paint, Screen, counted, harmless};
 use crate::config::reload::Change;
-use crate::config::{DEFAULT_FILE, Loaded, NodeConfig, Origin, toml_text};
+use crate::config::{DEFAULT_FILE, Loaded, NodeConfig, Origin, environment, toml_text};
 
 /// Where a running node is told to read its file again.
 const RELOAD: &str = "/api/v1/config/reload";
@@ -49,14 +48,6 @@ impl ConfigFile {
     pub(crate) fn path(&self) -> Option<&Path> {
         self.config.as_deref()
     }
-}
-
-/// The variables of this process that are text; others can't be ours.
-fn environment() -> impl Iterator<Item = (String, String)> {
-    let text = |(name, value): (OsString, OsString)| {
-        Some((name.into_string().ok()?, value.into_string().ok()?))
-    };
-    std::env::vars_os().filter_map(text)
 }
 
 /// Runs a command that needs no node.

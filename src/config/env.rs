@@ -4,6 +4,8 @@
 //! line, except `SYNOD_LOG`, the short name of `SYNOD_LOG__LEVEL`. An array or table is written
 //! as TOML: `SYNOD_AGENTS__PROCESS='[{ id = "echo", command = ["./echo.py"] }]'`.
 
+use std::ffi::OsString;
+
 use serde_json::{Map, Value};
 
 use super::path::{KeyPath, Step};
@@ -17,6 +19,14 @@ pub(super) struct Override {
     pub(super) variable: String,
     pub(super) path: KeyPath,
     raw: String,
+}
+
+/// The variables of this process that are text; others can't be ours.
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    let text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text)
 }
 
 /// The variables that set keys, in the order of their names.

@@ -31,6 +31,7 @@ use synod_triage::TriageConfig;
 use crate::api::ApiConfig;
 
 pub use agents::AgentsSection;
+pub use env::environment;
 pub use error::{ConfigError, KeyFault, Origin};
 pub use explain::toml_text;
 pub use load::Loaded;

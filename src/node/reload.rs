@@ -10,7 +10,7 @@ use synod_tasks::{Reconfigure, TasksMessage};
 use tokio::runtime::Handle;
 
 use super::NodeBuilder;
-use crate::config::NodeConfig;
+use crate::config::{NodeConfig, environment};
 use crate::config::reload::{Change, diff_live};
 use crate::logging::LogLevel;
 use crate::status::{Reload, ReloadRefused};
@@ -38,7 +38,7 @@ pub(super) fn reload(builder: &NodeBuilder, tasks: Address<TasksMessage>) -> Rel
 impl Running {
     fn reload(&self, file: &Path) -> Result<Vec<Change>, ReloadRefused> {
         let invalid = |error: &dyn std::fmt::Display| ReloadRefused::Invalid(error.to_string());
-        let loaded = NodeConfig::load(Some(file), std::env::vars()).map_err(|e| invalid(&e))?;
+        let loaded = NodeConfig::load(Some(file), environment()).map_err(|e| invalid(&e))?;
         let mut config = self.config.lock();
         let changes = diff_live(&config, &loaded.config)
             .map_err(|error| ReloadRefused::NeedsRestart(error.to_string()))?;
