@@ -10,8 +10,8 @@ use synod_tasks::{Reconfigure, TasksMessage};
 use tokio::runtime::Handle;
 
 use super::NodeBuilder;
-use crate::config::{NodeConfig, environment};
 use crate::config::reload::{Change, diff_live};
+use crate::config::{NodeConfig, environment};
 use crate::logging::LogLevel;
 use crate::status::{Reload, ReloadRefused};
 
