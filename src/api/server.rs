@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use synod_runtime::{Actor, ActorError, Context, ExitReason, Shutdown, Spec, TaskFailure};
+use tokio::task::{AbortHandle, JoinError};
 
 use super::connections::Connections;
 use super::lifeline::Lifeline;
@@ -21,13 +22,24 @@ pub struct HttpServer {
     listener: Arc<Listener>,
     state: ApiState,
     lifeline: Lifeline,
+    serving: Option<Serving>,
+}
+
+/// The accept loop with all connections. It ends with the actor, but not before the actor's `stop`,
+/// as a task attached to the actor would: what is open gets its time.
+struct Serving(AbortHandle);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// From the server to itself.
 #[derive(Debug)]
 pub enum HttpServerMessage {
     /// The accept loop ended, which it must not while the server runs.
-    Ended(Result<(), TaskFailure>),
+    Ended(Result<Result<(), JoinError>, TaskFailure>),
     /// Fold what was measured.
     Upkeep,
 }
@@ -42,6 +54,7 @@ impl HttpServer {
             listener: Arc::clone(&listener),
             state: state.clone(),
             lifeline: Lifeline::default(),
+            serving: None,
         })
         .shutdown(Shutdown::Within(within))
     }
@@ -55,7 +68,8 @@ impl Actor for HttpServer {
         let listener = self.listener.handle()?;
         let api = router(self.state.clone());
         let connections = Connections::new(&self.state.config, api, self.lifeline.clone());
-        let serving = self.lifeline.open.track_future(connections.serve(listener));
+        let serving = self.lifeline.open.spawn(connections.serve(listener));
+        self.serving = Some(Serving(serving.abort_handle()));
         ctx.attach(serving, HttpServerMessage::Ended)?;
         ctx.send_every(UPKEEP, || HttpServerMessage::Upkeep);
         ctx.describe(format!("http://{}", self.listener.address()));
@@ -68,9 +82,12 @@ impl Actor for HttpServer {
         _: &mut Context<Self>,
     ) -> Result<(), ActorError> {
         match message {
-            HttpServerMessage::Ended(Ok(())) => Err(ActorError::new("the accept loop ended")),
-            HttpServerMessage::Ended(Err(why)) => {
+            HttpServerMessage::Ended(Ok(Ok(()))) => Err(ActorError::new("the accept loop ended")),
+            HttpServerMessage::Ended(Ok(Err(why))) => {
                 Err(ActorError::new(format!("the accept loop failed: {why}")))
+            }
+            HttpServerMessage::Ended(Err(why)) => {
+                Err(ActorError::new(format!("nobody watches the accept loop: {why}")))
             }
             HttpServerMessage::Upkeep => {
                 self.state.metrics.upkeep();
