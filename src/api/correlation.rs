@@ -96,9 +96,7 @@ pub(super) async fn trace(
 async fn run(next: Next, request: Request) -> Response {
     AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
         tracing::error!("a request handler panicked");
-        Problem::new(ProblemType::Internal, "the request could not be handled")
-            .next("report this with the trace id: the node's log has the rest")
-            .into_response()
+        Problem::new(ProblemType::Internal, "the request could not be handled").into_response()
     })
 }
 

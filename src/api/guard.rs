@@ -172,7 +172,6 @@ pub(super) fn not_json(content_type: Option<&HeaderValue>) -> Problem {
     Problem::new(ProblemType::UnsupportedMediaType, format!("the content type {got} is not JSON"))
         .field("content-type")
         .expected("application/json", got)
-        .next("send the header `Content-Type: application/json`")
 }
 
 /// The layer: refuses, or lets through and marks the answer with the security headers.

@@ -89,11 +89,8 @@ async fn read(headers: &HeaderMap, body: Body, limits: BodyLimits) -> Result<Vec
     };
     tokio::time::timeout(limits.within, read).await.unwrap_or_else(|_| {
         let seconds = limits.within.as_secs_f32();
-        Err(Problem::new(
-            ProblemType::BodyTooSlow,
-            format!("the body was not complete after {seconds} s"),
-        )
-        .next("send the body at once, or raise http.body_timeout_ms"))
+        let detail = format!("the body was not complete after {seconds} s");
+        Err(Problem::new(ProblemType::BodyTooSlow, detail))
     })
 }
 
@@ -139,7 +136,6 @@ async fn discard(headers: &HeaderMap, pieces: &mut BodyDataStream, max_bytes: us
 fn too_large(max_bytes: usize) -> Problem {
     Problem::new(ProblemType::BodyTooLarge, format!("a body may have {max_bytes} bytes"))
         .expected(format!("at most {max_bytes} bytes"), "more")
-        .next("send less, or raise http.max_body_bytes")
 }
 
 /// Parses one JSON object that fills the whole of `bytes`.

@@ -51,7 +51,7 @@ pub use error::ApiError;
 pub use json::BodyLimits;
 pub use listener::Listener;
 pub use metrics::Metrics;
-pub use problem::{PROBLEM_JSON, Problem, ProblemMembers, ProblemType};
+pub use problem::{PROBLEM_JSON, Problem, ProblemFacts, ProblemMembers, ProblemType};
 pub use server::{HttpServer, HttpServerMessage};
 pub use stream::EventHub;
 
@@ -162,5 +162,4 @@ async fn no_route(uri: Uri) -> Problem {
 async fn no_method(method: Method, uri: Uri) -> Problem {
     let detail = format!("{} can't be asked with {method}", uri.path());
     Problem::new(ProblemType::MethodNotAllowed, detail)
-        .next("the header `Allow` lists the methods; GET /openapi.json describes them")
 }

@@ -40,12 +40,13 @@ pub(super) fn frame() -> Document {
 
 /// Lists the URN of each problem at the member `type`.
 fn name_problems(document: &mut Document) {
-    let urns = ProblemType::ALL.map(|kind| json!(format!("urn:synod:problem:{}", kind.facts().0)));
+    let urn = |kind: &ProblemType| json!(format!("urn:synod:problem:{}", kind.facts().slug));
+    let urns = ProblemType::ALL.iter().map(urn).collect();
     let schemas = document.components.as_mut().map(|components| &mut components.schemas);
     if let Some(RefOr::T(Schema::Object(problem))) = schemas.and_then(|all| all.get_mut("Problem"))
         && let Some(RefOr::T(Schema::Object(urn))) = problem.properties.get_mut("type")
     {
-        urn.enum_values = Some(urns.to_vec());
+        urn.enum_values = Some(urns);
     }
 }
 

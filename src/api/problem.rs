@@ -1,5 +1,8 @@
 //! Errors as RFC 9457 problems: what went wrong, which field, what was expected, what to do next.
 
+mod types;
+
+use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -9,126 +12,10 @@ use serde::Serialize;
 use synod_runtime::AskError;
 use utoipa::ToSchema;
 
+pub use types::{ProblemFacts, ProblemType};
+
 /// The media type of a problem (RFC 9457, section 3).
 pub const PROBLEM_JSON: &str = "application/problem+json";
-
-/// The closed set of problems this API answers with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ProblemType {
-    /// The body is not JSON.
-    MalformedJson,
-    /// The request can't be understood at the HTTP level.
-    BadRequest,
-    /// A field, parameter or value is not one that this route takes.
-    InvalidField,
-    /// The node's configuration has faults.
-    InvalidConfig,
-    /// No agent has what the task requires.
-    NoCapableAgent,
-    /// The body is not `application/json`.
-    UnsupportedMediaType,
-    /// The body is larger than the limit.
-    BodyTooLarge,
-    /// The body did not arrive in time.
-    BodyTooSlow,
-    /// A foreign Host or Origin.
-    Forbidden,
-    /// Nothing has this id or path.
-    NotFound,
-    /// The path exists, the method does not.
-    MethodNotAllowed,
-    /// What was asked for contradicts the present state.
-    Conflict,
-    /// The idempotency key was used with another body.
-    IdempotencyConflict,
-    /// The first request with this idempotency key is not yet answered.
-    IdempotencyInFlight,
-    /// The queue is full.
-    QueueFull,
-    /// As many streams are open as the node allows.
-    TooManyStreams,
-    /// The node can't take this now: the journal does not accept, or it drains, or a part is
-    /// restarting.
-    Unavailable,
-    /// A part of the node did not answer within its deadline.
-    Overloaded,
-    /// A fault of the node.
-    Internal,
-}
-
-impl ProblemType {
-    /// Every problem, for the document that describes them.
-    pub const ALL: [Self; 19] = [
-        Self::MalformedJson,
-        Self::BadRequest,
-        Self::InvalidField,
-        Self::InvalidConfig,
-        Self::NoCapableAgent,
-        Self::UnsupportedMediaType,
-        Self::BodyTooLarge,
-        Self::BodyTooSlow,
-        Self::Forbidden,
-        Self::NotFound,
-        Self::MethodNotAllowed,
-        Self::Conflict,
-        Self::IdempotencyConflict,
-        Self::IdempotencyInFlight,
-        Self::QueueFull,
-        Self::TooManyStreams,
-        Self::Unavailable,
-        Self::Overloaded,
-        Self::Internal,
-    ];
-
-    /// The last part of the problem's URN, its status and its title.
-    #[must_use]
-    pub const fn facts(self) -> (&'static str, StatusCode, &'static str) {
-        use StatusCode as S;
-        match self {
-            Self::MalformedJson => ("malformed-json", S::BAD_REQUEST, "The body is not valid JSON"),
-            Self::BadRequest => ("bad-request", S::BAD_REQUEST, "The request is malformed"),
-            Self::InvalidField => {
-                ("invalid-field", S::UNPROCESSABLE_ENTITY, "A field is not valid")
-            }
-            Self::InvalidConfig => {
-                ("invalid-config", S::UNPROCESSABLE_ENTITY, "The configuration is not valid")
-            }
-            Self::NoCapableAgent => {
-                ("no-capable-agent", S::UNPROCESSABLE_ENTITY, "No agent can do this task")
-            }
-            Self::UnsupportedMediaType => {
-                ("unsupported-media-type", S::UNSUPPORTED_MEDIA_TYPE, "Only JSON is taken")
-            }
-            Self::BodyTooLarge => ("body-too-large", S::PAYLOAD_TOO_LARGE, "The body is too large"),
-            Self::BodyTooSlow => ("body-too-slow", S::REQUEST_TIMEOUT, "The body came too slowly"),
-            Self::Forbidden => ("forbidden", S::FORBIDDEN, "The request is refused"),
-            Self::NotFound => ("not-found", S::NOT_FOUND, "There is nothing here"),
-            Self::MethodNotAllowed => {
-                ("method-not-allowed", S::METHOD_NOT_ALLOWED, "The method is not supported here")
-            }
-            Self::Conflict => ("conflict", S::CONFLICT, "The present state does not allow this"),
-            Self::IdempotencyConflict => (
-                "idempotency-conflict",
-                S::UNPROCESSABLE_ENTITY,
-                "The idempotency key was used with another body",
-            ),
-            Self::IdempotencyInFlight => (
-                "idempotency-in-flight",
-                S::CONFLICT,
-                "The first request with this idempotency key is still in flight",
-            ),
-            Self::QueueFull => ("queue-full", S::TOO_MANY_REQUESTS, "The queue is full"),
-            Self::TooManyStreams => {
-                ("too-many-streams", S::SERVICE_UNAVAILABLE, "Too many streams are open")
-            }
-            Self::Unavailable => ("unavailable", S::SERVICE_UNAVAILABLE, "Not available now"),
-            Self::Overloaded => {
-                ("overloaded", S::SERVICE_UNAVAILABLE, "The node did not answer in time")
-            }
-            Self::Internal => ("internal", S::INTERNAL_SERVER_ERROR, "The node made a mistake"),
-        }
-    }
-}
 
 /// A problem as it is sent: RFC 9457's members and five of our own.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -156,8 +43,8 @@ pub struct ProblemMembers {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub got: Option<String>,
     /// What to do next.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next_step: Option<String>,
+    #[schema(value_type = String)]
+    pub next_step: Cow<'static, str>,
     /// The trace this request belongs to: the same id is in the node's log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<String>,
@@ -177,7 +64,7 @@ impl Problem {
     /// A problem of this type, with what happened this time.
     #[must_use]
     pub fn new(kind: ProblemType, detail: impl Into<String>) -> Self {
-        let (slug, status, title) = kind.facts();
+        let ProblemFacts { slug, status, title, next_step } = kind.facts();
         let members = ProblemMembers {
             urn: format!("urn:synod:problem:{slug}"),
             title,
@@ -187,7 +74,7 @@ impl Problem {
             field: None,
             expected: None,
             got: None,
-            next_step: None,
+            next_step: Cow::Borrowed(next_step),
             trace_id: None,
             retry_after_s: None,
         };
@@ -208,7 +95,7 @@ impl Problem {
 
     /// Nothing of this sort has this id.
     #[must_use]
-    pub fn not_found(what: &str, id: &str, next_step: &str) -> Self {
+    pub fn not_found(what: &str, id: &str, next_step: &'static str) -> Self {
         Self::new(ProblemType::NotFound, format!("there is no {what} {id:?}")).next(next_step)
     }
 
@@ -242,8 +129,8 @@ impl Problem {
 
     /// Says what to do next.
     #[must_use]
-    pub fn next(mut self, step: impl Into<String>) -> Self {
-        self.members.next_step = Some(step.into());
+    pub fn next(mut self, step: impl Into<Cow<'static, str>>) -> Self {
+        self.members.next_step = step.into();
         self
     }
 
@@ -297,7 +184,7 @@ mod tests {
 
     #[test]
     fn each_problem_has_a_urn_of_its_own() {
-        let mut slugs: Vec<_> = ProblemType::ALL.iter().map(|kind| kind.facts().0).collect();
+        let mut slugs: Vec<_> = ProblemType::ALL.iter().map(|kind| kind.facts().slug).collect();
         slugs.sort_unstable();
         slugs.dedup();
         assert_eq!(slugs.len(), ProblemType::ALL.len());

@@ -182,8 +182,7 @@ async fn reload(
 ) -> Result<Answer<Reloaded>, Problem> {
     let outcome = state.ask(PART, &state.status, ReloadConfig, &caller).await?;
     outcome.map(Answer).map_err(|why| match why {
-        ReloadRefused::Invalid(faults) => Problem::new(ProblemType::InvalidConfig, faults)
-            .next("correct the file, check it with `synod config check`, and reload again"),
+        ReloadRefused::Invalid(faults) => Problem::new(ProblemType::InvalidConfig, faults),
         ReloadRefused::NeedsRestart(keys) => Problem::new(ProblemType::Conflict, keys)
             .next("restart the node, or take these keys back and reload the others"),
         ReloadRefused::NoFile => Problem::new(ProblemType::Conflict, why.to_string())

@@ -164,11 +164,10 @@ fn refused(why: SubmitError) -> Problem {
             .field("payload")
             .expected(format!("at most {limit} bytes"), format!("{bytes} bytes"))
             .next("send less, or put it where the agent can fetch it"),
-        SubmitError::NoCapableAgent { .. } => new(ProblemType::NoCapableAgent)
-            .next("GET /api/v1/agents lists who can do what; register an agent that can do this"),
-        SubmitError::QueueFull { retry_after_s } => new(ProblemType::QueueFull)
-            .retry_after(Duration::from_secs(retry_after_s))
-            .next("try again after Retry-After"),
+        SubmitError::NoCapableAgent { .. } => new(ProblemType::NoCapableAgent),
+        SubmitError::QueueFull { retry_after_s } => {
+            new(ProblemType::QueueFull).retry_after(Duration::from_secs(retry_after_s))
+        }
         SubmitError::IdempotencyConflict { existing } => new(ProblemType::IdempotencyConflict)
             .next(format!("use another key; GET {TASKS}/{existing} is the task of this one")),
         SubmitError::InFlight { existing } => new(ProblemType::IdempotencyInFlight)

@@ -71,7 +71,6 @@ impl StreamLimits {
         Arc::clone(&self.slots).try_acquire_owned().map_err(|_| {
             Problem::new(ProblemType::TooManyStreams, "every stream this node allows is open")
                 .retry_after(self.heartbeat)
-                .next("close a stream, or raise http.max_streams")
         })
     }
 }
