@@ -44,8 +44,12 @@ async fn world() -> World {
 }
 
 async fn world_with(config: ApiConfig) -> World {
+    world_of(NodeConfig { http: config, ..NodeConfig::default() }).await
+}
+
+async fn world_of(mut of_node: NodeConfig) -> World {
     let folder = tempfile::tempdir().unwrap();
-    let mut of_node = NodeConfig::default();
+    let config = of_node.http.clone();
     of_node.node.data_folder = folder.path().to_owned();
     let node = NodeBuilder::new().config(of_node).without_http().start().await.unwrap();
     let hub = EventHub::new("test", 1, config.stream_buffer);

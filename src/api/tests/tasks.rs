@@ -171,3 +171,25 @@ async fn an_engine_that_does_not_answer_is_a_503_with_a_next_step() {
     assert!(problem["next_step"].as_str().unwrap().contains("/api/v1/status"));
     assert_eq!(answer.headers["retry-after"], "1");
 }
+
+#[tokio::test]
+async fn a_full_queue_is_a_429_that_says_when_to_come_back() {
+    let mut config = crate::config::NodeConfig::default();
+    config.tasks.max_queued = 2;
+    let world = super::world_of(config).await;
+    world.patch("/api/v1/agents/echo", &json!({"status": "paused"})).await.is(200);
+    let mut accepted = 0;
+    let refused = loop {
+        let answer = world.submit(json!({"kind": "echo"})).await;
+        if answer.status != 201 {
+            break answer;
+        }
+        accepted += 1;
+        assert!(accepted <= 2, "the bound is not kept");
+    };
+    refused.is_problem(429, "queue-full");
+    let seconds: u64 = refused.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!(seconds >= 1);
+    let stats = world.get("/api/v1/orchestration/stats").await;
+    assert_eq!(stats.is(200)["ledger"]["accepted"], accepted);
+}
