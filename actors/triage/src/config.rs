@@ -15,8 +15,6 @@ pub struct TriageConfig {
     pub max_line_bytes: usize,
     /// Chunks that may be in work at a time; with `chunk_bytes` it bounds memory. 1 to 256.
     pub in_flight: usize,
-    /// Chunks whose digests are merged in one task. 1 to 1,024.
-    pub merge_chunks: usize,
     /// Files taken from a folder. 1 to 1,000,000.
     pub max_files: usize,
     /// Folders below the given one that are entered. 0 to 64.
@@ -39,7 +37,10 @@ pub struct MinerConfig {
     pub drain: DrainConfig,
     /// Bytes of a masked message; what is longer is cut. 64 to 65,536.
     pub max_message_bytes: usize,
-    /// Templates of one digest; the rarest beyond it are counted as one. 16 to 100,000.
+    /// Different masked messages of one digest; with more they are grouped. At least
+    /// `max_templates`, at most 1,000,000.
+    pub max_messages: usize,
+    /// Templates that are kept then; the rarest beyond it are counted as one. 16 to 100,000.
     pub max_templates: usize,
     /// Sources of failures of one digest; those with the fewest failures go first. 16 to 100,000.
     pub max_sources: usize,
@@ -94,7 +95,6 @@ impl Default for TriageConfig {
             chunk_bytes: 2 << 20,
             max_line_bytes: 16 << 10,
             in_flight: 8,
-            merge_chunks: 16,
             max_files: 10_000,
             max_depth: 8,
             task_timeout_s: 120,
@@ -110,6 +110,7 @@ impl Default for MinerConfig {
         Self {
             drain: DrainConfig::default(),
             max_message_bytes: 1024,
+            max_messages: 6000,
             max_templates: 1500,
             max_sources: 500,
             max_digest_bytes: 160 << 10,
@@ -150,7 +151,6 @@ impl TriageConfig {
         check.within("chunk_bytes", self.chunk_bytes, 4096, 16 << 20);
         check.within("max_line_bytes", self.max_line_bytes, 256, 1 << 20);
         check.within("in_flight", self.in_flight, 1, 256);
-        check.within("merge_chunks", self.merge_chunks, 1, 1024);
         check.within("max_files", self.max_files, 1, 1_000_000);
         check.within("max_depth", self.max_depth, 0, 64);
         check.within("task_timeout_s", self.task_timeout_s, 1, 3600);
@@ -164,6 +164,8 @@ impl TriageConfig {
 impl MinerConfig {
     fn check(&self, check: &mut Check) {
         check.within("miner.max_message_bytes", self.max_message_bytes, 64, 65_536);
+        let templates = self.max_templates;
+        check.within("miner.max_messages", self.max_messages, templates, 1_000_000);
         check.within("miner.max_templates", self.max_templates, 16, 100_000);
         check.within("miner.max_sources", self.max_sources, 16, 100_000);
         check.within("miner.max_digest_bytes", self.max_digest_bytes, 16 << 10, 8 << 20);

@@ -27,9 +27,9 @@ pub const OVERFLOW: &str = "(rarest templates beyond the limit)";
 
 /// The digest of some chunks of a log.
 ///
-/// Never holds more than `max_templates` templates and `max_sources` sources. As long as no bound
-/// is met, merging is associative and commutative, and merging the digests of the parts of a log
-/// equals the digest of the whole. A chunk that was merged is never merged twice.
+/// Never holds more than `max_messages` different messages and `max_sources` sources. As long as no
+/// bound is met, merging is associative and commutative, and merging the digests of the parts of a
+/// log equals the digest of the whole. A chunk that was merged is never merged twice.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Digest {
     /// Numbers of the chunks that are in it.
@@ -155,7 +155,7 @@ impl Digest {
     /// Keeps the bounds: groups the messages, then folds the rarest templates into one, and drops
     /// the sources with the fewest failures.
     pub(crate) fn bound(&mut self, config: &MinerConfig) {
-        if self.templates.len() > config.max_templates {
+        if self.templates.len() > config.max_messages {
             self.make_room(config);
         }
         if self.sources.len() > config.max_sources {
@@ -166,9 +166,8 @@ impl Digest {
     /// Groups the messages; where that is not enough, folds the rarest templates into one.
     pub(crate) fn make_room(&mut self, config: &MinerConfig) {
         *self = std::mem::take(self).grouped(config);
-        let room = config.max_templates * 3 / 4;
-        if self.templates.len() > room {
-            self.fold_rarest(room, config.samples);
+        if self.templates.len() > config.max_templates {
+            self.fold_rarest(config.max_templates - 1, config.samples);
         }
     }
 

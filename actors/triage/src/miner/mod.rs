@@ -9,21 +9,20 @@
 
 mod drain;
 mod mask;
+mod token;
+mod tree;
 
 use std::collections::HashMap;
 
-pub(crate) use drain::Matcher;
 pub use drain::{Group, group};
 pub use mask::{Masker, WILDCARD};
+pub(crate) use tree::Matcher;
 
 use crate::config::MinerConfig;
 use crate::digest::{Digest, Evidence, FailureTally, Ranges, Source, Span, Tally};
 use crate::digest::{cover, keep_first, printable};
 use crate::reader::{Parts, entities, source_of};
 use crate::severity::{Severity, Wording, wording};
-
-/// Texts remembered for each template that may be kept.
-const TEXTS_PER_TEMPLATE: usize = 4;
 
 /// A line as the reader gives it.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +37,7 @@ pub struct DatedLine<'a> {
     pub parts: Parts<'a>,
 }
 
-/// Digests lines. Holds at most `max_templates` templates and `max_sources` sources.
+/// Digests lines. Holds at most `max_messages` messages and `max_sources` sources.
 #[derive(Debug)]
 pub struct Miner {
     config: MinerConfig,
@@ -126,14 +125,14 @@ impl Miner {
 
     /// The template of a text that was not seen before.
     fn learn(&mut self, text: String) -> u32 {
-        if self.known.len() >= self.config.max_templates * TEXTS_PER_TEMPLATE {
+        if self.known.len() >= self.config.max_messages * 2 {
             self.remember_templates_only();
         }
         let covered = self.matcher.as_ref().and_then(|matcher| matcher.find(&text));
         let index = match covered {
             Some(index) => index,
             None => {
-                if self.templates.len() >= self.config.max_templates {
+                if self.templates.len() >= self.config.max_messages {
                     self.group_templates();
                 }
                 self.templates.push(Template::new(text.clone(), Tally::default()));
