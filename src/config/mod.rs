@@ -24,7 +24,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::Value;
 use synod_journal::JournalConfig;
-use synod_runtime::{ConfigFault, MailboxConfig, SystemConfig};
+use synod_runtime::{ConfigFault, SystemConfig};
 use synod_tasks::TasksConfig;
 use synod_triage::TriageConfig;
 
@@ -94,8 +94,6 @@ sections! {
     tasks: TasksConfig,
     /// The limits of the kernel.
     system: SystemConfig,
-    /// The limits of every mailbox that has no other ones.
-    mailbox: MailboxConfig,
     /// The log-triage team.
     triage: TriageConfig,
 }
