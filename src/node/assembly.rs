@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use synod_agents::{
-    AgentFactory, AgentHost, AgentKind, HostSettings, ProcessFactory, RegistryActor,
-    RegistryMessage, factory,
+    AgentFactory, AgentHost, AgentKind, AwaitAgents, HostMessage, HostSettings, ProcessFactory,
+    RegistryActor, RegistryMessage, factory,
 };
 use synod_integrations::http::{HttpAgent, HttpAgentConfig, kind_factory};
 use synod_journal::{JournalActor, JournalMessage};
@@ -41,6 +41,9 @@ const INTENSITY: (u32, Duration) = (5, Duration::from_secs(60));
 /// Time for what has started to stop again when the rest can't start.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
+/// Time for the agents to come back before the node is said to be up without some of them.
+const AGENTS_WITHIN: Duration = Duration::from_secs(60);
+
 /// A part that can't start is tried again for less than two seconds: a wrong folder is told soon.
 const BACKOFF: Backoff = Backoff {
     initial: Duration::from_millis(50),
@@ -61,7 +64,7 @@ pub(super) async fn start(builder: NodeBuilder) -> Result<Node, NodeError> {
     let boot = Boot::now(&system);
     let (parts, root) = wire(&builder, &system, boot, listener)?;
     let drain_within = drain_within(config);
-    match begin(&system, root, url.as_deref(), &folder).await {
+    match begin(&system, root, &parts.host, url.as_deref(), &folder).await {
         Ok((root, endpoint)) => Ok(Node { system, root, parts, url, endpoint, drain_within }),
         Err(error) => {
             if let Err(left) = system.stop(STOP_WITHIN).await {
@@ -72,14 +75,19 @@ pub(super) async fn start(builder: NodeBuilder) -> Result<Node, NodeError> {
     }
 }
 
-/// Starts the tree, and tells the machine where the node listens.
+/// Starts the tree, waits for the agents, and tells the machine where the node listens: who comes
+/// then finds the agents that were there before.
 async fn begin(
     system: &System,
     root: Spec<Supervisor>,
+    host: &Address<HostMessage>,
     url: Option<&str>,
     folder: &Path,
 ) -> Result<(RootHandle, Option<EndpointFile>), NodeError> {
     let root = system.start(root).await?;
+    if let Err(error) = host.ask(AwaitAgents, AGENTS_WITHIN).await {
+        tracing::warn!(%error, "not all agents are back yet");
+    }
     let endpoint = url.map(|url| EndpointFile::write(folder, url)).transpose();
     let unusable = |source| NodeError::DataFolder { folder: folder.to_path_buf(), source };
     Ok((root, endpoint.map_err(unusable)?))
@@ -126,7 +134,8 @@ fn wire(
     let tasks = TaskEngine::spec(config.tasks.clone(), journal.address(), registry.address())
         .backoff(BACKOFF);
     let host = host(builder, registry.address())?.backoff(BACKOFF);
-    let known = status_parts(builder, boot, journal.address(), tasks.address());
+    let known =
+        status_parts(builder, boot, journal.address(), tasks.address(), host.address());
     let status = StatusActor::spec(known).backoff(BACKOFF);
     let parts = Parts {
         tasks: tasks.address(),
@@ -179,6 +188,7 @@ fn status_parts(
     boot: Boot,
     journal: Address<JournalMessage>,
     tasks: Address<TasksMessage>,
+    host: Address<HostMessage>,
 ) -> StatusParts {
     StatusParts {
         name: builder.config.node.name.clone(),
@@ -187,6 +197,7 @@ fn status_parts(
         started: boot.instant,
         journal,
         tasks: tasks.clone(),
+        host,
         drain_within: drain_within(&builder.config),
         reload: reload::reload(builder, tasks),
     }

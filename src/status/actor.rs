@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use synod_agents::{AwaitAgents, HostMessage};
 use synod_journal::{Health, JournalMessage};
 use synod_runtime::{
     Actor, ActorError, ActorPath, ActorSnapshot, Address, AskError, Context, Control, DeadReason,
@@ -46,6 +47,8 @@ pub struct StatusParts {
     pub journal: Address<JournalMessage>,
     /// The task engine.
     pub tasks: Address<TasksMessage>,
+    /// The host of agents.
+    pub host: Address<HostMessage>,
     /// How long running work has when the node drains, unless the operator says otherwise.
     pub drain_within: Duration,
     /// Reads the configuration again.
@@ -98,14 +101,15 @@ impl StatusActor {
     /// The node, once its parts have answered or failed to.
     fn gather(&self, system: &System) -> impl Future<Output = NodeStatus> + Send + use<> {
         let node = self.node(system);
-        let (journal, tasks) = (self.parts.journal.clone(), self.parts.tasks.clone());
+        let StatusParts { journal, tasks, host, .. } = self.parts.clone();
         async move {
-            let (journal, engine, stats) = tokio::join!(
+            let (journal, engine, stats, agents) = tokio::join!(
                 journal.ask(Health {}, PART),
                 tasks.ask(EngineHealth {}, PART),
                 tasks.ask(EngineStats {}, PART),
+                host.ask(AwaitAgents, PART),
             );
-            node.judge(Answers { journal, engine, stats })
+            node.judge(Answers { journal, engine, stats, agents })
         }
     }
 

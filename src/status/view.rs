@@ -52,6 +52,8 @@ pub(super) struct Answers {
     pub(super) journal: Result<JournalHealth, AskError>,
     pub(super) engine: Result<EngineHealthResponse, AskError>,
     pub(super) stats: Result<EngineStatsResponse, AskError>,
+    /// Answered when all agents are there.
+    pub(super) agents: Result<(), AskError>,
 }
 
 impl NodeStatus {
@@ -78,6 +80,9 @@ impl NodeStatus {
                     matches!(health.phase, EnginePhase::Draining | EnginePhase::Drained);
                 self.engine = Some(health.phase);
             }
+        }
+        if let Err(why) = answers.agents {
+            self.not_ready.push(format!("not all agents are back: {why}"));
         }
         if let Ok(stats) = answers.stats {
             self.ledger = Some(stats.ledger);

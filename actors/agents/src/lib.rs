@@ -55,8 +55,8 @@ pub use config::{AgentsConfig, Undelivered};
 pub use context::{AgentContext, AgentState};
 pub use error::{AgentError, AgentErrorKind};
 pub use host::{
-    AddAgent, AgentHost, ConnectAgent, HostError, HostMessage, HostSettings, KindFactory,
-    StartAgent,
+    AddAgent, AgentHost, AwaitAgents, ConnectAgent, HostError, HostMessage, HostSettings,
+    KindFactory, StartAgent,
 };
 pub use id::{AgentId, AgentKey, InvalidAgentId};
 pub use messages::{

@@ -56,6 +56,15 @@ impl Ask for ConnectAgent {
     type Reply = Result<SessionInlet, HostError>;
 }
 
+/// Tell me when the agents of code, configuration and journal are there. Answered when all of them
+/// are registered, so at once but for the moments after a start.
+#[derive(Debug, Clone, Copy)]
+pub struct AwaitAgents;
+
+impl Ask for AwaitAgents {
+    type Reply = ();
+}
+
 /// Why an agent could not be started; nothing of it is left.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {
@@ -93,8 +102,15 @@ pub enum HostMessage {
     Add(Request<AddAgent>),
     /// A program has connected.
     Connect(Request<ConnectAgent>),
+    /// Tell me when all are there.
+    Await(Request<AwaitAgents>),
     /// From the host to itself.
     Own(super::shell::Step),
 }
 
-requests!(HostMessage { Start(StartAgent), Add(AddAgent), Connect(ConnectAgent) });
+requests!(HostMessage {
+    Start(StartAgent),
+    Add(AddAgent),
+    Connect(ConnectAgent),
+    Await(AwaitAgents),
+});

@@ -19,5 +19,5 @@ mod purpose;
 mod roster;
 mod shell;
 
-pub use messages::{AddAgent, ConnectAgent, HostError, HostMessage, StartAgent};
+pub use messages::{AddAgent, AwaitAgents, ConnectAgent, HostError, HostMessage, StartAgent};
 pub use shell::{AgentHost, HostSettings, KindFactory};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use synod_runtime::{
-    Actor, ActorError, Address, AskError, ChildEvent, Context, MailboxConfig, Shutdown, Spec,
-    Strategy, Supervision,
+    Actor, ActorError, Address, AskError, ChildEvent, Context, MailboxConfig, Reply, Shutdown,
+    Spec, Strategy, Supervision,
 };
 
 use super::messages::{AddAgent, HostError, HostMessage, StartAgent};
@@ -78,6 +78,10 @@ pub struct AgentHost {
     /// Agents still to be brought back, and how many are on their way.
     to_restore: VecDeque<Member>,
     restoring: usize,
+    /// Whether the registry has named those it knows from the journal.
+    named: bool,
+    /// Who waits until all are back.
+    waiting: Vec<Reply<()>>,
 }
 
 impl AgentHost {
@@ -103,6 +107,8 @@ impl AgentHost {
             agents: HashMap::new(),
             to_restore: VecDeque::new(),
             restoring: 0,
+            named: false,
+            waiting: Vec::new(),
         };
         // One agent's actor that keeps failing must not take all others along.
         let supervision =
@@ -265,6 +271,15 @@ impl AgentHost {
         }
     }
 
+    /// Answers who waits for the agents once they are back.
+    fn tell_waiting(&mut self) {
+        if self.named && self.restoring == 0 && self.to_restore.is_empty() {
+            self.waiting.drain(..).for_each(|reply| reply.send(()));
+        }
+        // Who waits with a deadline may ask again and again.
+        self.waiting.retain(|reply| !reply.is_closed());
+    }
+
     fn put_off(&mut self, name: &str, ctx: &mut Context<Self>) {
         self.to_restore.extend(self.roster.get(name));
         ctx.send_after(AGAIN_AFTER, HostMessage::Own(Step(Stepped::Restore)));
@@ -273,6 +288,7 @@ impl AgentHost {
     /// Agents that were registered at run time come back beside those of code and configuration,
     /// which go first where both have the same key.
     fn durable(&mut self, cards: Vec<Arc<AgentCard>>, ctx: &mut Context<Self>) {
+        self.named = true;
         for card in cards {
             let name = card.key().to_string();
             if self.roster.contains(&name) {
@@ -342,12 +358,14 @@ impl Actor for AgentHost {
                 let (ask, reply) = request.into_parts();
                 self.connect(ask, reply, ctx);
             }
+            HostMessage::Await(request) => self.waiting.push(request.into_parts().1),
             HostMessage::Own(Step(step)) => self.stepped(step, ctx),
         }
         Ok(())
     }
 
     async fn settle(&mut self, ctx: &mut Context<Self>) -> Result<(), ActorError> {
+        self.tell_waiting();
         ctx.describe(format!("{} agents", self.agents.len()));
         Ok(())
     }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use synod_agents::{
     AddAgent, Agent, AgentCard, AgentChange, AgentContext, AgentError, AgentId, AgentKind,
-    AgentSelector, AgentStatus, AgentsConfig, Assignment, Echo, FindAgents, Heartbeat, HostError,
-    KindFactory, Listener, Payload, RegisterError, RegistryMessage, RetireAgent, RetireError,
-    SetAgentStatus, factory,
+    AgentSelector, AgentStatus, AgentsConfig, Assignment, AwaitAgents, Echo, FindAgents, Heartbeat,
+    HostError, KindFactory, Listener, Payload, RegisterError, RegistryMessage, RetireAgent,
+    RetireError, SetAgentStatus, factory,
 };
 use synod_journal::{JournalActor, SimulatedDisk};
 use synod_runtime::{Control, MailboxConfig};
@@ -105,7 +105,7 @@ async fn many_registrations_survive_snapshots_and_the_records_after_them() {
     }
     stage.system.stop(PATIENCE).await.unwrap();
     let stage = node_on(&disk).await;
-    stage.until("agent-299", AgentStatus::Active).await;
+    stage.host.ask(AwaitAgents, PATIENCE).await.unwrap();
     let find = FindAgents { capability: "web.read".into(), min_version: None, limit: 1_000 };
     let found = stage.registry.ask(find, PATIENCE).await.unwrap();
     assert_eq!(found.len(), 290);
@@ -241,6 +241,7 @@ async fn a_restart_of_the_host_brings_every_agent_back() {
     stage.start(factory(|| Echo)).await.unwrap();
     stage.system.control(&stage.host.path(), Control::Restart).unwrap();
     sleep(Duration::from_secs(1)).await;
+    stage.host.ask(AwaitAgents, PATIENCE).await.unwrap();
     let after = stage.until("acting", AgentStatus::Active).await;
     assert!(perform(&after.address, "echo").await.unwrap().is_ok());
     assert!(before.address.is_closed() || before.address == after.address);
