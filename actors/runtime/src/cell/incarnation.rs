@@ -1,6 +1,7 @@
 //! One incarnation: its start, its turns, its end.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::ActorRef;
@@ -12,7 +13,7 @@ use super::port::Signal;
 use crate::actor::Actor;
 use crate::context::Context;
 use crate::exit::{ActorError, ExitReason};
-use crate::mailbox::InboxId;
+use crate::mailbox::{Inbox, InboxId};
 use crate::observation::ActorState;
 use crate::scope::Scope;
 use crate::supervisor::Input;
@@ -35,6 +36,8 @@ struct Ending {
 pub(super) struct Incarnation<A: Actor> {
     actor: A,
     context: Context<A>,
+    /// The context's, apart from it: a batch borrows it while the actor has the context.
+    inbox: Arc<Inbox<A::Message>>,
     ending: Option<Ending>,
     /// Its `start` has returned.
     ready: bool,
@@ -44,12 +47,13 @@ pub(super) struct Incarnation<A: Actor> {
 
 impl<A: Actor> Incarnation<A> {
     pub(super) fn new(actor: A, context: Context<A>) -> Self {
-        Self { actor, context, ending: None, ready: false, announced: false }
+        let inbox = Arc::clone(&context.inbox);
+        Self { actor, context, inbox, ending: None, ready: false, announced: false }
     }
 
     /// Whose messages it handles.
     pub(super) fn inbox(&self) -> InboxId {
-        self.context.inbox.id()
+        self.inbox.id()
     }
 
     pub(super) fn bind(&self, actor: ActorRef<Tick>) {
@@ -109,7 +113,7 @@ impl<A: Actor> Incarnation<A> {
     /// guard for each message would cost more than the rest of its way.
     async fn batch(&mut self) -> Result<(), ActorError> {
         let since = self.context.now();
-        let mut batch = self.context.inbox.take_batch();
+        let mut batch = self.inbox.take_batch();
         if batch.is_empty() && !self.context.has_due_timer(since) {
             return Ok(());
         }
@@ -165,7 +169,16 @@ impl<A: Actor> Incarnation<A> {
     }
 
     /// What follows from a turn: news for the actor, its end, its announcement, its next alarm.
+    ///
+    /// Mostly nothing does. The rest is boxed, so that it does not weigh on every turn.
     async fn conclude(&mut self) -> Turn {
+        if self.announced && self.ending.is_none() && self.context.is_at_rest() {
+            return Turn::Next;
+        }
+        Box::pin(self.follow_up()).await
+    }
+
+    async fn follow_up(&mut self) -> Turn {
         self.tell_news().await;
         if self.ending.is_none() {
             if let Some(reason) = self.context.escalation() {

@@ -268,7 +268,7 @@ impl<A: Actor> Context<A> {
     #[inline]
     pub(crate) fn next_message(
         &mut self,
-        batch: &mut Batch<A::Message>,
+        batch: &mut Batch<'_, A::Message>,
         now: Instant,
         may_fire: bool,
     ) -> Option<A::Message> {
@@ -340,6 +340,11 @@ impl<A: Actor> Context<A> {
     /// Whether the first starts of all children are over.
     pub(crate) fn is_settled(&self) -> bool {
         self.children.as_ref().is_none_or(|children| children.is_settled())
+    }
+
+    /// Whether it waits for nothing but messages.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.children.is_none() && self.timers.next().is_none() && !self.is_leaving()
     }
 
     /// No more messages, timers or results of tasks reach the actor.

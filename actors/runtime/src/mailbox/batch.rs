@@ -1,7 +1,5 @@
 //! A batch: the next messages of an inbox in the hands of its actor.
 
-use std::sync::Arc;
-
 use super::envelope::Charge;
 use super::envelope::Envelope;
 use super::expiry::Expiry;
@@ -27,8 +25,8 @@ pub struct Delivery<M> {
 /// The messages are taken out of the inbox without being counted out one by one; however the
 /// batch ends (finished, dropped by a panic, dropped with a killed handler), what was not popped
 /// stays in front of its lanes in order, and what was popped stops counting against the bound.
-pub struct Batch<M> {
-    inbox: Arc<Inbox<M>>,
+pub struct Batch<'a, M> {
+    inbox: &'a Inbox<M>,
     /// None when there was nothing to take, or nobody to take it for.
     taken: Option<Taken<M>>,
     left: usize,
@@ -36,8 +34,8 @@ pub struct Batch<M> {
     tally: Tally,
 }
 
-impl<M> Batch<M> {
-    pub(super) fn new(inbox: Arc<Inbox<M>>, taken: Option<Taken<M>>) -> Self {
+impl<'a, M> Batch<'a, M> {
+    pub(super) fn new(inbox: &'a Inbox<M>, taken: Option<Taken<M>>) -> Self {
         let config = inbox.config();
         let (left, fairness) = (config.batch, u64::from(config.fairness));
         Self { inbox, taken, left, fairness, tally: Tally::default() }
@@ -103,7 +101,7 @@ impl<M> Batch<M> {
     }
 }
 
-impl<M> Drop for Batch<M> {
+impl<M> Drop for Batch<'_, M> {
     fn drop(&mut self) {
         if let Some(taken) = self.taken.take() {
             self.inbox.give_back(taken, &self.tally);
@@ -111,7 +109,7 @@ impl<M> Drop for Batch<M> {
     }
 }
 
-impl<M> std::fmt::Debug for Batch<M> {
+impl<M> std::fmt::Debug for Batch<'_, M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Batch").field("left", &self.left).finish_non_exhaustive()
     }

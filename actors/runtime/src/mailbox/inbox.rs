@@ -10,6 +10,7 @@ use super::batch::Batch;
 use super::config::MailboxConfig;
 use super::envelope::Header;
 use super::state::{State, Taken, Tally};
+use super::waiting::Admitted;
 use crate::dead_letters::DeadReason;
 use crate::error::SendError;
 use crate::metadata::Metadata;
@@ -99,9 +100,10 @@ impl<M> Inbox<M> {
 
     /// The incarnation is gone; what is queued waits for the next one.
     pub fn detach(&self) {
+        let (waker, admitted) = self.lock().detach();
         // The waker may own the last reference to its cell: dropped after the lock.
-        let waker = self.lock().detach();
         drop(waker);
+        welcome(admitted);
     }
 
     /// The actor has ended for good: what is queued becomes dead letters, senders that wait are
@@ -132,7 +134,8 @@ impl<M> Inbox<M> {
 
     /// Hands out no messages until [`Inbox::resume`]; a batch in hand is not affected.
     pub fn pause(&self) {
-        self.lock().pause();
+        let admitted = self.lock().pause();
+        welcome(admitted);
     }
 
     /// Hands out messages again.
@@ -146,9 +149,9 @@ impl<M> Inbox<M> {
     /// Takes the next messages; an empty batch when paused, detached, or while another batch of
     /// the same inbox is in hand.
     #[must_use]
-    pub fn take_batch(self: &Arc<Self>) -> Batch<M> {
+    pub fn take_batch(&self) -> Batch<'_, M> {
         let taken = self.lock().take(&self.config);
-        Batch::new(Arc::clone(self), taken)
+        Batch::new(self, taken)
     }
 
     /// Messages in each lane, the most urgent first; those of a batch in hand are among them
@@ -206,13 +209,18 @@ impl<M> Inbox<M> {
         if let Some(wake) = aftermath.wake {
             wake();
         }
-        for admitted in aftermath.admitted {
-            // The sender may have gone after its message was admitted; the message stays.
-            let _ = admitted.send(Ok(()));
-        }
+        welcome(aftermath.admitted);
         for envelope in aftermath.undeliverable {
             self.bury(envelope.message, &envelope.header, DeadReason::Closed);
         }
+    }
+}
+
+/// Tells senders that wait that their messages are in.
+fn welcome(admitted: Vec<Admitted>) {
+    for sender in admitted {
+        // It may have gone after its message was admitted; the message stays.
+        let _ = sender.send(Ok(()));
     }
 }
 

@@ -2,6 +2,9 @@
 
 use crate::priority::Priority;
 
+/// So much room is much, however large the mailbox.
+const ROOMY: u32 = 1024;
+
 /// Counts what is queued or in hand, lane by lane.
 ///
 /// Each lane has `reserve` places to itself; what it holds beyond them comes out of the part that
@@ -54,9 +57,10 @@ impl Room {
         self.held[lane] < self.reserve
     }
 
-    /// Whether at least half of what all lanes share is free.
-    pub(crate) fn is_half_free(&self) -> bool {
-        self.shared_used <= self.shared / 2
+    /// Whether senders that are let in now find room for many messages: seven eighths of what
+    /// all lanes share, or 1,024 places.
+    pub(crate) fn is_roomy(&self) -> bool {
+        self.shared - self.shared_used >= (self.shared - self.shared / 8).min(ROOMY)
     }
 
     /// Whether giving back a place of `from` makes room in `to`.

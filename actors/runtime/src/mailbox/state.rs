@@ -185,13 +185,16 @@ impl<M> State<M> {
         self.wake()
     }
 
-    pub(super) fn detach(&mut self) -> Option<Waker> {
+    /// Gives the waker back, and admits who was held back for the next batch.
+    pub(super) fn detach(&mut self) -> (Option<Waker>, Vec<Admitted>) {
         self.awake = false;
-        self.waker.take()
+        (self.waker.take(), self.admit_waiting(false))
     }
 
-    pub(super) fn pause(&mut self) {
+    /// Admits who was held back for the next batch.
+    pub(super) fn pause(&mut self) -> Vec<Admitted> {
         self.paused = true;
+        self.admit_waiting(false)
     }
 
     pub(super) fn resume(&mut self) -> Option<Waker> {
@@ -272,12 +275,12 @@ impl<M> State<M> {
     }
 
     /// Admits senders that wait. An actor that has just handled a full batch and has more is
-    /// back in no time: then they wait until half of the mailbox is free, so that each wakes
-    /// for many messages and not for one, unless their lane is within its reserve.
+    /// back in no time: then they wait until there is room for many messages, so that each wakes
+    /// for many and not for one, unless their lane is within its reserve.
     fn admit_waiting(&mut self, is_running: bool) -> Vec<Admitted> {
         let mut admitted = Vec::new();
         let Some(mut waiting) = self.waiting.take() else { return admitted };
-        let reserve_only = is_running && !self.room.is_half_free();
+        let reserve_only = is_running && !self.room.is_roomy();
         while let Some((envelope, sender)) = waiting.admit(&mut self.room, reserve_only) {
             self.enqueue(envelope.message, envelope.header);
             admitted.push(sender);

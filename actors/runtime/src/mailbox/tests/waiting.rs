@@ -87,7 +87,7 @@ async fn one_who_waits_in_a_full_lane_holds_up_no_other_lane() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_actor_at_full_speed_lets_senders_in_when_half_is_free_and_a_slow_one_at_once() {
+async fn an_actor_at_full_speed_lets_senders_in_when_there_is_much_room_and_a_slow_one_at_once() {
     let config = MailboxConfig { capacity: 16, reserve: 0, batch: 4, ..MailboxConfig::default() };
     let rig = Rig::attached(config);
     let handle = |count: usize| {
@@ -97,8 +97,10 @@ async fn an_actor_at_full_speed_lets_senders_in_when_half_is_free_and_a_slow_one
     rig.fill(Priority::Normal);
     let mut fast = Box::pin(rig.address.send(20));
     assert!((&mut fast).now_or_never().is_none());
-    handle(4);
-    assert!((&mut fast).now_or_never().is_none(), "a full batch, and more is queued");
+    for _ in 0..3 {
+        handle(4);
+        assert!((&mut fast).now_or_never().is_none(), "a full batch, and more is queued");
+    }
     handle(4);
     assert_eq!(fast.await, Ok(()));
     rig.fill(Priority::Normal);
@@ -106,4 +108,20 @@ async fn an_actor_at_full_speed_lets_senders_in_when_half_is_free_and_a_slow_one
     assert!((&mut slow).now_or_never().is_none());
     handle(1);
     assert_eq!(slow.await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_held_back_is_let_in_when_the_actor_pauses_or_goes() {
+    let config = MailboxConfig { capacity: 16, reserve: 0, batch: 4, ..MailboxConfig::default() };
+    let ways: [fn(&Rig); 2] = [|rig| rig.inbox.pause(), |rig| rig.inbox.detach()];
+    for end in ways {
+        let rig = Rig::attached(config);
+        rig.fill(Priority::Normal);
+        let mut waiting = Box::pin(rig.address.send(20));
+        assert!((&mut waiting).now_or_never().is_none());
+        rest(&mut rig.inbox.take_batch());
+        assert!((&mut waiting).now_or_never().is_none());
+        end(&rig);
+        assert_eq!(waiting.await, Ok(()));
+    }
 }
