@@ -41,7 +41,8 @@ const MAX_PAGE: usize = 1_000;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct WaitQuery {
-    /// Seconds to wait for the task's end before answering how it stands; at most `http.max_wait_s`.
+    /// Seconds to wait for the task's end before answering how it stands; at most
+    /// `http.max_wait_s`.
     wait: Option<u64>,
 }
 
