@@ -1,7 +1,7 @@
 //! Repeated failures: one source that fails, or is refused, many times in a short time.
 //!
 //! The window slides over each source's own failures. The null model spreads the failures of the
-//! source evenly over the time of the whole log; the surprise is that of a Poisson variable with
+//! source evenly over the time of its log; the surprise is that of a Poisson variable with
 //! that mean. A source that fails all the time is a finding too, but a weaker one.
 
 use std::collections::BTreeMap;
@@ -25,35 +25,35 @@ const UNDATED_WINDOWS: u64 = 3;
 
 /// Finds sources with at least `burst_failures` failures within `burst_window_s`.
 pub fn detect_failures(digest: &Digest, config: &DetectorConfig) -> Vec<Finding> {
-    let window = i64::try_from(config.burst_window_s).unwrap_or(i64::MAX);
-    let whole_s = digest.span().map_or(0.0, Span::seconds);
-    let windows = (whole_s / window as f64).max(1.0);
+    let failing = digest.sources.iter().filter(|(_, t)| t.count >= config.burst_failures);
+    let findings = failing.filter_map(|(source, tally)| look_at(source, tally, digest, config));
+    most_important(gather(findings.collect()), config.max_findings)
+}
+
+fn look_at(
+    source: &Source,
+    tally: &FailureTally,
+    digest: &Digest,
+    config: &DetectorConfig,
+) -> Option<Finding> {
+    let window_s = i64::try_from(config.burst_window_s).unwrap_or(i64::MAX);
+    let whole_s = digest.span_around(tally.span, &tally.samples).map_or(0.0, Span::seconds);
+    let windows = (whole_s / window_s as f64).max(1.0);
     let needed = (digest.sources.len().max(1) as f64 * windows).log2() + CHANCE_BITS;
-    let mut findings = Vec::new();
-    for (source, tally) in &digest.sources {
-        if tally.count < config.burst_failures {
-            continue;
-        }
-        match tally.series.busiest(window) {
-            Some((start, end, count)) if count >= config.burst_failures => {
-                let span = Span { first_ms: start * 1000, last_ms: end * 1000 - 1 };
-                let whole = windows * config.burst_window_s as f64;
-                let rate = tally.count as f64 * ((end - start) as f64 / whole).min(1.0);
-                // Where the burst is all that the log holds there is no usual rate.
-                let rate = if windows < 2.0 { 1.0 } else { rate };
-                let bits = poisson_surprise_bits(count, rate);
-                let strength = Strength::new(bits, needed, tally.count);
-                findings.push(burst(source, tally, count, span, strength));
-            }
-            Some(_) => {}
-            None if tally.count >= config.burst_failures * UNDATED_WINDOWS => {
-                let strength = Strength::new(needed, needed, tally.count);
-                findings.push(undated(source, tally, strength));
-            }
-            None => {}
-        }
+    let Some((start, end, count)) = tally.series.busiest(window_s) else {
+        let many = tally.count >= config.burst_failures * UNDATED_WINDOWS;
+        let strength = Strength::new(needed, needed, tally.count);
+        return many.then(|| undated(source, tally, strength));
+    };
+    if count < config.burst_failures {
+        return None;
     }
-    most_important(gather(findings), config.max_findings)
+    // Where the burst is all that the log holds there is no usual rate.
+    let share = (end - start) as f64 / (windows * window_s as f64);
+    let rate = if windows < 2.0 { 1.0 } else { tally.count as f64 * share.min(1.0) };
+    let strength = Strength::new(poisson_surprise_bits(count, rate), needed, tally.count);
+    let span = Span { first_ms: start * 1000, last_ms: end * 1000 - 1 };
+    Some(burst(source, tally, count, span, strength))
 }
 
 /// Where many sources fail in the same way, those with the most failures stay findings of their

@@ -39,6 +39,7 @@ pub fn human_duration(seconds: f64) -> String {
         1..60 => format!("{whole} s"),
         60..3600 => parts(format!("{minutes} min"), whole % 60, "s"),
         3600..86_400 => parts(format!("{hours} h"), minutes, "min"),
+        63_072_000.. => parts(format!("{} y", days / 365), days % 365, "d"),
         _ => parts(format!("{days} d"), hours, "h"),
     }
 }

@@ -1,6 +1,6 @@
 //! Rate spikes: templates at many times their usual rate.
 //!
-//! Each template's lines are counted in equal buckets over the time of the whole log. A bucket is
+//! Each template's lines are counted in equal buckets over the time of its log. A bucket is
 //! a spike when it passes three tests: enough lines, the ratio to the expected rate, and the
 //! robust z-score from the median and the median absolute deviation (Iglewicz and Hoaglin 1993).
 //! The surprise is that of a Poisson variable at the expected rate; it must exceed what the number
@@ -14,7 +14,7 @@ use crate::digest::{Digest, OVERFLOW, Span, Tally};
 use crate::finding::{Finding, FindingKind, Strength, stable_id};
 use crate::severity::{Severity, wording};
 
-/// Buckets over the whole log, at least half and at most twice as many.
+/// Buckets over a log, at least half and at most twice as many.
 const BUCKETS: i64 = 96;
 /// Buckets below which there is no usual rate.
 const MIN_BUCKETS: usize = 12;
@@ -25,7 +25,7 @@ const CORE: f64 = 0.9;
 /// Evidence lines of spikes that came together.
 const SHOWN: usize = 4;
 
-/// The buckets in which the whole log is looked at.
+/// The buckets in which a log is looked at.
 #[derive(Clone, Copy)]
 struct Grid {
     start_s: i64,
@@ -76,12 +76,14 @@ impl Spike<'_> {
 
 /// Finds spikes; those at the same time are one finding.
 pub fn detect_spikes(digest: &Digest, config: &DetectorConfig) -> Vec<Finding> {
-    let Some(span) = digest.span() else { return Vec::new() };
     let mut spikes: Vec<Spike<'_>> = digest
         .templates
         .iter()
         .filter(|(text, tally)| tally.count >= config.spike_count && *text != OVERFLOW)
-        .filter_map(|(text, tally)| strongest(text, tally, span, digest.templates.len(), config))
+        .filter_map(|(text, tally)| {
+            let span = digest.span_around(tally.span, &tally.samples)?;
+            strongest(text, tally, span, digest.templates.len(), config)
+        })
         .collect();
     spikes.sort_by(|a, b| b.bits.total_cmp(&a.bits).then(a.text.cmp(b.text)));
     let mut together: Vec<Vec<Spike<'_>>> = Vec::new();

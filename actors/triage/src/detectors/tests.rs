@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::{DetectorConfig, MinerConfig};
-use crate::digest::{Digest, FileTally, Span};
+use crate::digest::{Digest, FileTally, Ranges, Span};
 use crate::finding::FindingKind;
 use crate::miner::{DatedLine, Miner};
 use crate::reader::Parts;
@@ -103,6 +103,26 @@ fn a_steady_rate_is_no_spike_however_high() {
 }
 
 #[test]
+fn logs_of_different_years_are_judged_each_by_its_own_time() {
+    let config = MinerConfig::default();
+    let year = 365 * 86_400;
+    let mut whole = Digest::default();
+    for (file, start) in [(0_u32, 0), (1, 10 * year)] {
+        let steady = (0..2000).map(|i| {
+            (start + i * 30, format!("packet {i} sent by {}", ["ann", "bob"][file as usize]))
+        });
+        let mut digest = log(&steady.collect::<Vec<_>>());
+        digest.chunks = Ranges::one(file.into());
+        let tally = digest.files.remove(&0).unwrap();
+        digest.files.insert(file, tally);
+        let samples = digest.templates.values_mut().flat_map(|tally| &mut tally.samples);
+        samples.for_each(|sample| sample.file = file);
+        assert!(whole.merge(digest, &config));
+    }
+    assert_eq!(detect_spikes(&whole, &DetectorConfig::default()), []);
+}
+
+#[test]
 fn refused_logins_from_one_address_are_a_finding_with_its_users() {
     let attack = (0..80).map(|i| {
         let user = ["root", "admin", "test"][i % 3];
@@ -142,6 +162,7 @@ fn durations_and_numbers_are_written_for_people() {
         (471.0, "7 min 51 s"),
         (12_000.0, "3 h 20 min"),
         (187_200.0, "2 d 4 h"),
+        (63_158_400.0, "2 y 1 d"),
     ];
     for (seconds, expected) in cases {
         assert_eq!(human_duration(seconds), expected);

@@ -122,6 +122,16 @@ impl Digest {
         span
     }
 
+    /// The time over which something with these samples could have been written: that of the files
+    /// it is in. Logs of different years may lie in one folder.
+    pub(crate) fn span_around(&self, own: Option<Span>, samples: &[Evidence]) -> Option<Span> {
+        let mut span = own;
+        for sample in samples {
+            cover(&mut span, self.files.get(&sample.file).and_then(|file| file.span));
+        }
+        span
+    }
+
     /// Groups the messages into templates: those of one event become one.
     pub fn grouped(mut self, config: &MinerConfig) -> Self {
         let messages = std::mem::take(&mut self.templates);
