@@ -6,7 +6,7 @@ use std::io::{Read, Seek, SeekFrom};
 
 use serde::{Deserialize, Serialize};
 
-use super::layout::Layout;
+use super::layout::{Layout, Parts};
 use super::timestamp::WrittenAt;
 use crate::config::TriageConfig;
 use crate::digest::{Digest, Evidence, FileTally, Span, cover};
@@ -45,6 +45,9 @@ pub struct ChunkReading {
     /// Its lines, counted.
     pub lines: FileTally,
 }
+
+/// Bytes that are reserved before a chunk is read, whatever it says of its length.
+const MAX_RESERVED: usize = 16 << 20;
 
 /// Lines by which it is judged whether a layout fits.
 const JUDGED_LINES: usize = 200;
@@ -120,7 +123,7 @@ fn load(chunk: &ChunkRef) -> Result<Vec<u8>, ReadError> {
     let mut file = File::open(&chunk.path).map_err(failed)?;
     file.seek(SeekFrom::Start(chunk.offset)).map_err(failed)?;
     let length = usize::try_from(chunk.length).unwrap_or(usize::MAX);
-    let mut bytes = Vec::with_capacity(length);
+    let mut bytes = Vec::with_capacity(length.min(MAX_RESERVED));
     file.take(chunk.length).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() < length {
         let path = chunk.path.clone();
@@ -160,34 +163,41 @@ fn each_line(
         rest = &rest[end + 1..];
         number += 1;
     }
-    let dated = chunk.layout.is_dated();
     let mut last_ms = None;
     while !rest.is_empty() {
         let end = memchr::memchr(b'\n', rest.as_bytes());
         let whole = &rest[..end.unwrap_or(rest.len())];
         rest = end.map_or("", |end| &rest[end + 1..]);
-        tally.lines += 1;
         let line = cut_line(whole.trim_end_matches('\r'), config.max_line_bytes);
         tally.cut += u64::from(matches!(line, Cow::Owned(_)));
-        if line.trim_ascii().is_empty() {
-            tally.blank += 1;
-        } else {
-            let mut parts = chunk.layout.apply(&line, chunk.written);
-            let undated = dated && parts.time_ms.is_none();
-            if undated && line.starts_with([' ', '\t']) {
-                tally.continued += 1;
-            } else {
-                tally.undated += u64::from(parts.time_ms.is_none());
-                // An undated line happened when the one before did.
-                parts.time_ms = parts.time_ms.or(last_ms);
-                last_ms = parts.time_ms;
-                cover(&mut tally.span, parts.time_ms.map(|ms| Span::of(ms, ms)));
-                visit(&DatedLine { file: chunk.file, number, text: &line, parts });
-            }
+        if let Some(mut parts) = message(&line, chunk, &mut tally) {
+            // An undated line happened when the one before did.
+            parts.time_ms = parts.time_ms.or(last_ms);
+            last_ms = parts.time_ms;
+            cover(&mut tally.span, last_ms.map(|ms| Span::of(ms, ms)));
+            visit(&DatedLine { file: chunk.file, number, text: &line, parts });
         }
         number += 1;
     }
     tally
+}
+
+/// Counts a line; its parts, unless it is empty or belongs to the line before.
+fn message<'a>(line: &'a str, chunk: &ChunkRef, tally: &mut FileTally) -> Option<Parts<'a>> {
+    tally.lines += 1;
+    if line.trim_ascii().is_empty() {
+        tally.blank += 1;
+        return None;
+    }
+    let parts = chunk.layout.apply(line, chunk.written);
+    if parts.time_ms.is_none() {
+        if chunk.layout.is_dated() && line.starts_with([' ', '\t']) {
+            tally.continued += 1;
+            return None;
+        }
+        tally.undated += 1;
+    }
+    Some(parts)
 }
 
 /// The line, or its first `max_bytes`, which is then owned and says that it was cut.

@@ -144,19 +144,7 @@ impl Deliberation {
         let mut decisions: BTreeMap<usize, Decision> = BTreeMap::new();
         while let Some(ended) = under_way.join_next().await {
             let (index, result) = ended.map_err(|e| TriageError::Engine(e.to_string()))?;
-            let decision = match result {
-                Ok(status) => {
-                    books.enter(&status);
-                    output(VOTE, &status)?
-                }
-                // No quorum, or no majority: nobody stands behind the finding.
-                Err(TriageError::Task { .. }) => {
-                    books.enter_failed(TaskMode::Consensus);
-                    Decision::default()
-                }
-                Err(error) => return Err(error),
-            };
-            decisions.insert(index, decision);
+            decisions.insert(index, Decision::of(result, books)?);
             progress(Progress::Judging { decided: decisions.len(), of });
         }
         let decisions = decisions.into_values();
@@ -235,6 +223,24 @@ struct Reason {
 }
 
 impl Decision {
+    fn of(
+        ballot: Result<TaskStatusResponse, TriageError>,
+        books: &mut Books,
+    ) -> Result<Self, TriageError> {
+        match ballot {
+            Ok(status) => {
+                books.enter(&status);
+                output(VOTE, &status)
+            }
+            // No quorum, or no majority: nobody stands behind the finding.
+            Err(TriageError::Task { .. }) => {
+                books.enter_failed(TaskMode::Consensus);
+                Ok(Self::default())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     fn votes(self) -> Vec<CastVote> {
         let mut votes = Vec::new();
         for Choice { choice, voters } in self.tally {

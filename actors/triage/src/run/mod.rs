@@ -102,11 +102,7 @@ pub async fn run(
     let client = Client::new(tasks.clone(), &options);
     let mut books = Books::open(&client).await?;
     let planner = plan(input, &options).await?;
-    progress(Progress::Surveyed {
-        files: planner.files().len(),
-        skipped: planner.skipped().len(),
-        bytes: planner.total_bytes(),
-    });
+    progress(surveyed(&planner));
     let began = Instant::now();
     let spool = Spool { folder: options.spool.clone() };
     let stage = ChunkStage::new(&client, &options, planner);
@@ -136,6 +132,11 @@ pub async fn run(
         ledger,
         ..report
     })
+}
+
+fn surveyed(planner: &Planner) -> Progress {
+    let (files, skipped) = (planner.files().len(), planner.skipped().len());
+    Progress::Surveyed { files, skipped, bytes: planner.total_bytes() }
 }
 
 async fn plan(input: &Input, options: &TriageOptions) -> Result<Planner, TriageError> {
