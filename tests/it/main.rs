@@ -1,0 +1,22 @@
+//! Black-box tests: the real binary, a real data folder, HTTP from outside.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails loudly")]
+
+mod client;
+mod node_process;
+mod world;
+mod ws_agent;
+
+mod agents;
+mod bad_input;
+mod damage;
+mod http_agents;
+mod idempotency;
+mod kill;
+mod lifecycle;
+mod process_agents;
+mod refused_start;
+mod reload;
+mod slow_clients;
+mod web_page;
+mod ws_agents;

@@ -1,0 +1,220 @@
+//! Agents that are programs, in Python: they do work, and whatever they do instead ends the task
+//! with a clear error, or another attempt does it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use crate::client::{TASKS, echo};
+use crate::world::World;
+
+/// The interpreter itself, as a child without our environment needs it; none is said once.
+fn python() -> Option<&'static str> {
+    static FOUND: OnceLock<Option<String>> = OnceLock::new();
+    let found = FOUND.get_or_init(|| {
+        let mut asked = Command::new("python3");
+        asked.args(["-c", "import sys; print(sys.executable)"]);
+        let said = asked.output().ok().filter(|output| output.status.success())?;
+        String::from_utf8(said.stdout).ok().map(|path| path.trim().to_owned())
+    });
+    if found.is_none() {
+        println!("left out: process agents, because python3 is not installed");
+    }
+    found.as_deref()
+}
+
+/// A file of this repository.
+fn here(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// The configuration of one agent that runs a script, with short times.
+fn agent(python: &str, id: &str, args: &[&str], limits: &str) -> String {
+    let script = here("tests/it/agent.py");
+    let args = [&[script.to_str().expect("UTF-8")], args].concat();
+    format!(
+        "[agents]\nrestart_initial_ms = 10\n[[agents.process]]\nid = \"{id}\"\n\
+         command = \"{python}\"\nargs = {args:?}\ncapabilities = [\"think\"]\n\
+         max_lines_per_s = 1_000\nmax_line_bytes = 100_000\nping_ms = 60_000\n\
+         limits = {{ max_concurrent_tasks = 1, {limits} }}\n"
+    )
+}
+
+/// A task for the agent that may be tried so often.
+fn think(attempts: u32, lost: u32) -> Value {
+    let retry = json!({"max_attempts": attempts, "max_lost": lost, "initial_ms": 50});
+    json!({"kind": "think", "payload": {"n": 1}, "retry": retry, "timeout_s": 60})
+}
+
+#[tokio::test]
+async fn the_example_in_python_does_work() {
+    let Some(python) = python() else { return };
+    let script = here("examples/agents/word_count.py");
+    let config = format!(
+        "[[agents.process]]\nid = \"word-count\"\ncommand = \"{python}\"\n\
+         args = [{script:?}]\ncapabilities = [\"text.count\"]\n"
+    );
+    let mut world = World::start(&config);
+    let count = json!({"kind": "text.count", "payload": "one two\nthree"});
+    let task = world.client.done(count.clone()).await;
+    let counts = json!({"lines": 2, "words": 3, "characters": 12});
+    assert_eq!(task["result"], counts, "{task}");
+    let plain = json!({"kind": "text.count", "payload": "a b", "content_type": "text/plain"});
+    assert_eq!(world.client.done(plain).await["result"]["words"], 2);
+    let task = world.client.done(json!({"kind": "text.count", "payload": 7})).await;
+    assert_eq!(task["error"]["kind"], "invalid_input", "{task}");
+    assert_eq!(task["attempts"], 1, "what can't help is not tried again: {task}");
+    world.restart(&config);
+    assert_eq!(world.client.done(count).await["result"], counts);
+}
+
+#[tokio::test]
+async fn a_program_gets_a_clean_environment() {
+    let Some(python) = python() else { return };
+    let config = agent(python, "thinker", &["good"], "perform_timeout_s = 20");
+    let with_variable = config.replace("ping_ms", "env = { ONLY = \"this\" }\nping_ms");
+    let World { client, node: _node, .. } = &World::start(&with_variable);
+    let task = client.done(think(1, 0)).await;
+    let names: Vec<&str> = task["result"]["environment"]
+        .as_array()
+        .expect("names")
+        .iter()
+        .filter_map(Value::as_str)
+        // What the interpreter sets for itself.
+        .filter(|name| !name.starts_with("LC_") && !name.starts_with("__"))
+        .collect();
+    assert_eq!(names, ["ONLY", "PATH"], "{task}");
+}
+
+#[tokio::test]
+async fn whatever_a_program_does_instead_ends_the_task_with_a_clear_error() {
+    let Some(python) = python() else { return };
+    let cases = [
+        ("garbage", "failed", "not JSON-RPC"),
+        ("binary", "failed", "not UTF-8"),
+        ("flood", "failed", "flooded its output: more than 1000 lines a second"),
+        ("long", "failed", "a line of more than 100000 bytes"),
+        ("wrong", "failed", "the result of the agent"),
+        ("hang", "timeout", "the deadline of the work passed"),
+        ("die", "lost", "out of tokens"),
+        ("shut", "lost", "closed its output"),
+    ];
+    for (conduct, kind, message) in cases {
+        let limits = "perform_timeout_s = 1, grace_ms = 100";
+        let world = World::start(&agent(python, "thinker", &[conduct], limits));
+        // Lost executions count apart: one may be lost with the program before.
+        let task = world.client.done(think(1, 0)).await;
+        assert_eq!(task["state"], "failed", "{conduct}: {task}");
+        assert_eq!(task["error"]["kind"], kind, "{conduct}: {task}");
+        let said = task["error"]["message"].as_str().unwrap_or_default();
+        assert!(said.contains(message), "{conduct}: {said}");
+        assert_eq!(task["error"]["agent"], "thinker@1.0.0", "{conduct}: {task}");
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_misbehaves_once_is_started_again_and_does_the_work() {
+    let Some(python) = python() else { return };
+    for conduct in ["garbage", "flood", "die", "shut", "hang", "refuse", "wrong"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mark = folder.path().join("mark");
+        let args = [conduct, mark.to_str().expect("UTF-8")];
+        let limits = "perform_timeout_s = 2, grace_ms = 100";
+        let world = World::start(&agent(python, "thinker", &args, limits));
+        let task = world.client.done(think(10, 5)).await;
+        assert_eq!(task["state"], "completed", "{conduct}: {task}");
+        assert_eq!(task["result"]["of"], json!({"n": 1}), "{conduct}: {task}");
+        // Work that was refused has not been tried.
+        let attempts = if conduct == "refuse" { 1 } else { 2 };
+        assert!(task["attempts"].as_u64() >= Some(attempts), "{conduct}: {task}");
+        assert_eq!(world.client.ledger().await["completed"], 1, "{conduct}");
+    }
+}
+
+#[tokio::test]
+async fn a_cancelled_program_is_killed_when_it_does_not_stop() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let mark = folder.path().join("mark");
+    let args = ["hang", mark.to_str().expect("UTF-8")];
+    let limits = "perform_timeout_s = 300, grace_ms = 100";
+    let World { client, node: _node, .. } = &World::start(&agent(python, "thinker", &args, limits));
+    let id = client.accepted(think(1, 0)).await;
+    let health = "/api/v1/agents/thinker/health";
+    client.until(health, |health| health["agents"][0]["health"]["in_hand"][0].is_object()).await;
+    let (status, task) = client.delete(&format!("{}/{id}", TASKS)).await;
+    assert_eq!((status.as_u16(), &task["state"]), (200, &json!("cancelled")), "{task}");
+    // The program is killed, started again, and free for others.
+    assert_eq!(client.done(think(10, 5)).await["state"], "completed");
+}
+
+#[tokio::test]
+async fn a_program_that_is_none_of_ours_is_not_used_and_shows_why() {
+    let Some(python) = python() else { return };
+    for (config, why) in [
+        (agent(python, "thinker", &["stranger"], ""), "version 2 of the protocol"),
+        (agent("/nowhere/python", "thinker", &["good"], ""), "can't be started"),
+        (agent("/bin/true", "thinker", &[], ""), "it ended"),
+    ] {
+        let World { client, node: _node, .. } = &World::start(&config);
+        let says = |health: &Value| {
+            let error = &health["agents"][0]["health"]["last_error"];
+            error.as_str().is_some_and(|error| error.contains(why))
+        };
+        client.until("/api/v1/agents/thinker/health", says).await;
+        let mut task = think(2, 0);
+        task["timeout_s"] = json!(1);
+        let task = client.done(task).await;
+        assert_eq!(task["state"], "failed", "{why}: {task}");
+        client.done(echo("others-go-on")).await;
+    }
+}
+
+#[tokio::test]
+async fn no_program_outlives_its_node() {
+    let Some(python) = python() else { return };
+    if !Path::new("/proc").exists() {
+        return println!("left out: programs that outlive their node, because /proc is not there");
+    }
+    for kill in [false, true] {
+        let config = agent(python, "thinker", &["good"], "perform_timeout_s = 20");
+        let mut world = World::start(&config);
+        world.client.done(think(1, 0)).await;
+        let children = children_of(world.node.id());
+        assert_eq!(children.len(), 1, "one program: {children:?}");
+        if kill {
+            world.node.kill();
+        } else {
+            world.node.stop();
+        }
+        let until = Instant::now() + Duration::from_secs(10);
+        while children.iter().any(|pid| is_alive(*pid)) {
+            assert!(Instant::now() < until, "{children:?} live on, kill: {kill}");
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+/// State and parent of a process; none when it is gone.
+fn process(pid: u32) -> Option<(String, u32)> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name stands in brackets before them, and may hold anything.
+    let mut fields = stat.rsplit(')').next()?.split_whitespace();
+    Some((fields.next()?.to_owned(), fields.next()?.parse().ok()?))
+}
+
+/// One that has ended may wait for somebody to take note.
+fn is_alive(pid: u32) -> bool {
+    process(pid).is_some_and(|(state, _)| state != "Z")
+}
+
+/// The processes whose parent this is.
+fn children_of(parent: u32) -> Vec<u32> {
+    let processes = std::fs::read_dir("/proc").expect("Linux has one").flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| process(*pid).is_some_and(|(_, of)| of == parent)).collect()
+}
