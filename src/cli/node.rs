@@ -65,9 +65,7 @@ impl From<NodeError> for CliError {
             NodeError::Config(_)
             | NodeError::DataFolder { .. }
             | NodeError::Agent(_)
-            | NodeError::Api(_) => {
-                Self::Usage(told)
-            }
+            | NodeError::Api(_) => Self::Usage(told),
             NodeError::Start(_) | NodeError::System { .. } => Self::Failed(told),
         }
     }

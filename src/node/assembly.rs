@@ -134,8 +134,7 @@ fn wire(
     let tasks = TaskEngine::spec(config.tasks.clone(), journal.address(), registry.address())
         .backoff(BACKOFF);
     let host = host(builder, registry.address())?.backoff(BACKOFF);
-    let known =
-        status_parts(builder, boot, journal.address(), tasks.address(), host.address());
+    let known = status_parts(builder, boot, journal.address(), tasks.address(), host.address());
     let status = StatusActor::spec(known).backoff(BACKOFF);
     let parts = Parts {
         tasks: tasks.address(),

@@ -117,7 +117,9 @@ async fn an_endpoint_of_the_configuration_gets_its_secret_headers() {
 
 #[tokio::test]
 async fn whatever_an_endpoint_does_instead_ends_the_task_with_a_clear_error() {
-    let cases: [(&str, fn() -> Response, &str, &str); 7] = [
+    /// Path, answer, the error's kind, and a part of its text.
+    type Case = (&'static str, fn() -> Response, &'static str, &'static str);
+    let cases: [Case; 7] = [
         ("text", || "fine".into_response(), "failed", "application/json"),
         (
             "broken",

@@ -22,7 +22,7 @@ fn python() -> Option<&'static str> {
         String::from_utf8(said.stdout).ok().map(|path| path.trim().to_owned())
     });
     if found.is_none() {
-        println!("left out: process agents, because python3 is not installed");
+        eprintln!("left out: process agents, because python3 is not installed");
     }
     found.as_deref()
 }

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use synod_runtime::{
-    ActorPath, Address, DeadLetters, Delivery, Inbox, MailboxConfig, Services,
-    SystemClock,
+    ActorPath, Address, DeadLetters, Delivery, Inbox, MailboxConfig, Services, SystemClock,
 };
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use synod_journal::{AppendError, Committed, Epoch, JournalMessage, Position};
-use synod_runtime::{
-    Actor, ActorError, Address, AskError, Context, MailboxConfig, Priority, Spec,
-};
+use synod_runtime::{Actor, ActorError, Address, AskError, Context, MailboxConfig, Priority, Spec};
 
 use super::durable::Pending;
 use super::listeners::Listeners;
