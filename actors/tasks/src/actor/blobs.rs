@@ -12,7 +12,7 @@ use crate::error::SubmitError;
 use crate::machine::{Dispatch, Outcome};
 use crate::matching::AgentSlot;
 use crate::messages::{Accepted, TaskStatusResponse, TasksMessage};
-use crate::task::{BlobRef, Body, Moment, TaskSpec};
+use crate::task::{BlobRef, Body, ContentType, Moment, TaskSpec};
 
 /// How long to wait before a submission is tried again that found the blob store busy, in seconds.
 const BUSY_RETRY_S: u64 = 1;
@@ -21,7 +21,7 @@ const BUSY_RETRY_S: u64 = 1;
 #[derive(Debug)]
 pub(super) struct StoredInput {
     spec: TaskSpec,
-    content_type: String,
+    content_type: ContentType,
     length: u64,
     reply: Reply<Result<Accepted, SubmitError>>,
 }
@@ -32,7 +32,7 @@ pub(super) struct StoredOutput {
     work: WorkId,
     agent: AgentSlot,
     ran_us: u64,
-    content_type: String,
+    content_type: ContentType,
     length: u64,
     saved: Option<Bytes>,
 }
@@ -51,7 +51,7 @@ impl TaskEngine {
         ctx: &Context<Self>,
     ) {
         let Payload { content_type, bytes } = input;
-        let length = bytes.len() as u64;
+        let (length, content_type) = (bytes.len() as u64, content_type.as_str().into());
         let input = Box::new(StoredInput { spec, content_type, length, reply });
         let stored = move |outcome| TasksMessage::Own(Step(Own::InputStored { input, outcome }));
         let put = PutBlob { bytes, expected: None };
@@ -87,7 +87,7 @@ impl TaskEngine {
         ctx: &Context<Self>,
     ) {
         let Performed { payload: Payload { content_type, bytes }, state: saved } = performed;
-        let length = bytes.len() as u64;
+        let (length, content_type) = (bytes.len() as u64, content_type.as_str().into());
         let output = StoredOutput { work, agent, ran_us, content_type, length, saved };
         let output = Box::new(output);
         let stored = move |outcome| TasksMessage::Own(Step(Own::OutputStored { output, outcome }));
@@ -133,7 +133,7 @@ impl TaskEngine {
         outcome: Loaded,
         ctx: &mut Context<Self>,
     ) {
-        let content_type = dispatch.input.blob().map(|blob| blob.content_type.clone());
+        let content_type = dispatch.input.blob().map(|blob| blob.content_type.clone().into());
         let failure = match outcome {
             Ok(Ok(Some(bytes))) => {
                 let content_type = content_type.unwrap_or_default();
@@ -160,7 +160,7 @@ impl TaskEngine {
         ctx: &Context<Self>,
     ) {
         let get = GetBlob { id: BlobId(blob.hash) };
-        let content_type = blob.content_type;
+        let content_type = blob.content_type.into();
         let loaded = move |outcome| {
             let own = Own::ResultLoaded { replies, status, content_type, outcome };
             TasksMessage::Own(Step(own))

@@ -5,6 +5,8 @@ use std::time::Duration;
 use synod_agents::{AgentError, AgentMessage, Assignment, Payload, Perform, WorkId};
 use synod_runtime::{AskError, Context, Reply, SendOptions};
 
+use uuid::Uuid;
+
 use super::TaskEngine;
 use super::step::{Own, Performance, Step};
 use crate::error::{CancelError, InvalidCursor, SubmitError};
@@ -40,6 +42,16 @@ impl Release {
     pub(super) fn is_dispatch(&self) -> bool {
         matches!(self, Self::Command(Command::Dispatch(_)))
     }
+}
+
+/// The same over all attempts at a part.
+fn idempotency_key(work: WorkId) -> String {
+    let mut key = String::with_capacity(42);
+    let mut buffer = Uuid::encode_buffer();
+    key.push_str(work.task.hyphenated().encode_lower(&mut buffer));
+    key.push('/');
+    key.push_str(&work.part.to_string());
+    key
 }
 
 /// Gives the same answer to all.
@@ -105,8 +117,9 @@ impl TaskEngine {
 
     fn dispatch(&mut self, mut dispatch: Box<Dispatch>, ctx: &mut Context<Self>) {
         match std::mem::take(&mut dispatch.input) {
-            Body::Inline(payload) => {
+            Body::Inline { content_type, bytes } => {
                 let now = self.now(ctx);
+                let payload = Payload { content_type: content_type.into(), bytes };
                 self.perform(now, dispatch, payload, ctx);
             }
             Body::Blob(blob) => self.load_input(dispatch, blob, ctx),
@@ -140,7 +153,7 @@ impl TaskEngine {
             capability,
             payload,
             deadline: self.instant(deadline),
-            idempotency_key: format!("{}/{}", work.task, work.part),
+            idempotency_key: idempotency_key(work),
             correlation,
             labels: spec.labels.clone(),
             state,
@@ -170,7 +183,7 @@ impl TaskEngine {
                 if self.is_large(&performed.payload) && !combines {
                     return self.store_output(work, agent, ran_us, performed, ctx);
                 }
-                Outcome::Done { output: Body::Inline(performed.payload), saved: performed.state }
+                Outcome::Done { output: performed.payload.into(), saved: performed.state }
             }
             Ok(Err(error)) => Outcome::Error(error),
             Err(AskError::Full) => Outcome::Undelivered,

@@ -1,5 +1,7 @@
 //! What the engine is asked from outside.
 
+use std::sync::Arc;
+
 use synod_runtime::{Context, Request};
 
 use super::TaskEngine;
@@ -32,7 +34,7 @@ impl TaskEngine {
                 self.store_input(spec, input, reply, ctx);
             }
             Ok((spec, input)) => {
-                let answer = self.submit(now, spec, Body::Inline(input));
+                let answer = self.submit(now, spec, input.into());
                 self.gathering.releases.push(Release::Submitted(reply, answer));
             }
         }
@@ -48,7 +50,7 @@ impl TaskEngine {
         if let Some(reason) = self.refusal() {
             return Err(SubmitError::Unavailable { reason });
         }
-        match self.step(now, Input::Submit { spec: Box::new(spec), input }) {
+        match self.step(now, Input::Submit { spec: Arc::new(spec), input }) {
             Answer::Submitted(result) => result,
             _ => Err(SubmitError::Unavailable { reason: "the engine gave no answer".to_owned() }),
         }

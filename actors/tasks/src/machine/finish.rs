@@ -126,10 +126,7 @@ impl TaskMachine {
 
     /// Why an output can't be taken, if it can't.
     fn oversize(&self, output: &Body, saved: Option<&Bytes>, combines: bool) -> Option<Failure> {
-        let bytes = match output {
-            Body::Inline(payload) => payload.bytes.len() as u64,
-            Body::Blob(blob) => blob.length,
-        };
+        let bytes = output.length();
         let saved = saved.map_or(0, |state| state.len() as u64);
         let TasksConfig { max_result_bytes, max_collected_bytes, .. } = self.config;
         let most = if combines { max_collected_bytes } else { max_result_bytes };

@@ -63,7 +63,7 @@ const LARGE_RECORD: usize = 256 << 10;
 #[derive(Debug)]
 pub(crate) enum Input {
     /// This was submitted, and has been checked.
-    Submit { spec: Box<TaskSpec>, input: Body },
+    Submit { spec: Arc<TaskSpec>, input: Body },
     /// This principal wants the task ended.
     Cancel { task: TaskId, by: Principal },
     /// An agent is there, or a new version of one.
@@ -174,7 +174,10 @@ impl Effects {
             return mark;
         }
         let mark = Mark { batch: self.batch, index: self.records.len() as u32 };
-        let record = TaskRecord { task, entries: vec![entry] };
+        // Accepted, planned and started; or succeeded and ended.
+        let mut entries = Vec::with_capacity(3);
+        entries.push(entry);
+        let record = TaskRecord { task, entries };
         self.records.push(Gathered { record, weight });
         mark
     }
@@ -249,7 +252,7 @@ impl TaskMachine {
     pub(crate) fn step(&mut self, now: Moment, input: Input, out: &mut Effects) -> Answer {
         match input {
             Input::Submit { spec, input } => {
-                return Answer::Submitted(self.submit(now, *spec, input, out));
+                return Answer::Submitted(self.submit(now, spec, input, out));
             }
             Input::Cancel { task, by } => {
                 return Answer::Cancelled(self.cancel(now, task, by, out));

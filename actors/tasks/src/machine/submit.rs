@@ -18,7 +18,7 @@ impl TaskMachine {
     pub(super) fn submit(
         &mut self,
         now: Moment,
-        spec: TaskSpec,
+        spec: Arc<TaskSpec>,
         input: Body,
         out: &mut Effects,
     ) -> Result<Accepted, SubmitError> {
@@ -28,7 +28,6 @@ impl TaskMachine {
             return earlier;
         }
         self.admit(now, &spec, &input)?;
-        let spec = Arc::new(spec);
         let plan = self.plan(&spec);
         let plan = match plan {
             Ok(needs) => Ok(needs),

@@ -25,14 +25,13 @@ impl TaskMachine {
     pub(crate) fn status(&self, id: TaskId) -> Option<(TaskStatusResponse, Option<BlobRef>, u64)> {
         let task = self.book.task(id)?;
         let mut status = status(task);
-        let mut blob = None;
-        match result(task) {
-            Some(Body::Inline(payload)) => set_result(&mut status, payload.clone()),
-            Some(Body::Blob(known)) => {
-                status.result_content_type = Some(known.content_type.clone());
-                blob = Some(known.clone());
-            }
-            None => {}
+        let result = result(task);
+        if let Some(payload) = result.and_then(Body::payload) {
+            set_result(&mut status, payload);
+        }
+        let blob = result.and_then(Body::blob).cloned();
+        if let Some(blob) = &blob {
+            status.result_content_type = Some(blob.content_type.as_str().to_owned());
         }
         Some((status, blob, task.mark.batch))
     }

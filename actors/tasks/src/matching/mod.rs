@@ -254,7 +254,7 @@ impl Matching {
         &mut self,
         id: ClassId,
         priority: Priority,
-        tenant: &str,
+        tenant: &Arc<str>,
         place: Place,
         task: TaskId,
     ) {

@@ -65,7 +65,7 @@ pub(super) fn verdict(task: &Task, limit: usize) -> Verdict {
 /// Completed with `result` as JSON; failed when it is over the limit.
 pub(super) fn sized<T: Serialize>(result: &T, limit: usize) -> Verdict {
     match Payload::json(result) {
-        Ok(payload) if payload.bytes.len() <= limit => Verdict::Completed(Body::Inline(payload)),
+        Ok(payload) if payload.bytes.len() <= limit => Verdict::Completed(payload.into()),
         Ok(payload) => {
             let bytes = payload.bytes.len();
             let message = format!("the collected result of {bytes} bytes is over {limit}");
@@ -77,10 +77,7 @@ pub(super) fn sized<T: Serialize>(result: &T, limit: usize) -> Verdict {
 
 /// The output of a part of a task that combines them; those are never in blobs.
 pub(super) fn output_of(part: &Part) -> Option<Payload> {
-    match part.output() {
-        Some(Body::Inline(payload)) => Some(payload.clone()),
-        _ => None,
-    }
+    part.output().and_then(Body::payload)
 }
 
 fn names(task: &Task, part: &Part) -> Vec<String> {

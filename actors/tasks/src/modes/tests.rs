@@ -33,7 +33,7 @@ fn fail(world: &mut World, id: &str) {
 }
 
 fn input_of(world: &World) -> String {
-    let crate::task::Body::Inline(payload) = &world.in_hand[0].input else { panic!("a blob") };
+    let payload = world.in_hand[0].input.payload().unwrap();
     String::from_utf8(payload.bytes.to_vec()).unwrap()
 }
 

@@ -36,13 +36,12 @@ impl Lane {
     }
 
     /// Adds an entry; false when it is there already.
-    pub(crate) fn push(&mut self, tenant: &str, place: Place, task: TaskId) -> bool {
-        if !self.lines.contains_key(tenant) {
-            let tenant: Arc<str> = Arc::from(tenant);
-            self.lines.insert(tenant.clone(), Line::default());
-            self.turns.push_back(tenant);
-        }
-        let Some(line) = self.lines.get_mut(tenant) else { return false };
+    pub(crate) fn push(&mut self, tenant: &Arc<str>, place: Place, task: TaskId) -> bool {
+        let turns = &mut self.turns;
+        let line = self.lines.entry(tenant.clone()).or_insert_with(|| {
+            turns.push_back(tenant.clone());
+            Line::default()
+        });
         let added = line.entries.insert(place, task).is_none();
         self.length += usize::from(added);
         added
@@ -105,7 +104,7 @@ mod tests {
 
     fn fill(lane: &mut Lane, tenant: &str, places: std::ops::Range<u64>) {
         for place in places {
-            lane.push(tenant, (place, 0), Uuid::from_u128(u128::from(place)));
+            lane.push(&Arc::from(tenant), (place, 0), Uuid::from_u128(u128::from(place)));
         }
     }
 

@@ -9,6 +9,8 @@ mod lane;
 
 pub(crate) use lane::{Lane, Place, Weights};
 
+use std::sync::Arc;
+
 use synod_runtime::Priority;
 
 use crate::task::TaskId;
@@ -30,7 +32,13 @@ impl Lanes {
         self.length == 0
     }
 
-    pub(crate) fn push(&mut self, priority: Priority, tenant: &str, place: Place, task: TaskId) {
+    pub(crate) fn push(
+        &mut self,
+        priority: Priority,
+        tenant: &Arc<str>,
+        place: Place,
+        task: TaskId,
+    ) {
         self.length += usize::from(self.lanes[priority.lane()].push(tenant, place, task));
     }
 

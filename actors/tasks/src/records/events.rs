@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use synod_agents::{AgentId, JSON, Payload, TEXT};
+use synod_agents::AgentId;
 
 use super::v1::{
     BodyV1, ContentTypeV1, EngineRecordV1, EntryV1, EventV1, FailureV1, NeedsV1, TaskRecordV1,
@@ -11,7 +11,7 @@ use super::v1::{
 };
 use super::{RecordError, id};
 use crate::machine::{EngineEvent, Entry, Event, TaskRecord};
-use crate::task::{BlobRef, Body, Failure, FailureKind, Needs, Verdict};
+use crate::task::{BlobRef, Body, ContentType, Failure, FailureKind, Needs, Verdict};
 
 pub(super) fn unknown(what: &'static str, found: impl ToString) -> RecordError {
     RecordError::UnknownValue { what, found: found.to_string() }
@@ -103,12 +103,11 @@ pub(super) fn agent_id(text: &str) -> Result<AgentId, RecordError> {
 impl<'a> From<&'a Body> for BodyV1<'a> {
     fn from(body: &'a Body) -> Self {
         match body {
-            Body::Inline(Payload { content_type, bytes }) => {
-                Self::Inline { content_type: content_type.as_str().into(), bytes: bytes.clone() }
+            Body::Inline { content_type, bytes } => {
+                Self::Inline { content_type: content_type.into(), bytes: bytes.clone() }
             }
             Body::Blob(BlobRef { content_type, hash, length }) => {
-                let content_type = content_type.as_str().into();
-                Self::Blob { content_type, hash: *hash, length: *length }
+                Self::Blob { content_type: content_type.into(), hash: *hash, length: *length }
             }
         }
     }
@@ -118,7 +117,7 @@ impl From<BodyV1<'_>> for Body {
     fn from(body: BodyV1<'_>) -> Self {
         match body {
             BodyV1::Inline { content_type, bytes } => {
-                Self::Inline(Payload { content_type: content_type.into(), bytes })
+                Self::Inline { content_type: content_type.into(), bytes }
             }
             BodyV1::Blob { content_type, hash, length } => {
                 Self::Blob(BlobRef { content_type: content_type.into(), hash, length })
@@ -127,24 +126,24 @@ impl From<BodyV1<'_>> for Body {
     }
 }
 
-impl<'a> From<&'a str> for ContentTypeV1<'a> {
-    fn from(name: &'a str) -> Self {
-        match name {
-            "" => Self::None,
-            JSON => Self::Json,
-            TEXT => Self::Text,
-            other => Self::Other(Cow::Borrowed(other)),
+impl<'a> From<&'a ContentType> for ContentTypeV1<'a> {
+    fn from(known: &'a ContentType) -> Self {
+        match known {
+            ContentType::None => Self::None,
+            ContentType::Json => Self::Json,
+            ContentType::Text => Self::Text,
+            ContentType::Other(name) => Self::Other(Cow::Borrowed(name)),
         }
     }
 }
 
-impl From<ContentTypeV1<'_>> for String {
+impl From<ContentTypeV1<'_>> for ContentType {
     fn from(known: ContentTypeV1<'_>) -> Self {
         match known {
-            ContentTypeV1::None => Self::new(),
-            ContentTypeV1::Json => JSON.to_owned(),
-            ContentTypeV1::Text => TEXT.to_owned(),
-            ContentTypeV1::Other(name) => name.into_owned(),
+            ContentTypeV1::None => Self::None,
+            ContentTypeV1::Json => Self::Json,
+            ContentTypeV1::Text => Self::Text,
+            ContentTypeV1::Other(name) => Self::Other(Arc::from(name)),
         }
     }
 }

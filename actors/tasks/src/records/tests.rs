@@ -90,11 +90,11 @@ fn plain_spec() -> TaskSpec {
 }
 
 fn json(text: &str) -> Body {
-    Body::Inline(Payload::new("application/json", text.to_owned()))
+    Payload::new("application/json", text.to_owned()).into()
 }
 
 fn blob() -> Body {
-    let content_type = "image/png".to_owned();
+    let content_type = "image/png".into();
     Body::Blob(BlobRef { content_type, hash: [5; 32], length: 100_000 })
 }
 

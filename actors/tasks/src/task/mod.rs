@@ -17,7 +17,7 @@ pub use id::{TaskId, partition_of};
 pub use retry::RetryPolicy;
 pub use state::{TaskMode, TaskState};
 
-pub(crate) use body::{BlobRef, Body};
+pub(crate) use body::{BlobRef, Body, ContentType};
 pub(crate) use failure::Failure;
 pub(crate) use id::{IdHasher, IdMap, mint};
 pub(crate) use moment::Moment;

@@ -6,7 +6,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use sha2::{Digest, Sha256};
 use synod_agents::{AgentId, Payload};
@@ -23,7 +23,7 @@ use crate::task::{CapabilityRequirement, IdempotencyKey, Moment, RetryPolicy, Ta
 const OPERATION: &str = "tasks.submit";
 
 /// The tenant of who names none.
-const DEFAULT_TENANT: &str = "default";
+static DEFAULT_TENANT: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from("default"));
 
 /// Who asks, and in which trace.
 #[derive(Debug, Clone)]
@@ -37,18 +37,20 @@ pub(crate) struct Asker {
 /// # Errors
 /// The first field that is wrong, with what was expected.
 pub(crate) fn check(
-    request: TaskSubmissionRequest,
+    mut request: TaskSubmissionRequest,
     asker: Asker,
     config: &TasksConfig,
     now: Moment,
 ) -> Result<(TaskSpec, Payload), SubmitError> {
-    let kind = text("kind", &request.kind, 128, visible)?;
+    check_text("kind", &request.kind, 128)?;
     let tenant = tenant(&request)?;
     let key = request.idempotency_key.as_deref();
     let key = key.map(|key| idempotency_key(&request, &tenant, key)).transpose()?;
     check_labels(&request, config)?;
     check_options(&request)?;
-    let require = requirement(&request, config)?;
+    imply_capability(&mut request)?;
+    check_capabilities(&request, config)?;
+    let agents = agents(&request, config)?;
     let deadline = deadline(&request, config, now)?;
     let retry = retry(&request, config)?;
     let budget = budget(&request)?;
@@ -56,8 +58,9 @@ pub(crate) fn check(
     let rules = (request.mode == TaskMode::Consensus)
         .then(|| request.consensus.unwrap_or_default().rules());
     let input = payload::input(request.payload, request.content_type, config)?;
+    let require = Requirement { capabilities: request.capabilities, agents };
     let spec = TaskSpec {
-        kind,
+        kind: request.kind,
         priority: request.priority,
         mode: request.mode,
         require,
@@ -89,19 +92,11 @@ fn invalid(
     SubmitError::Invalid { field: field.into(), expected: expected.into(), got }
 }
 
-fn visible(byte: u8) -> bool {
-    byte.is_ascii_graphic()
-}
-
-/// Text of 1 to `max` bytes, each of which is `allowed`.
-fn text(
-    field: &str,
-    given: &str,
-    max: usize,
-    allowed: impl Fn(u8) -> bool,
-) -> Result<String, SubmitError> {
-    if !given.is_empty() && given.len() <= max && given.bytes().all(allowed) {
-        return Ok(given.to_owned());
+/// Text of 1 to `max` visible bytes.
+fn check_text(field: &str, given: &str, max: usize) -> Result<(), SubmitError> {
+    let visible = |byte: u8| byte.is_ascii_graphic();
+    if !given.is_empty() && given.len() <= max && given.bytes().all(visible) {
+        return Ok(());
     }
     let got = if given.len() > max { format!("{} bytes", given.len()) } else { quoted(given) };
     Err(invalid(field, format!("1 to {max} visible ASCII characters"), got))
@@ -112,7 +107,7 @@ fn quoted(text: &str) -> String {
 }
 
 fn tenant(request: &TaskSubmissionRequest) -> Result<Arc<str>, SubmitError> {
-    let tenant = request.tenant.as_deref().unwrap_or(DEFAULT_TENANT);
+    let Some(tenant) = request.tenant.as_deref() else { return Ok(DEFAULT_TENANT.clone()) };
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     if tenant.is_empty() || tenant.len() > 64 || !tenant.bytes().all(allowed) {
         return Err(invalid("tenant", "1 to 64 of A-Z, a-z, 0-9, '.', '_', '-'", quoted(tenant)));
@@ -126,7 +121,7 @@ fn check_labels(request: &TaskSubmissionRequest, config: &TasksConfig) -> Result
         return Err(invalid("labels", format!("at most {most}"), request.labels.len()));
     }
     for (key, value) in &request.labels {
-        text("labels", key, 63, visible)?;
+        check_text("labels", key, 63)?;
         if value.len() > 255 {
             let got = format!("{} bytes", value.len());
             return Err(invalid(format!("labels.{key}"), "at most 255 bytes", got));
@@ -156,27 +151,31 @@ fn check_options(request: &TaskSubmissionRequest) -> Result<(), SubmitError> {
     Ok(())
 }
 
-fn requirement(
-    request: &TaskSubmissionRequest,
-    config: &TasksConfig,
-) -> Result<Requirement, SubmitError> {
-    let mut capabilities = request.capabilities.clone();
-    if capabilities.is_empty() && request.agents.is_empty() {
+/// The kind is the required capability where nothing else is asked for.
+fn imply_capability(request: &mut TaskSubmissionRequest) -> Result<(), SubmitError> {
+    if request.capabilities.is_empty() && request.agents.is_empty() {
         let kind = CapabilityRequirement::any(&request.kind);
         let expected =
             "the form of a capability, because neither capabilities nor agents are given";
-        capabilities.push(kind.map_err(|_| invalid("kind", expected, quoted(&request.kind)))?);
+        let kind = kind.map_err(|_| invalid("kind", expected, quoted(&request.kind)))?;
+        request.capabilities.push(kind);
     }
-    let most = usize::from(config.max_capabilities);
-    if capabilities.len() > most {
-        return Err(invalid("capabilities", format!("at most {most}"), capabilities.len()));
+    Ok(())
+}
+
+fn check_capabilities(
+    request: &TaskSubmissionRequest,
+    config: &TasksConfig,
+) -> Result<(), SubmitError> {
+    let (given, most) = (&request.capabilities, usize::from(config.max_capabilities));
+    if given.len() > most {
+        return Err(invalid("capabilities", format!("at most {most}"), given.len()));
     }
     let mut names = BTreeSet::new();
-    if let Some(again) = capabilities.iter().find(|known| !names.insert(known.name.as_str())) {
-        return Err(invalid("capabilities", "each name once", quoted(&again.name)));
+    match given.iter().find(|known| !names.insert(known.name.as_str())) {
+        Some(again) => Err(invalid("capabilities", "each name once", quoted(&again.name))),
+        None => Ok(()),
     }
-    let agents = agents(request, config)?;
-    Ok(Requirement { capabilities, agents })
 }
 
 fn agents(
@@ -274,7 +273,8 @@ fn idempotency_key(
     tenant: &str,
     key: &str,
 ) -> Result<IdempotencyKey, SubmitError> {
-    let text = text("idempotency_key", key, 255, visible)?;
+    check_text("idempotency_key", key, 255)?;
+    let text = key.to_owned();
     // None of the three can hold a zero byte, so no two scopes run into each other.
     let scope = half_sha256(format!("{tenant}\0{OPERATION}\0{text}").as_bytes());
     let unkeyed = TaskSubmissionRequest { idempotency_key: None, ..request.clone() };

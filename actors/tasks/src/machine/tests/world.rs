@@ -12,7 +12,7 @@ use crate::machine::{Answer, Book, Command, Dispatch, Effects, Input, Outcome, T
 use crate::matching::AgentSlot;
 use crate::messages::{Accepted, TaskStatusResponse, TaskSubmissionRequest};
 use crate::records;
-use crate::task::{Body, Moment, TaskId, TaskState};
+use crate::task::{Moment, TaskId, TaskState};
 use crate::validation::{Asker, check};
 
 /// Midnight of the first day of 2026.
@@ -42,7 +42,7 @@ pub(crate) fn request(kind: &str) -> TaskSubmissionRequest {
 
 /// An outcome with this JSON text as output.
 pub(crate) fn answer(json: &str) -> Outcome {
-    let output = Body::Inline(Payload::new("application/json", json.to_owned()));
+    let output = Payload::new("application/json", json.to_owned()).into();
     Outcome::Done { output, saved: None }
 }
 
@@ -159,8 +159,7 @@ impl World {
     ) -> Result<Accepted, SubmitError> {
         let asker = Asker { principal: Principal::user("ada"), correlation: None };
         let (spec, input) = check(request, asker, &self.config, self.now)?;
-        let input = Body::Inline(input);
-        match self.step(Input::Submit { spec: Box::new(spec), input }) {
+        match self.step(Input::Submit { spec: Arc::new(spec), input: input.into() }) {
             Answer::Submitted(result) => result,
             other => panic!("a submission is answered: {other:?}"),
         }
