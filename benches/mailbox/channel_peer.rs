@@ -41,6 +41,7 @@ pub(crate) async fn flood_unbounded(producers: u64, messages: u64) -> Sample {
         async move {
             for number in 0..count {
                 sender.send([number; 3]).expect("a receiver");
+                contender::breathe(number).await;
             }
         }
     })

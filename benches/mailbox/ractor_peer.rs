@@ -74,6 +74,7 @@ pub(crate) async fn flood(producers: u64, messages: u64) -> Sample {
         async move {
             for number in 0..count {
                 actor.cast([number; 3]).expect("a receiver");
+                contender::breathe(number).await;
             }
         }
     })

@@ -103,6 +103,7 @@ pub(crate) async fn flood_unbounded(producers: u64, messages: u64) -> Sample {
         async move {
             for number in 0..count {
                 address.try_send([number; 3]).expect("room");
+                contender::breathe(number).await;
             }
         }
     })

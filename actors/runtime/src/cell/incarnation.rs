@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::Tick;
 use super::guard::guarded;
+use super::meter::Meter;
 use super::port::Signal;
 use crate::actor::Actor;
 use crate::context::Context;
@@ -43,12 +44,21 @@ pub(super) struct Incarnation<A: Actor> {
     ready: bool,
     /// Its parent knows that it has started.
     announced: bool,
+    meter: Meter,
 }
 
 impl<A: Actor> Incarnation<A> {
     pub(super) fn new(actor: A, context: Context<A>) -> Self {
         let inbox = Arc::clone(&context.inbox);
-        Self { actor, context, inbox, ending: None, ready: false, announced: false }
+        Self {
+            actor,
+            context,
+            inbox,
+            ending: None,
+            ready: false,
+            announced: false,
+            meter: Meter::default(),
+        }
     }
 
     /// Whose messages it handles.
@@ -72,7 +82,7 @@ impl<A: Actor> Incarnation<A> {
             Err(ExitReason::Error(text)) => self.end(ExitReason::StartFailed(text), false),
             Err(other) => self.end(ExitReason::StartFailed(other.to_string()), false),
         }
-        self.conclude().await
+        self.follow_up().await // never at rest yet; unboxed, so that it leaves no hole behind
     }
 
     /// Any later turn: signals, then messages, then what follows from both.
@@ -122,7 +132,7 @@ impl<A: Actor> Incarnation<A> {
             let config = self.context.inbox.config();
             (config.budget(), config.batch)
         };
-        let mut handled = 0_usize;
+        let (mut handled, entered) = (0_usize, Scope::polls());
         while let Some(message) = self.context.next_message(&mut batch, since, handled < most) {
             let polls = Scope::polls();
             self.actor.handle(message, &mut self.context).await?;
@@ -142,7 +152,10 @@ impl<A: Actor> Incarnation<A> {
         self.actor.settle(&mut self.context).await?;
         batch.finish();
         self.context.progress.idle();
-        self.context.site.node.add_busy(self.context.now().duration_since(since));
+        if self.meter.is_due(handled, entered != Scope::polls()) {
+            let time = self.context.now().duration_since(since);
+            self.context.site.node.add_busy(self.meter.account(time));
+        }
         Ok(())
     }
 

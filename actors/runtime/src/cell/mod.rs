@@ -16,6 +16,7 @@
 mod alarm;
 mod guard;
 mod incarnation;
+mod meter;
 mod port;
 mod presence;
 

@@ -62,22 +62,25 @@ pub struct MailboxConfig {
 
 impl Default for MailboxConfig {
     fn default() -> Self {
-        Self {
-            capacity: 1024,
-            reserve: 64,
-            max_reserved: 65_536,
-            fairness: 16,
-            batch: 64,
-            budget_us: 1000,
-            overflow: Overflow::Wait,
-            max_wait_ms: 5000,
-            max_waiting: 1024,
-            ttl_ms: None,
-        }
+        Self::DEFAULT
     }
 }
 
 impl MailboxConfig {
+    /// The defaults, shared by all inboxes that have no others.
+    pub(crate) const DEFAULT: Self = Self {
+        capacity: 1024,
+        reserve: 64,
+        max_reserved: 65_536,
+        fairness: 16,
+        batch: 64,
+        budget_us: 1000,
+        overflow: Overflow::Wait,
+        max_wait_ms: 5000,
+        max_waiting: 1024,
+        ttl_ms: None,
+    };
+
     /// The defaults with another capacity, and a reserve in the same proportion to it (1/16).
     #[must_use]
     pub fn bounded(capacity: usize) -> Self {

@@ -33,7 +33,8 @@ impl InboxId {
 /// The mailbox of one actor, shared by its address, its permits and its incarnations.
 pub struct Inbox<M> {
     id: InboxId,
-    config: MailboxConfig,
+    /// None for the defaults: most actors have them, and there may be many actors.
+    config: Option<Box<MailboxConfig>>,
     pub(super) binding: OnceLock<Binding>,
     state: Mutex<State<M>>,
 }
@@ -55,7 +56,7 @@ impl<M> Inbox<M> {
         Arc::new(Self {
             id: InboxId::next(),
             state: Mutex::new(State::new(&config)),
-            config,
+            config: (config != MailboxConfig::DEFAULT).then(|| Box::new(config)),
             binding: OnceLock::new(),
         })
     }
@@ -73,8 +74,10 @@ impl<M> Inbox<M> {
 
     /// Its limits.
     #[must_use]
+    #[inline]
     pub fn config(&self) -> &MailboxConfig {
-        &self.config
+        const DEFAULT: &MailboxConfig = &MailboxConfig::DEFAULT;
+        self.config.as_deref().unwrap_or(DEFAULT)
     }
 
     /// Whose inbox it is; `(unbound)` before its actor has been spawned.
@@ -150,7 +153,7 @@ impl<M> Inbox<M> {
     /// the same inbox is in hand.
     #[must_use]
     pub fn take_batch(&self) -> Batch<'_, M> {
-        let taken = self.lock().take(&self.config);
+        let taken = self.lock().take(self.config());
         Batch::new(self, taken)
     }
 

@@ -28,11 +28,13 @@ pub(crate) fn bits(mut set: u8) -> impl Iterator<Item = usize> {
     })
 }
 
-impl<M> Lanes<M> {
-    pub(crate) fn new() -> Self {
+impl<M> Default for Lanes<M> {
+    fn default() -> Self {
         Self { queues: std::array::from_fn(|_| VecDeque::new()), occupied: 0, has_grown: false }
     }
+}
 
+impl<M> Lanes<M> {
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.occupied == 0

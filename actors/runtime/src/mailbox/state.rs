@@ -17,8 +17,8 @@ pub(super) struct State<M> {
     pub(super) room: Room,
     pub(super) closed: bool,
     pub(super) processed: u64,
-    /// What has been accepted since the last batch was taken.
-    incoming: Lanes<M>,
+    /// What has been accepted since the last batch was taken; made with the first message.
+    incoming: Option<Box<Lanes<M>>>,
     /// What the last batch has left, older than the incoming of the same lane; away while a
     /// batch is in hand.
     parked: Option<Box<Lanes<M>>>,
@@ -78,7 +78,7 @@ impl<M> State<M> {
             room: Room::new(config.capacity, config.reserve, config.max_reserved),
             closed: false,
             processed: 0,
-            incoming: Lanes::new(),
+            incoming: None,
             parked: None,
             queued: [0; Priority::COUNT],
             waiting: None,
@@ -113,7 +113,7 @@ impl<M> State<M> {
             .filter(|&from| room.release_helps(from, lane))
             .find_map(|from| {
                 let parked = self.parked.as_mut().and_then(|parked| parked.shed_from(from));
-                parked.or_else(|| self.incoming.shed_from(from))
+                parked.or_else(|| self.incoming.as_mut().and_then(|lanes| lanes.shed_from(from)))
             })?;
         self.forget(&envelope);
         self.room.admit(lane);
@@ -150,11 +150,13 @@ impl<M> State<M> {
         if self.paused || self.waker.is_none() || !self.has_queued() {
             return None;
         }
-        let mut lanes = self.parked.take().unwrap_or_else(|| Box::new(Lanes::new()));
+        let mut lanes = self.parked.take().unwrap_or_default();
         // Only what is not in hand can be shed, so such a mailbox hands out one batch at a time.
         let sheds = config.overflow == Overflow::ShedOldest;
         let most = if sheds { config.batch } else { usize::MAX };
-        lanes.take_over(&mut self.incoming, config.batch, most);
+        if let Some(incoming) = &mut self.incoming {
+            lanes.take_over(incoming, config.batch, most);
+        }
         self.in_hand = true;
         self.awake = true;
         Some(Taken { lanes, served: self.served })
@@ -171,8 +173,10 @@ impl<M> State<M> {
         if self.closed {
             self.drain(&mut taken.lanes, &mut undeliverable);
         }
-        if taken.lanes.is_empty() && self.incoming.is_empty() {
-            taken.lanes.trim(&mut self.incoming);
+        if let Some(incoming) = self.incoming.as_mut().filter(|incoming| incoming.is_empty())
+            && taken.lanes.is_empty()
+        {
+            taken.lanes.trim(incoming);
         }
         self.parked = Some(taken.lanes);
         let admitted = self.admit_waiting(tally.is_full && self.has_queued());
@@ -207,11 +211,9 @@ impl<M> State<M> {
         self.closed = true;
         let waker = self.waker.take();
         let mut queued = Vec::new();
-        if let Some(mut parked) = self.parked.take() {
-            self.drain(&mut parked, &mut queued);
+        for mut lanes in [self.parked.take(), self.incoming.take()].into_iter().flatten() {
+            self.drain(&mut lanes, &mut queued);
         }
-        let mut incoming = std::mem::replace(&mut self.incoming, Lanes::new());
-        self.drain(&mut incoming, &mut queued);
         let waiting = self.waiting.take().map(|mut line| line.drain()).unwrap_or_default();
         Closing { queued, waiting, waker }
     }
@@ -226,11 +228,13 @@ impl<M> State<M> {
         header.accept(self.sequence);
         self.sequence += 1;
         self.queued[header.lane()] += 1;
-        self.incoming.push_back(Envelope { message, header });
+        let incoming = self.incoming.get_or_insert_default();
+        incoming.push_back(Envelope { message, header });
     }
 
     fn has_queued(&self) -> bool {
-        !self.incoming.is_empty() || self.parked.as_ref().is_some_and(|parked| !parked.is_empty())
+        let lanes = [&self.incoming, &self.parked];
+        lanes.into_iter().flatten().any(|lanes| !lanes.is_empty())
     }
 
     #[inline]
