@@ -16,7 +16,7 @@ use crate::mailbox::{Inbox, MailboxConfig};
 use crate::observation::{Mailbox, Node};
 use crate::path::ActorPath;
 use crate::services::Services;
-use crate::supervisor::{Backoff, ChildPolicy, Restart, Shutdown, Supervision};
+use crate::supervisor::{Backoff, ChildPolicy, Restart, Shutdown, Supervision, Terms};
 use crate::system::System;
 
 /// Default of [`Spec::start_timeout`].
@@ -25,6 +25,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// How to make an actor and how to supervise it. One spec is one role: one name, one mailbox,
 /// one address, however often it is restarted.
 pub struct Spec<A: Actor> {
+    name: Arc<str>,
     factory: Box<dyn FnMut() -> A + Send>,
     inbox: Arc<Inbox<A::Message>>,
     policy: ChildPolicy,
@@ -38,10 +39,10 @@ impl<A: Actor> Spec<A> {
     /// The name is unique among its siblings, not empty and without `/`; spawning checks it.
     pub fn new(name: impl Into<Arc<str>>, factory: impl FnMut() -> A + Send + 'static) -> Self {
         Self {
+            name: name.into(),
             factory: Box::new(factory),
             inbox: Inbox::new(MailboxConfig::default()),
             policy: ChildPolicy {
-                name: name.into(),
                 restart: Restart::default(),
                 shutdown: Shutdown::default(),
                 start_timeout: START_TIMEOUT,
@@ -99,7 +100,7 @@ impl<A: Actor> Spec<A> {
     /// Its name among its siblings.
     #[must_use]
     pub fn name(&self) -> &Arc<str> {
-        &self.policy.name
+        &self.name
     }
 
     /// Its address, valid from now on: what is sent before the start waits in the mailbox.
@@ -110,10 +111,10 @@ impl<A: Actor> Spec<A> {
 
     pub(crate) fn into_role(self) -> Arc<dyn Role> {
         Arc::new(RoleOf::<A> {
+            name: self.name,
             factory: Mutex::new(self.factory),
             inbox: self.inbox,
-            policy: self.policy,
-            supervision: self.supervision,
+            terms: Terms::new(self.policy, self.supervision),
         })
     }
 }
@@ -121,6 +122,7 @@ impl<A: Actor> Spec<A> {
 impl<A: Actor> std::fmt::Debug for Spec<A> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Spec")
+            .field("name", &self.name)
             .field("kind", &A::KIND)
             .field("policy", &self.policy)
             .finish_non_exhaustive()
@@ -153,10 +155,8 @@ impl std::fmt::Debug for AnySpec {
 /// What a supervisor needs of a child's spec.
 pub(crate) trait Role: Send + Sync {
     fn kind(&self) -> &'static str;
-    fn policy(&self) -> &ChildPolicy;
-    fn name(&self) -> &Arc<str> {
-        &self.policy().name
-    }
+    fn name(&self) -> &Arc<str>;
+    fn terms(&self) -> &Terms;
     fn mailbox(&self) -> Arc<dyn Mailbox>;
     /// Gives the mailbox its place in the node; only the first place counts.
     fn bind(&self, path: ActorPath, services: Arc<Services>);
@@ -178,10 +178,10 @@ pub(crate) struct Birth {
 }
 
 struct RoleOf<A: Actor> {
+    name: Arc<str>,
     factory: Mutex<Box<dyn FnMut() -> A + Send>>,
     inbox: Arc<Inbox<A::Message>>,
-    policy: ChildPolicy,
-    supervision: Supervision,
+    terms: Terms,
 }
 
 impl<A: Actor> Role for RoleOf<A> {
@@ -189,8 +189,12 @@ impl<A: Actor> Role for RoleOf<A> {
         A::KIND
     }
 
-    fn policy(&self) -> &ChildPolicy {
-        &self.policy
+    fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    fn terms(&self) -> &Terms {
+        &self.terms
     }
 
     fn mailbox(&self) -> Arc<dyn Mailbox> {
@@ -217,7 +221,7 @@ impl<A: Actor> Role for RoleOf<A> {
         };
         let actor = made.map_err(|panic| panic_text(&*panic))?;
         let site = Site::new(birth);
-        let context = Context::new(Arc::clone(&self.inbox), site, self.supervision);
+        let context = Context::new(Arc::clone(&self.inbox), site, self.terms.supervision());
         Ok(launch(actor, context))
     }
 }

@@ -39,7 +39,7 @@ pub(super) struct Incarnation<A: Actor> {
     context: Context<A>,
     /// The context's, apart from it: a batch borrows it while the actor has the context.
     inbox: Arc<Inbox<A::Message>>,
-    ending: Option<Ending>,
+    ending: Option<Box<Ending>>,
     /// Its `start` has returned.
     ready: bool,
     /// Its parent knows that it has started.
@@ -178,7 +178,7 @@ impl<A: Actor> Incarnation<A> {
         }
         self.context.quiesce();
         self.context.tell_children(Input::Stop(reason.clone()));
-        self.ending = Some(Ending { reason, sound });
+        self.ending = Some(Box::new(Ending { reason, sound }));
     }
 
     /// What follows from a turn: news for the actor, its end, its announcement, its next alarm.
@@ -231,7 +231,8 @@ impl<A: Actor> Incarnation<A> {
 
     /// The last act: the actor's own `stop`, then the reason for the parent.
     async fn leave(&mut self) {
-        let Some(Ending { reason, sound }) = self.ending.take() else { return };
+        let Some(ending) = self.ending.take() else { return };
+        let Ending { reason, sound } = *ending;
         if sound && self.ready {
             Scope::turn_away();
             let (actor, context) = (&mut self.actor, &mut self.context);

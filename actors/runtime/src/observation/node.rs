@@ -69,8 +69,14 @@ struct Present {
     /// Control side of the current incarnation.
     port: Option<Arc<Port>>,
     started: Option<Instant>,
-    last_error: Option<Box<ExitReason>>,
-    detail: Option<Box<str>>,
+    texts: Option<Box<Texts>>,
+}
+
+/// What few actors have.
+#[derive(Default)]
+struct Texts {
+    last_error: Option<ExitReason>,
+    detail: Option<String>,
 }
 
 /// A child in the set of its siblings: known by the last name of its path.
@@ -184,7 +190,9 @@ impl Node {
         let mut present = self.present.lock();
         present.port = Some(port);
         present.started = Some(now);
-        present.detail = None;
+        if let Some(texts) = &mut present.texts {
+            texts.detail = None;
+        }
     }
 
     /// The current incarnation has ended.
@@ -193,7 +201,7 @@ impl Node {
         present.port = None;
         present.started = None;
         if !reason.is_normal() {
-            present.last_error = Some(Box::new(reason.clone()));
+            present.texts.get_or_insert_default().last_error = Some(reason.clone());
         }
     }
 
@@ -212,7 +220,7 @@ impl Node {
     }
 
     pub(crate) fn describe(&self, detail: String) {
-        self.present.lock().detail = Some(detail.into());
+        self.present.lock().texts.get_or_insert_default().detail = Some(detail);
     }
 
     pub(crate) fn mark_named(&self) {
@@ -251,11 +259,9 @@ impl Node {
             let present = self.present.lock();
             let since = |at| now.saturating_duration_since(at);
             let up = present.started.map_or(Duration::ZERO, since);
-            (
-                up,
-                present.last_error.as_deref().cloned(),
-                present.detail.as_deref().map(str::to_owned),
-            )
+            let texts = present.texts.as_ref();
+            let last_error = texts.and_then(|texts| texts.last_error.clone());
+            (up, last_error, texts.and_then(|texts| texts.detail.clone()))
         };
         let busy = Duration::from_nanos(self.busy_ns.load(Ordering::Relaxed));
         let ratio = if up.is_zero() { 0.0 } else { busy.as_secs_f64() / up.as_secs_f64() };

@@ -39,8 +39,12 @@ pub(super) struct Child {
 }
 
 impl Supervised for Child {
-    fn policy(&self) -> &ChildPolicy {
-        self.role.policy()
+    fn name(&self) -> &Arc<str> {
+        self.role.name()
+    }
+
+    fn policy(&self) -> ChildPolicy {
+        self.role.terms().policy()
     }
 }
 

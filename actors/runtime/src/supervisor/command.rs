@@ -10,20 +10,21 @@ use crate::exit::ExitReason;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ChildKey(pub(crate) u64);
 
-/// What the machine has to know of a child.
-#[derive(Debug, Clone)]
+/// How a child is to be supervised.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct ChildPolicy {
-    pub(crate) name: Arc<str>,
     pub(crate) restart: Restart,
     pub(crate) shutdown: Shutdown,
     pub(crate) start_timeout: Duration,
     pub(crate) backoff: Backoff,
 }
 
-/// What the machine keeps for its shell beside each child; it only reads the policy.
+/// What the machine keeps for its shell beside each child.
 pub(crate) trait Supervised {
+    /// For the reason of an escalation.
+    fn name(&self) -> &Arc<str>;
     /// How the child is to be supervised.
-    fn policy(&self) -> &ChildPolicy;
+    fn policy(&self) -> ChildPolicy;
 }
 
 /// What happened.

@@ -57,7 +57,7 @@ impl<C: Supervised> SupervisorMachine<C> {
     }
 
     fn give_up(&mut self, now: Instant, key: ChildKey, reason: ExitReason, out: &mut Vec<Command>) {
-        let Some(name) = self.table.get(key).map(|child| child.kept.policy().name.clone()) else {
+        let Some(name) = self.table.get(key).map(|child| child.kept.name().clone()) else {
             return;
         };
         let (count, period) = (self.restarts.len(), self.supervision.period);

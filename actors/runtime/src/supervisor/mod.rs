@@ -18,6 +18,7 @@ mod failure;
 mod machine;
 mod messages;
 mod table;
+mod terms;
 
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,7 @@ pub(crate) use machine::KILL_WAIT;
 pub use messages::{
     ListChildren, NoSuchChild, RestartChild, SpawnError, StartChild, StopChild, SupervisorMessage,
 };
+pub(crate) use terms::Terms;
 
 /// A supervisor's start includes those of its children, and its end their ends: it gets more
 /// time for both than an actor that has none.

@@ -72,13 +72,12 @@ fn the_same_seed_gives_the_same_jitter() {
         let (now, mut out, mut deadlines) = (Instant::now(), Vec::new(), Vec::new());
         for key in 1..=4 {
             let policy = ChildPolicy {
-                name: Arc::from("a"),
                 restart: Restart::Permanent,
                 shutdown: Shutdown::default(),
                 start_timeout: START_TIMEOUT,
                 backoff: Backoff::default(),
             };
-            machine.add(now, ChildKey(key), policy, &mut out);
+            machine.add(now, ChildKey(key), Kept("a".into(), policy), &mut out);
             machine.step(now, Input::Started(ChildKey(key)), &mut out);
             machine.step(now, Input::Exited(ChildKey(key), error()), &mut out);
             deadlines.push(machine.next_deadline().map(|at| at - now));

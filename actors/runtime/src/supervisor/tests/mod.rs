@@ -30,15 +30,22 @@ fn millis(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
-impl Supervised for ChildPolicy {
-    fn policy(&self) -> &ChildPolicy {
-        self
+/// A child as these tests keep it.
+struct Kept(Arc<str>, ChildPolicy);
+
+impl Supervised for Kept {
+    fn name(&self) -> &Arc<str> {
+        &self.0
+    }
+
+    fn policy(&self) -> ChildPolicy {
+        self.1
     }
 }
 
 /// A supervisor whose children start and stop at once, unless they are named otherwise.
 struct World {
-    machine: SupervisorMachine<ChildPolicy>,
+    machine: SupervisorMachine<Kept>,
     now: Instant,
     names: Vec<&'static str>,
     /// Children that don't answer a start.
@@ -88,14 +95,13 @@ impl World {
         let key = ChildKey(self.names.len() as u64 + 1);
         self.names.push(name);
         let policy = ChildPolicy {
-            name: Arc::from(name),
             restart: Restart::Permanent,
             shutdown: Shutdown::Within(SHUTDOWN),
             start_timeout: START_TIMEOUT,
             backoff: Backoff::fixed(BACKOFF),
         };
         let mut out = Vec::new();
-        self.machine.add(self.now, key, with(policy), &mut out);
+        self.machine.add(self.now, key, Kept(name.into(), with(policy)), &mut out);
         self.obey_all(out);
     }
 

@@ -163,13 +163,12 @@ fn thousands_of_dynamic_children_come_and_go() {
     let (now, mut out) = (Instant::now(), Vec::new());
     for key in 1..=10_000 {
         let policy = ChildPolicy {
-            name: Arc::from("worker"),
             restart: Restart::Transient,
             shutdown: Shutdown::default(),
             start_timeout: START_TIMEOUT,
             backoff: Backoff::none(),
         };
-        machine.add(now, ChildKey(key), policy, &mut out);
+        machine.add(now, ChildKey(key), Kept("a".into(), policy), &mut out);
         machine.step(now, Input::Started(ChildKey(key)), &mut out);
     }
     out.clear();
