@@ -6,10 +6,10 @@ use synod_runtime::{ActorError, AskError, Context, Priority, SendOptions};
 use super::TaskEngine;
 use super::release::Release;
 use super::step::{Asked, Own, Step};
-use crate::machine::{Book, Effects};
+use crate::machine::{Book, Command, Effects};
 use crate::messages::TasksMessage;
 use crate::records;
-use crate::task::Moment;
+use crate::task::TaskId;
 
 /// Records of the largest append; a batch with more becomes several.
 const APPEND_RECORDS: usize = 2_048;
@@ -64,22 +64,34 @@ pub(super) struct LogHead {
 impl TaskEngine {
     /// Takes over what the machine commands; what only concerns who waits is prepared now, as the
     /// state it tells of may be forgotten later.
-    pub(super) fn gather(&mut self, _now: Moment) {
-        use crate::machine::Command;
-        let commands = std::mem::take(&mut self.gathering.effects.commands);
-        for command in commands {
+    pub(super) fn gather(&mut self) {
+        let mut commands = std::mem::take(&mut self.gathering.effects.commands);
+        for command in commands.drain(..) {
             match command {
-                Command::Ended(task) => {
-                    let replies = self.waiters.take(task);
-                    let status = self.machine.status(task).filter(|_| !replies.is_empty());
-                    if let Some((status, blob, _)) = status {
-                        let release = Release::Status(replies, Some(Box::new(status)), blob);
-                        self.gathering.releases.push(release);
-                    }
-                }
+                Command::Ended(task) => self.task_ended(task),
                 command => self.gathering.releases.push(Release::Command(command)),
             }
         }
+        // Its memory is used again.
+        self.gathering.effects.commands = commands;
+    }
+
+    fn task_ended(&mut self, id: TaskId) {
+        self.log_end(id);
+        let replies = self.waiters.take(id);
+        if replies.is_empty() {
+            return;
+        }
+        if let Some((status, blob, _)) = self.machine.status(id) {
+            let release = Release::Status(replies, Some(Box::new(status)), blob);
+            self.gathering.releases.push(release);
+        }
+    }
+
+    fn log_end(&self, id: TaskId) {
+        let Some(task) = self.machine.book().task(id) else { return };
+        let trace_id = task.spec.correlation.map(tracing::field::display);
+        tracing::debug!(task_id = %id, trace_id, state = %task.state, "a task ended");
     }
 
     /// Stores what was gathered, unless as many appends are under way as may be: then it goes on
@@ -98,7 +110,10 @@ impl TaskEngine {
         let releases = std::mem::take(&mut self.gathering.releases);
         match self.flights.back_mut() {
             Some(last) => last.releases.extend(releases),
-            None => self.release_all(releases, ctx),
+            None => {
+                self.release_all(releases, ctx);
+                self.flush(ctx);
+            }
         }
     }
 
@@ -182,7 +197,7 @@ impl TaskEngine {
         Ok(())
     }
 
-    /// Releases at once when nothing is gathered or under way, else behind all of that.
+    /// Releases when the batch is over and all that it follows from is stored.
     pub(super) fn release_when_stored(&mut self, release: Release) {
         self.gathering.releases.push(release);
     }

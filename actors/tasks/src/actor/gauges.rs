@@ -4,10 +4,11 @@ use metrics::{Counter, Gauge, counter, gauge};
 use synod_runtime::{Actor, Context};
 
 use crate::machine::{TaskMachine, total};
+use crate::messages::LatencyStats;
 use crate::task::Moment;
 
 /// Shortest time between updates, microseconds.
-const PERIOD_US: u64 = 200_000;
+const PERIOD_US: u64 = 500_000;
 
 /// Handles of the engine's metrics.
 pub(super) struct Gauges {
@@ -20,6 +21,8 @@ pub(super) struct Gauges {
     pending: Gauge,
     queued: Gauge,
     running: Gauge,
+    /// Median and 99th percentile, in seconds, of each of the three latencies.
+    latencies: [(Gauge, Gauge); 3],
     updated: u64,
 }
 
@@ -35,6 +38,12 @@ impl Gauges {
             pending: gauge!("synod_tasks_open", "state" => "pending"),
             queued: gauge!("synod_tasks_open", "state" => "queued"),
             running: gauge!("synod_tasks_open", "state" => "running"),
+            latencies: ["queue", "run", "total"].map(|phase| {
+                let of = |quantile: &'static str| {
+                    gauge!("synod_task_latency_seconds", "phase" => phase, "quantile" => quantile)
+                };
+                (of("0.5"), of("0.99"))
+            }),
             updated: 0,
         }
     }
@@ -60,6 +69,11 @@ impl Gauges {
         self.pending.set(total(&open.pending) as f64);
         self.queued.set(total(&open.queued) as f64);
         self.running.set(total(&open.running) as f64);
+        let LatencyStats { queue, run, total: whole } = machine.latency();
+        for ((median, high), quantiles) in self.latencies.iter().zip([queue, run, whole]) {
+            median.set(quantiles.p50_ms / 1_000.0);
+            high.set(quantiles.p99_ms / 1_000.0);
+        }
         let waiting = total(&open.pending) + total(&open.queued);
         ctx.describe(format!("{waiting} waiting, {} running", total(&open.running)));
     }

@@ -153,7 +153,7 @@ impl TaskEngine {
     /// Gives the machine an input; what comes of it is gathered.
     fn step(&mut self, now: Moment, input: Input) -> Answer {
         let answer = self.machine.step(now, input, &mut self.gathering.effects);
-        self.gather(now);
+        self.gather();
         answer
     }
 

@@ -9,8 +9,8 @@ use super::release::Release;
 use crate::error::{CancelError, SubmitError};
 use crate::machine::{Answer, Input};
 use crate::messages::{
-    CancelTask, EngineHealth, EngineHealthResponse, EnginePhase, EngineStats, GetTask, ListTasks,
-    Reconfigure, SubmitTask, TaskListener, WaitTask,
+    Accepted, CancelTask, EngineHealth, EngineHealthResponse, EnginePhase, EngineStats, GetTask,
+    ListTasks, Reconfigure, SubmitTask, TaskListener, WaitTask,
 };
 use crate::task::{Body, Moment, TaskSpec};
 use crate::validation::{Asker, check};
@@ -46,12 +46,19 @@ impl TaskEngine {
         now: Moment,
         spec: TaskSpec,
         input: Body,
-    ) -> Result<crate::messages::Accepted, SubmitError> {
+    ) -> Result<Accepted, SubmitError> {
         if let Some(reason) = self.refusal() {
             return Err(SubmitError::Unavailable { reason });
         }
+        let correlation = spec.correlation;
         match self.step(now, Input::Submit { spec: Arc::new(spec), input }) {
-            Answer::Submitted(result) => result,
+            Answer::Submitted(result) => {
+                if let Ok(Accepted { task_id, .. }) = &result {
+                    let trace_id = correlation.map(tracing::field::display);
+                    tracing::debug!(%task_id, trace_id, "a task was accepted");
+                }
+                result
+            }
             _ => Err(SubmitError::Unavailable { reason: "the engine gave no answer".to_owned() }),
         }
     }

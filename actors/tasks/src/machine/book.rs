@@ -117,7 +117,7 @@ impl Book {
                 while let Some(first) = self.ended.first().copied().filter(|end| *end <= through) {
                     self.ended.remove(&first);
                     if let Some(task) = self.tasks.remove(&first.1) {
-                        self.ended_bytes -= task.held_bytes();
+                        self.ended_bytes = self.ended_bytes.saturating_sub(task.held_bytes());
                         self.by_sequence.remove(&task.sequence);
                     }
                 }

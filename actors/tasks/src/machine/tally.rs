@@ -9,7 +9,8 @@ use super::view::time;
 use super::{PartCounters, TaskMachine};
 use crate::matching::Agent;
 use crate::messages::{
-    AgentStats, EnginePhase, EngineStatsResponse, LedgerStats, PartStats, PriorityStats,
+    AgentStats, EnginePhase, EngineStatsResponse, LatencyStats, LedgerStats, PartStats,
+    PriorityStats,
 };
 use crate::task::{Moment, TaskState};
 
@@ -30,6 +31,11 @@ impl TaskMachine {
         }
     }
 
+    /// Times of ended tasks since the engine began.
+    pub(crate) fn latency(&self) -> LatencyStats {
+        self.stats.latency()
+    }
+
     /// All numbers. `phase` is the shell's to know.
     pub(crate) fn stats(&mut self, now: Moment, phase: EnginePhase) -> EngineStatsResponse {
         let began = now.utc.saturating_sub(i64::try_from(now.mono).unwrap_or(0));
@@ -41,7 +47,7 @@ impl TaskMachine {
             by_priority: self.by_priority(),
             queue_depth: self.matching.queued().iter().sum::<usize>() as u64,
             throughput: self.stats.throughput(now.mono),
-            latency: self.stats.latency(),
+            latency: self.latency(),
             late_results: self.stats.late,
             kept: self.book.ended.len() as u64,
             idempotency_keys: self.book.keys.len() as u64,

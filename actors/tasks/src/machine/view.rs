@@ -147,7 +147,7 @@ fn error(task: &Task) -> Option<TaskError> {
 
 /// Executions begun; those that were handed back undone are none.
 fn attempts(part: &Part) -> u32 {
-    part.attempt - part.returned
+    part.attempt.saturating_sub(part.returned)
 }
 
 fn part_status(number: u16, part: &Part) -> PartStatus {

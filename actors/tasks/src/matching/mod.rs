@@ -40,6 +40,9 @@ const FIRST_REST_US: u64 = 20_000;
 /// Longest rest after refusals, microseconds.
 const LONGEST_REST_US: u64 = 2_000_000;
 
+/// Longest rest that an agent can ask for, microseconds.
+const LONGEST_ASKED_REST_US: u64 = 300_000_000;
+
 /// How an execution went, as far as the choice of agents is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Showing {
@@ -313,9 +316,10 @@ impl Matching {
             Showing::Lost => agent.counts.lost += 1,
             Showing::Refused(wait) => {
                 agent.counts.refused += 1;
-                let rest = FIRST_REST_US << agent.refusals.min(7);
+                let rest = (FIRST_REST_US << agent.refusals.min(7)).min(LONGEST_REST_US);
                 agent.refusals = agent.refusals.saturating_add(1);
-                self.rest(slot, now, wait.unwrap_or(rest).clamp(rest, LONGEST_REST_US.max(rest)));
+                let asked = wait.unwrap_or(0).min(LONGEST_ASKED_REST_US);
+                self.rest(slot, now.saturating_add(rest.max(asked)));
             }
             Showing::Nothing => {}
         }
@@ -323,9 +327,8 @@ impl Matching {
     }
 
     /// Leaves an agent alone for a while, so that what is queued is not thrown at it in vain.
-    fn rest(&mut self, slot: AgentSlot, now: u64, rest: u64) {
+    fn rest(&mut self, slot: AgentSlot, until: u64) {
         let Some(agent) = self.roster.get_mut(slot) else { return };
-        let until = now.saturating_add(rest.min(LONGEST_REST_US));
         if let Some(before) = agent.resting.replace(until) {
             self.resting.remove(&(before, slot));
         }
