@@ -52,18 +52,25 @@ pub fn printable(text: &str, max_chars: usize) -> String {
             out.push('…');
             break;
         }
-        out.push(match c {
-            '\t' => ' ',
-            c if c.is_control() || is_direction(c) => '·',
-            c => c,
-        });
+        out.push(harmless(c));
     }
     out
 }
 
-/// Characters that change the direction of what is printed after them.
+/// The character, or what stands for it where it could drive a terminal.
+pub(crate) fn harmless(c: char) -> char {
+    match c {
+        '\t' => ' ',
+        c if c.is_control() || is_direction(c) => '·',
+        c => c,
+    }
+}
+
+/// Characters that change the direction of what is printed after them (Unicode TR 9), and those
+/// that some terminals take for the end of a line.
 fn is_direction(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ pub use ranges::Ranges;
 pub use series::Series;
 pub use tally::{FailureTally, Source, SourceKind, Span, Tally};
 
-pub(crate) use evidence::keep_first;
+pub(crate) use evidence::{harmless, keep_first};
 pub(crate) use tally::cover;
 
 use crate::config::MinerConfig;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::digest::harmless;
 use crate::severity::Severity;
 
 /// How a report is printed.
@@ -81,13 +82,15 @@ impl Page {
         self.text
     }
 
-    /// Text in an ink; no line end.
+    /// Text in an ink; no line end. Names and messages come from logs: this is where all text
+    /// of a report loses what could drive a terminal, character by character, so widths stay.
     pub(super) fn put(&mut self, ink: Ink, text: &str) -> &mut Self {
+        let text: String = text.chars().map(harmless).collect();
         if self.style.color && ink != Ink::Plain {
             // Writing into a string does not fail.
             let _ = write!(self.text, "\x1b[{}m{text}\x1b[0m", ink.code());
         } else {
-            self.text.push_str(text);
+            self.text.push_str(&text);
         }
         self
     }

@@ -88,14 +88,33 @@ fn in_full(page: &mut Page, report: &TriageReport, judged: &JudgedFinding) {
     if let Some(span) = finding.span {
         page.paragraph(Ink::Dim, 2, &when(span));
     }
-    for evidence in &finding.evidence {
-        let place = place(report, evidence);
-        let room = page.width().saturating_sub(length(&place) + 5);
-        page.put(Ink::Dim, "  │ ").put(Ink::Cyan, &place).put(Ink::Plain, " ");
-        page.put(Ink::Plain, &fit(&evidence.text, room));
+    evidence(page, report, judged);
+    votes(page, judged);
+    page.end();
+}
+
+/// The lines that show a finding. A digest keeps the first lines of a kind: those from before the
+/// finding's own time are examples of what it is about, and are called so.
+fn evidence(page: &mut Page, report: &TriageReport, judged: &JudgedFinding) {
+    let finding = &judged.finding;
+    let is_within = |line: &&Evidence| match (finding.span, line.time_ms) {
+        (Some(span), Some(ms)) => ms >= span.first_ms,
+        _ => true,
+    };
+    let (within, earlier): (Vec<_>, Vec<_>) = finding.evidence.iter().partition(is_within);
+    within.into_iter().for_each(|line| quote(page, report, line));
+    if !earlier.is_empty() {
+        page.put(Ink::Dim, "  │ earlier examples:");
         page.end();
     }
-    votes(page, judged);
+    earlier.into_iter().for_each(|line| quote(page, report, line));
+}
+
+fn quote(page: &mut Page, report: &TriageReport, line: &Evidence) {
+    let place = place(report, line);
+    let room = page.width().saturating_sub(length(&place) + 5);
+    page.put(Ink::Dim, "  │ ").put(Ink::Cyan, &place).put(Ink::Plain, " ");
+    page.put(Ink::Plain, &fit(&line.text, room));
     page.end();
 }
 

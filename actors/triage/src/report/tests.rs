@@ -133,6 +133,39 @@ fn the_report_says_all_that_matters() {
 }
 
 #[test]
+fn no_text_of_a_log_can_drive_the_terminal() {
+    let evil = "x\u{1b}]0;t\u{7}\u{202e}\u{9b}2J\ry";
+    let mut report = report();
+    report.input = evil.into();
+    report.account.headline = evil.into();
+    report.account.paragraphs = vec![evil.into()];
+    report.templates[0].template = evil.into();
+    report.files[0].path = evil.into();
+    report.skipped[0].path = evil.into();
+    for judged in [&mut report.findings[0], &mut report.rejected[0]] {
+        judged.finding.title = evil.into();
+        judged.finding.explanation = evil.into();
+        judged.finding.evidence[0].text = evil.into();
+        judged.votes[0].reason = evil.into();
+    }
+    let text = render(&report, Style::PLAIN);
+    let steers = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+    assert!(!text.contains(steers), "{text:?}");
+    assert!(text.contains("x·]0;t···2J"), "{text}");
+}
+
+#[test]
+fn lines_from_before_the_time_of_a_finding_are_called_earlier() {
+    let mut report = report();
+    let mut earlier = report.findings[0].finding.evidence[0].clone();
+    (earlier.line, earlier.time_ms, earlier.text) = (7, Some(5_000), "long ago".into());
+    report.findings[0].finding.evidence.insert(0, earlier);
+    let text = render(&report, Style::PLAIN);
+    let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("{what}\n{text}"));
+    assert!(at("│    512") < at("earlier examples:") && at("earlier examples:") < at("long ago"));
+}
+
+#[test]
 fn the_json_form_keeps_its_names() {
     let json = serde_json::to_value(report()).unwrap();
     let keys: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
