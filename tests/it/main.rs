@@ -3,20 +3,27 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails loudly")]
 
 mod client;
+mod events;
 mod node_process;
 mod world;
 mod ws_agent;
 
 mod agents;
 mod bad_input;
+mod cli;
+mod commands;
 mod damage;
 mod http_agents;
 mod idempotency;
 mod kill;
 mod lifecycle;
+mod modes;
 mod process_agents;
 mod refused_start;
 mod reload;
 mod slow_clients;
+mod status;
+mod stream;
+mod tasks;
 mod web_page;
 mod ws_agents;
