@@ -11,7 +11,8 @@ use crate::reader::Skipped;
 #[derive(Debug, thiserror::Error)]
 pub enum InputError {
     /// The file or folder can't be opened, or the stream broke.
-    #[error("{} can't be read: {source}", path.display())]
+    #[error("{} can't be read: {source}; give another with --input FILE or --input FOLDER, or pipe \
+             one into --input -", path.display())]
     Unreadable {
         /// What was to be read.
         path: PathBuf,
@@ -28,7 +29,8 @@ pub enum InputError {
         reason: String,
     },
     /// The folder holds no log.
-    #[error("no log in {}: {} file(s) left out{}", path.display(), skipped.len(), first(skipped))]
+    #[error("no log in {}: {} left out{}; give another with --input FILE or --input FOLDER",
+        path.display(), skipped.len(), first(skipped))]
     NoLogs {
         /// Which folder.
         path: PathBuf,

@@ -87,7 +87,7 @@ impl fmt::Debug for Sources {
 /// Nothing to read; the error says what was tried and how to give some.
 pub fn survey(input: &Input, config: &TriageConfig) -> Result<Sources, InputError> {
     match input {
-        Input::Standard => Ok(stream("<stdin>", Box::new(io::stdin()))),
+        Input::Standard => survey_stream("<stdin>", io::stdin()),
         Input::Path(path) => survey_path(path, config),
         Input::Machine => survey_machine(config),
     }
@@ -95,6 +95,20 @@ pub fn survey(input: &Input, config: &TriageConfig) -> Result<Sources, InputErro
 
 fn stream(name: &str, reader: Box<dyn Read + Send>) -> Sources {
     Sources { stream: Some((name.to_owned(), reader)), ..Sources::default() }
+}
+
+/// A stream that has anything to say; the first byte tells.
+fn survey_stream(
+    name: &str,
+    mut reader: impl Read + Send + 'static,
+) -> Result<Sources, InputError> {
+    let mut first = Vec::new();
+    let read = reader.by_ref().take(1).read_to_end(&mut first);
+    read.map_err(|source| InputError::Unreadable { path: name.into(), source })?;
+    if first.is_empty() {
+        return Err(InputError::NotText { path: name.into(), reason: "empty".into() });
+    }
+    Ok(stream(name, Box::new(io::Cursor::new(first).chain(reader))))
 }
 
 fn survey_path(path: &Path, config: &TriageConfig) -> Result<Sources, InputError> {

@@ -57,7 +57,18 @@ fn what_cannot_be_read_is_an_error_that_says_what_to_do() {
     let error = survey_of(&packed).unwrap_err().to_string();
     assert!(error.contains("compressed with gzip") && error.contains("zcat"), "{error}");
     let error = survey_of(folder.path()).unwrap_err().to_string();
-    assert!(error.contains("no log in"), "{error}");
+    assert!(error.contains("no log in") && error.contains("--input"), "{error}");
+    assert!(missing.to_string().contains("--input"), "{missing}");
+}
+
+#[test]
+fn a_stream_keeps_its_first_byte_and_an_empty_one_is_an_error() {
+    let mut sources = survey_stream("<stdin>", DATED).unwrap();
+    let mut all = Vec::new();
+    sources.stream.as_mut().unwrap().1.read_to_end(&mut all).unwrap();
+    assert_eq!(all, DATED);
+    let error = survey_stream("<stdin>", io::empty()).err().unwrap().to_string();
+    assert!(error.contains("<stdin> is empty"), "{error}");
 }
 
 #[test]
