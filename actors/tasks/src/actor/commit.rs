@@ -14,8 +14,8 @@ use crate::task::TaskId;
 /// Records of the largest append; a batch with more becomes several.
 const APPEND_RECORDS: usize = 2_048;
 
-/// Bytes of the largest append of several records.
-const APPEND_BYTES: usize = 1 << 20;
+/// Bytes of the largest append of several records, their frames not counted.
+const APPEND_BYTES: usize = 512 << 10;
 
 /// What has been gathered since the last append.
 pub(super) struct Gathering {
@@ -237,15 +237,19 @@ pub(super) fn split(records: Vec<Record>) -> Vec<Vec<Record>> {
 /// Why an append failed, for who waited for it.
 pub(super) struct Failed {
     pub reason: String,
+    /// Whether it was the append itself that was wrong, and not the journal: others may go on.
+    pub by_itself: bool,
 }
 
 impl From<AppendError> for Failed {
     fn from(error: AppendError) -> Self {
+        let by_itself = matches!(error, AppendError::TooLarge { .. } | AppendError::Invalid(_));
         let reason = match error {
             AppendError::OutcomeUnknown => format!("the outcome is unknown: {error}"),
+            error if by_itself => format!("it can't be stored: {error}"),
             error => format!("the journal takes nothing: {error}"),
         };
-        Self { reason }
+        Self { reason, by_itself }
     }
 }
 
@@ -257,6 +261,6 @@ impl From<AskError> for Failed {
             }
             error => format!("the journal takes nothing: {error}"),
         };
-        Self { reason }
+        Self { reason, by_itself: false }
     }
 }

@@ -80,6 +80,8 @@ pub struct TaskEngine {
     listeners: Vec<TaskListener>,
     alarm: Option<(u64, TimerKey)>,
     drain: Option<Drain>,
+    /// When an append failed last.
+    faulty: Option<Instant>,
     keeping: Keeping,
     gauges: Gauges,
     /// Dropped with this incarnation, so that the registry forgets its subscription.
@@ -128,6 +130,7 @@ impl TaskEngine {
             listeners: Vec::new(),
             alarm: None,
             drain: None,
+            faulty: None,
             keeping: Keeping::default(),
             gauges: Gauges::new(),
             alive: Arc::new(()),

@@ -89,7 +89,8 @@ impl TaskEngine {
 
     async fn append_opened(&mut self, now: Moment) -> Result<Committed, Failed> {
         let record = records::encode_engine(&EngineEvent::Opened { at: now.utc });
-        let record = record.map_err(|error| Failed { reason: error.to_string() })?;
+        let record =
+            record.map_err(|error| Failed { reason: error.to_string(), by_itself: false })?;
         let mut epoch = Epoch(self.machine.book().epoch);
         loop {
             let append = Append {
@@ -148,6 +149,12 @@ impl TaskEngine {
             }
         }
         self.refuse(failed.reason.clone());
+        let now = ctx.now();
+        let again = self.faulty.replace(now).is_some_and(|last| now - last < RECHECK);
+        if failed.by_itself && !again {
+            // The journal takes the rest. A fault that comes back at once waits like any other.
+            return self.open(ctx).await;
+        }
         self.recover().await?;
         self.settle_waiters();
         ctx.send_after(RECHECK, TasksMessage::Own(Step::recheck()));

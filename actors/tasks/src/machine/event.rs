@@ -49,7 +49,7 @@ impl Event {
     pub(crate) fn weight(&self) -> usize {
         let body = |body: &Body| body.held_bytes() as usize;
         let content = match self {
-            Self::Accepted { input, .. } => body(input) + 512,
+            Self::Accepted { spec, input } => body(input) + spec.weight() + 256,
             Self::Succeeded { output, saved, .. } => {
                 body(output) + saved.as_ref().map_or(0, Bytes::len)
             }

@@ -10,6 +10,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// Longest name in bytes.
 const MAX_NAME: usize = 128;
 
+/// Longest version in bytes: pre-release and build have no limit of their own, and a requirement
+/// is part of a record.
+const MAX_VERSION: usize = 64;
+
 /// A required capability: `"text.count"`, `"text.count@1.2.0"` (that version of the agent or a
 /// later one), or `{"name": "text.count", "min_version": "1.2.0"}`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,9 +28,16 @@ pub struct CapabilityRequirement {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "'{0}' is not a capability: expected a name of 1 to 128 of a-z, 0-9, '.', '_', '-', a \
-         letter or digit first, and at most '@' and a semantic version after it"
+         letter or digit first, and at most '@' and a semantic version of at most 64 bytes"
 )]
 pub struct InvalidRequirement(pub String);
+
+impl InvalidRequirement {
+    /// Of a text that may be of any length.
+    fn of(text: &str) -> Self {
+        Self(text.chars().take(MAX_NAME + MAX_VERSION).collect())
+    }
+}
 
 impl CapabilityRequirement {
     /// Any version of an agent that has the capability `name`.
@@ -40,7 +51,7 @@ impl CapabilityRequirement {
             && bytes.first().is_some_and(|first| lower(*first))
             && bytes.iter().all(|byte| lower(*byte) || b"._-".contains(byte));
         if !good {
-            return Err(InvalidRequirement(name.to_owned()));
+            return Err(InvalidRequirement::of(name));
         }
         Ok(Self { name: name.to_owned(), min_version: None })
     }
@@ -51,9 +62,13 @@ impl FromStr for CapabilityRequirement {
 
     fn from_str(text: &str) -> Result<Self, InvalidRequirement> {
         let Some((name, version)) = text.split_once('@') else { return Self::any(text) };
-        let min_version = Version::parse(version).map_err(|_| InvalidRequirement(text.into()))?;
+        let min_version = parse_version(version).ok_or_else(|| InvalidRequirement::of(text))?;
         Ok(Self { min_version: Some(min_version), ..Self::any(name)? })
     }
+}
+
+fn parse_version(text: &str) -> Option<Version> {
+    (text.len() <= MAX_VERSION).then(|| Version::parse(text).ok()).flatten()
 }
 
 impl fmt::Display for CapabilityRequirement {
@@ -76,8 +91,20 @@ impl Serialize for CapabilityRequirement {
 #[serde(deny_unknown_fields)]
 struct RequirementObject {
     name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "short_version")]
     min_version: Option<Version>,
+}
+
+fn short_version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Version>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    let unexpected = "a version that is none, or is too long";
+    let wrong = || {
+        serde::de::Error::invalid_value(
+            serde::de::Unexpected::Other(unexpected),
+            &"a semantic version of at most 64 bytes",
+        )
+    };
+    parse_version(&text).map(Some).ok_or_else(wrong)
 }
 
 impl<'de> Deserialize<'de> for CapabilityRequirement {
@@ -108,7 +135,13 @@ impl<'de> Deserialize<'de> for CapabilityRequirement {
 
 impl utoipa::PartialSchema for CapabilityRequirement {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
-        <String as utoipa::PartialSchema>::schema()
+        use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder};
+        let text = || <String as utoipa::PartialSchema>::schema();
+        let object = ObjectBuilder::new()
+            .property("name", text())
+            .property("min_version", text())
+            .required("name");
+        OneOfBuilder::new().item(text()).item(object).into()
     }
 }
 
@@ -126,6 +159,17 @@ mod tests {
         assert_eq!(read(r#""text.count@1.2.0""#).unwrap(), both);
         for bad in [r#""Text""#, r#""a@x""#, r#""""#, r#"{"name": "a", "max": 1}"#] {
             assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_version_of_any_length_is_refused_in_either_form_and_not_said_again() {
+        let long = format!("1.0.0-{}", "a".repeat(1 << 20));
+        for json in [format!(r#""x@{long}""#), format!(r#"{{"name":"x","min_version":"{long}"}}"#)]
+        {
+            let error = serde_json::from_str::<CapabilityRequirement>(&json).unwrap_err();
+            assert!(error.to_string().len() < 600, "{}", error.to_string().len());
+            assert!(error.to_string().contains("64 bytes"), "{error}");
         }
     }
 }

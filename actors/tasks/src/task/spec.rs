@@ -7,6 +7,7 @@ use synod_coordination::Rules;
 use synod_runtime::{Correlation, Principal, Priority};
 
 use super::body::Body;
+use super::capability::CapabilityRequirement;
 use super::failure::Failure;
 use super::retry::RetryPolicy;
 use super::state::{TaskMode, TaskState};
@@ -36,6 +37,22 @@ pub(crate) struct TaskSpec {
     pub key: Option<IdempotencyKey>,
     pub principal: Principal,
     pub correlation: Option<Correlation>,
+}
+
+impl TaskSpec {
+    /// About how many bytes it takes in a record; never much less than it does.
+    pub(crate) fn weight(&self) -> usize {
+        let versions = |known: &CapabilityRequirement| {
+            known.min_version.as_ref().map_or(0, |version| version.pre.len() + version.build.len())
+        };
+        let capabilities = self.require.capabilities.iter();
+        let capabilities = capabilities.map(|known| known.name.len() + versions(known) + 64);
+        let agents = self.require.agents.iter().map(|agent| agent.as_str().len() + 4);
+        let labels = self.labels.iter().map(|(key, value)| key.len() + value.len() + 8);
+        let key = self.key.as_ref().map_or(0, |key| key.text.len() + 40);
+        let names = self.kind.len() + self.tenant.len() + self.principal.name.len() + key;
+        names + capabilities.chain(agents).chain(labels).sum::<usize>() + 256
+    }
 }
 
 /// What makes a second submission the same as the first.

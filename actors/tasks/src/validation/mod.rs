@@ -22,6 +22,9 @@ use crate::task::{CapabilityRequirement, IdempotencyKey, Moment, RetryPolicy, Ta
 /// What the idempotency keys of submissions are scoped to, beside the tenant.
 const OPERATION: &str = "tasks.submit";
 
+/// Most bytes of a task beside its input: it has to fit into one record of the journal.
+const MAX_SPEC_BYTES: usize = 128 << 10;
+
 /// The tenant of who names none.
 static DEFAULT_TENANT: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from("default"));
 
@@ -76,6 +79,12 @@ pub(crate) fn check(
         principal: asker.principal,
         correlation: asker.correlation,
     };
+    // What each field may have is less; the names a caller in this process makes up need not be.
+    let bytes = spec.weight();
+    if bytes > MAX_SPEC_BYTES {
+        let expected = format!("at most {MAX_SPEC_BYTES} bytes beside the payload");
+        return Err(invalid("task", expected, format!("{bytes} bytes")));
+    }
     Ok((spec, input))
 }
 
@@ -125,6 +134,10 @@ fn check_labels(request: &TaskSubmissionRequest, config: &TasksConfig) -> Result
         if value.len() > 255 {
             let got = format!("{} bytes", value.len());
             return Err(invalid(format!("labels.{key}"), "at most 255 bytes", got));
+        }
+        if value.chars().any(char::is_control) {
+            let got = value.escape_debug();
+            return Err(invalid(format!("labels.{key}"), "text without control characters", got));
         }
     }
     Ok(())

@@ -1,5 +1,8 @@
 //! The input of a task: from a JSON value to the bytes an agent gets.
 
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use synod_agents::{JSON, Payload};
 
@@ -19,7 +22,7 @@ pub(super) fn input(
         return Err(SubmitError::PayloadTooLarge { bytes, limit });
     }
     let Some(named) = named else {
-        return Ok(given.map_or_else(Payload::empty, |raw| json(JSON, raw)));
+        return given.map_or_else(|| Ok(Payload::empty()), |raw| json(JSON, raw));
     };
     if named.len() > 255 || !named.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
         return Err(invalid("content_type", "a media type of at most 255 bytes", quoted(&named)));
@@ -36,11 +39,67 @@ pub(super) fn input(
             Ok(text) => Ok(Payload::new(named, text)),
             Err(_) => Err(invalid("payload", format!("a string, as it is {named}"), raw.get())),
         },
-        Some(raw) => Ok(json(&named, raw)),
+        Some(raw) => json(&named, raw),
     }
 }
 
-fn json(content_type: &str, raw: Box<RawValue>) -> Payload {
+fn json(content_type: &str, raw: Box<RawValue>) -> Result<Payload, SubmitError> {
+    if let Err(error) = serde_json::from_str::<Readable>(raw.get()) {
+        let expected = "JSON of whole characters, finite numbers and at most 127 levels";
+        return Err(invalid("payload", expected, error));
+    }
     let text: Box<str> = raw.into();
-    Payload::new(content_type, String::from(text).into_bytes())
+    Ok(Payload::new(content_type, String::from(text).into_bytes()))
+}
+
+/// JSON that a parser can make a value of; raw JSON has been looked at for its brackets alone.
+/// Keeps nothing of what it reads.
+struct Readable;
+
+impl<'de> Deserialize<'de> for Readable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Readable {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
+        while items.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self, A::Error> {
+        while members.next_entry::<Self, Self>()?.is_some() {}
+        Ok(self)
+    }
 }

@@ -1,13 +1,16 @@
 //! What is refused before the engine looks at it, and how it is named.
 
+use std::sync::Arc;
+
 use synod_agents::Payload;
 use synod_runtime::Principal;
 
 use super::{Asker, check};
 use crate::config::TasksConfig;
 use crate::error::SubmitError;
+use crate::machine::{Entry, Event, TaskRecord};
 use crate::messages::{CompetitiveOptions, ConsensusOptions, RetryOptions, TaskSubmissionRequest};
-use crate::task::{Moment, TaskMode, TaskSpec};
+use crate::task::{CapabilityRequirement, Moment, TaskMode, TaskSpec};
 
 const NOW: Moment = Moment { mono: 0, utc: 1_000_000 };
 
@@ -50,6 +53,41 @@ fn each_wrong_field_is_named_with_what_was_expected() {
     assert_eq!(of(&|r| r.retry = retry), "retry.max_attempts");
     let label = "v".repeat(256);
     assert_eq!(of(&|r| drop(r.labels.insert("env".into(), label.clone()))), "labels.env");
+}
+
+#[test]
+fn a_task_too_large_for_a_record_is_refused_whichever_field_is_the_large_one() {
+    let version = format!("1.0.0-{}", "a".repeat(1 << 20)).parse().ok();
+    let required = CapabilityRequirement { name: "x".into(), min_version: version };
+    assert_eq!(refused(plain().capability(required)).0, "task");
+    let asker = Asker { principal: Principal::user("a".repeat(1 << 20)), correlation: None };
+    let refused = check(plain(), asker, &TasksConfig::default(), NOW).unwrap_err();
+    assert!(matches!(&refused, SubmitError::Invalid { field, .. } if field == "task"));
+}
+
+#[test]
+fn the_weight_of_a_task_is_no_less_than_its_record_takes() {
+    let mut request = plain().idempotency_key("k".repeat(255)).tenant("t".repeat(64));
+    request.agents = (0..64).map(|number| format!("agent-{number:058}")).collect();
+    request.capabilities = (0..16)
+        .map(|number| format!("c{number}@1.0.0-{}", "a".repeat(58)).parse().unwrap())
+        .collect();
+    for number in 0..32 {
+        request.labels.insert(format!("label-{number}"), "v".repeat(255));
+    }
+    request.mode = TaskMode::Parallel;
+    let (spec, input) = checked(request).unwrap();
+    let event = Event::Accepted { spec: Arc::new(spec), input: input.into() };
+    let weight = event.weight();
+    let entries = vec![Entry { at: NOW.utc, event }];
+    let record = TaskRecord { task: crate::task::mint(NOW.utc, 7), entries };
+    let bytes = crate::records::encode(&record).unwrap().bytes.len();
+    assert!(bytes <= weight && weight < 2 * bytes, "{bytes} bytes, weight {weight}");
+}
+
+#[test]
+fn a_label_with_control_characters_is_refused() {
+    assert_eq!(refused(plain().label("env", "a\nb")).0, "labels.env");
 }
 
 #[test]
@@ -101,6 +139,29 @@ fn json_is_kept_as_it_was_written_and_text_is_taken_out_of_its_string() {
     let image = r#"{"kind": "a", "content_type": "image/png", "payload": 7}"#;
     assert_eq!(refused(read(image)).0, "content_type");
     assert_eq!(checked(plain()).unwrap().1, Payload::empty());
+}
+
+#[test]
+fn a_payload_that_no_agent_could_read_is_refused_with_the_reason() {
+    let with = |payload: &str| {
+        let request = format!(r#"{{"kind": "a", "payload": {payload}}}"#);
+        checked(serde_json::from_str(&request).unwrap())
+    };
+    let nested = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    let mut bad = vec![r#""\ud800""#.to_owned(), r#"{"\udfff": 1}"#.to_owned()];
+    bad.extend(["1e999".to_owned(), "[-1e999]".to_owned(), nested(129), nested(100_000)]);
+    for payload in bad {
+        let refused = with(&payload).unwrap_err();
+        let SubmitError::Invalid { field, expected, got } = refused else { panic!("{refused:?}") };
+        assert_eq!(field, "payload");
+        assert!(expected.contains("JSON") && got.contains("column"), "{expected}: {got}");
+    }
+    let good =
+        [r#""\ud83d\ude00""#, r#"[1e308, -0.5, 12345678901234567890123, null, {"a": [true]}]"#];
+    for payload in good {
+        assert_eq!(with(payload).unwrap().1.bytes, payload.as_bytes());
+    }
+    assert!(with(&nested(100)).is_ok());
 }
 
 #[test]

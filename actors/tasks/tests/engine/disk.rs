@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use synod_tasks::{EnginePhase, SubmitError, TaskState, TasksConfig};
+use synod_tasks::{CapabilityRequirement, EnginePhase, SubmitError, TaskState, TasksConfig};
 
 use crate::stage::{Ground, request, result};
 
@@ -50,6 +50,32 @@ async fn a_full_disk_stops_acceptance_keeps_what_is_stored_readable_and_ends_wit
         ground.time.pass(Duration::from_millis(10)).await;
     }
     assert_eq!(stage.stats().await.ledger.open, 0, "all that was accepted is done");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_over_the_journals_limit_is_refused_alone_and_the_engine_goes_on() {
+    let ground = Ground::new(TasksConfig { inline_bytes: 1 << 20, ..TasksConfig::default() });
+    let stage = ground.start().await;
+    let agent = stage.agent("a", "x", 1).await;
+    for _ in 0..3 {
+        let large = request("x").payload(&"y".repeat(900 << 10)).unwrap();
+        let SubmitError::Unavailable { reason } = stage.submit(large).await.unwrap_err() else {
+            panic!("it is refused");
+        };
+        assert!(reason.contains("can't be stored"), "{reason}");
+        assert_eq!(stage.health().await.phase, EnginePhase::Running);
+        let task = stage.accept(request("x")).await;
+        agent.succeed("1").await;
+        assert_eq!(stage.wait(task).await.unwrap().state, TaskState::Completed);
+        ground.time.pass(Duration::from_secs(2)).await;
+    }
+    let version = format!("1.0.0-{}", "a".repeat(1 << 20)).parse().ok();
+    let required = CapabilityRequirement { name: "x".into(), min_version: version };
+    for _ in 0..100 {
+        let refused = stage.submit(request("x").capability(required.clone())).await;
+        assert!(matches!(refused, Err(SubmitError::Invalid { .. })), "{refused:?}");
+        assert_eq!(stage.health().await.phase, EnginePhase::Running);
+    }
 }
 
 #[tokio::test(start_paused = true)]
