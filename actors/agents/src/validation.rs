@@ -8,6 +8,7 @@ use crate::schema;
 
 const MAX_TEXT: usize = 4_096;
 const MAX_NAME: usize = 128;
+const MAX_VERSION: usize = 64;
 const MAX_CAPABILITIES: usize = 64;
 const MAX_SCHEMA: usize = 64 * 1_024;
 /// All schemas of a card together: it has to fit into one record of the journal.
@@ -43,6 +44,14 @@ impl Faults {
         let expected = format!("at most {limit} {unit}");
         self.require(length <= limit, field, &expected, format!("{length} {unit}"));
     }
+
+    /// Text for people: bounded, and nothing that drives their terminals.
+    fn text(&mut self, text: &str, limit: usize, field: &str, lines: bool) {
+        self.at_most(text.len(), limit, field, "bytes");
+        let drives = |c: char| c.is_control() && !(lines && matches!(c, '\n' | '\t'));
+        let expected = "text without control characters";
+        self.require(!text.chars().any(drives), field, expected, text.escape_debug());
+    }
 }
 
 impl AgentCard {
@@ -67,8 +76,9 @@ impl AgentCard {
         if let Some(text) = &self.malformed_version {
             faults.require(false, "version", "a semantic version such as 1.0.0", text);
         }
-        faults.at_most(self.name.len(), MAX_NAME, "name", "bytes");
-        faults.at_most(self.description.len(), MAX_TEXT, "description", "bytes");
+        faults.at_most(self.version.to_string().len(), MAX_VERSION, "version", "bytes");
+        faults.text(&self.name, MAX_NAME, "name", false);
+        faults.text(&self.description, MAX_TEXT, "description", true);
         let fair = self.cost.is_finite() && self.cost >= 0.0;
         faults.require(fair, "cost", "a finite number of at least 0", self.cost);
     }
@@ -106,9 +116,10 @@ impl AgentCard {
         faults.at_most(self.metadata.len(), MAX_METADATA, "metadata", "entries");
         for (key, value) in self.metadata.iter().take(MAX_METADATA) {
             let field = format!("metadata.{}", key.chars().take(40).collect::<String>());
-            let fits = (1..=MAX_NAME).contains(&key.len());
-            faults.require(fits, &field, "a key of 1 to 128 bytes", key.len());
-            faults.at_most(value.len(), MAX_VALUE, &field, "bytes");
+            let field = field.escape_debug().to_string();
+            faults.require(!key.is_empty(), &field, "a key of 1 to 128 bytes", "none");
+            faults.text(key, MAX_NAME, &field, false);
+            faults.text(value, MAX_VALUE, &field, true);
         }
     }
 
@@ -135,7 +146,7 @@ impl Capability {
         let expected = "1 to 128 of a-z, 0-9, '.', '_', '-', a letter or digit first";
         faults.require(named, &format!("{field}.name"), expected, &self.name);
         let described = format!("{field}.description");
-        faults.at_most(self.description.len(), MAX_TEXT, &described, "bytes");
+        faults.text(&self.description, MAX_TEXT, &described, true);
         let schemas =
             [("input_schema", &self.input_schema), ("output_schema", &self.output_schema)];
         let mut total = 0;
@@ -193,6 +204,23 @@ mod tests {
                 "capabilities[2]",
             ]
         );
+    }
+
+    #[test]
+    fn a_version_is_at_most_64_bytes_and_texts_drive_no_terminal() {
+        let long = format!("1.0.0-{}", "a".repeat(1 << 20));
+        assert_eq!(fields(&AgentCard::new("a", long.as_str()).capability("x")), ["version"]);
+        let mut card =
+            AgentCard::new("a", "1.0.0").capability(Capability::new("x").description("\u{1b}[2J"));
+        card.name = "bell\u{7}".into();
+        card.description = "two\nlines are fine, \u{9b}31m is not".into();
+        card.metadata.insert("a\u{0}".into(), "1".into());
+        card.metadata.insert("b".into(), "\r".into());
+        let expected =
+            ["name", "description", "metadata.a\\0", "metadata.b", "capabilities[0].description"];
+        assert_eq!(fields(&card), expected);
+        card.description = "two\nlines\tare fine".into();
+        assert!(!fields(&card).contains(&"description".to_owned()));
     }
 
     #[test]
