@@ -13,6 +13,7 @@ mod bad_input;
 mod cli;
 mod commands;
 mod damage;
+mod demo;
 mod http_agents;
 mod idempotency;
 mod kill;
