@@ -7,7 +7,9 @@
 
 use super::{grouped_digits, lasting, most_important, templates};
 use crate::config::DetectorConfig;
-use crate::digest::{Digest, Evidence, OVERFLOW, Span, Tally, cover};
+use crate::digest::{
+    Digest, Evidence, FailureTally, OVERFLOW, Source, SourceKind, Span, Tally, cover,
+};
 use crate::finding::{Finding, FindingKind, Strength, stable_id};
 use crate::severity::{Severity, wording};
 
@@ -51,7 +53,43 @@ pub fn detect_rare(digest: &Digest, config: &DetectorConfig) -> Vec<Finding> {
             findings.extend(together.iter().map(|rare| single(rare, lines, needed)));
         }
     }
+    for finding in &mut findings {
+        raise_after_failures(finding, digest, config);
+    }
     most_important(findings, config.max_findings)
+}
+
+/// A login that is accepted from a source that was refused again and again before may be an
+/// attack that succeeded.
+fn raise_after_failures(finding: &mut Finding, digest: &Digest, config: &DetectorConfig) {
+    let accepted = finding.evidence.iter().filter(|line| tells_of_a_login(&line.text));
+    let failing = digest.sources.iter().filter(|(source, tally)| {
+        source.kind != SourceKind::Component && tally.count >= config.burst_failures
+    });
+    let failing: Vec<(&Source, &FailureTally)> = failing.collect();
+    let after = accepted.filter_map(|line| {
+        failing.iter().copied().find(|(source, tally)| {
+            let earlier = tally.span.zip(line.time_ms).is_some_and(|(s, at)| s.first_ms <= at);
+            earlier && names(&line.text, &source.name)
+        })
+    });
+    if let Some((source, tally)) = after.max_by_key(|(_, tally)| tally.count) {
+        let failures = grouped_digits(tally.count);
+        finding.severity = finding.severity.max(Severity::Error);
+        finding.security = true;
+        finding.title = format!("Login from {} that failed {failures} times", source.name);
+        let told = format!(" {} also has {failures} failures in this log.", source.name);
+        finding.explanation.push_str(&told);
+    }
+}
+
+fn tells_of_a_login(text: &str) -> bool {
+    ["Accepted password", "Accepted publickey"].iter().any(|phrase| text.contains(phrase))
+}
+
+/// Whether the source stands in the text as a word of its own.
+fn names(text: &str, source: &str) -> bool {
+    text.split(|c: char| c.is_whitespace() || "()[],;=".contains(c)).any(|word| word == source)
 }
 
 impl Rare<'_> {

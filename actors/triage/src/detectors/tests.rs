@@ -138,6 +138,23 @@ fn refused_logins_from_one_address_are_a_finding_with_its_users() {
 }
 
 #[test]
+fn a_login_after_many_failures_of_its_source_is_an_error() {
+    let from = |user: &str, ip: &str| format!("password for {user} from {ip} port 4 ssh2");
+    let attack = (0..80).map(|i| (600 + i, format!("Failed {}", from("root", "203.0.113.9"))));
+    let login = |ip: &str| (700, format!("Accepted {}", from("root", ip)));
+    let config = DetectorConfig::default();
+    let found = |ip: &str| {
+        let digest = with(quiet_hour(), attack.clone().chain([login(ip)]));
+        let findings = detect_rare(&digest, &config);
+        findings.into_iter().find(|finding| finding.subject.contains("Accepted")).unwrap()
+    };
+    let broken_in = found("203.0.113.9");
+    assert_eq!(broken_in.severity, Severity::Error);
+    assert_eq!(broken_in.title, "Login from 203.0.113.9 that failed 80 times");
+    assert_eq!(found("203.0.113.90").severity, Severity::Notice, "another source");
+}
+
+#[test]
 fn failures_spread_over_the_day_are_no_burst() {
     let spread = (0..30).map(|i| (i * 120, format!("connect to 203.0.113.9 port {i} refused")));
     assert_eq!(detect_failures(&with(quiet_hour(), spread), &DetectorConfig::default()), []);
