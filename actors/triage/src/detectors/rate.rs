@@ -183,8 +183,8 @@ fn explanation(spikes: &[Spike<'_>], during: &str) -> String {
     let strongest = &spikes[0];
     let least_usual = strongest.usual.max(0.1);
     let mut text = format!(
-        "{} of {} lines of this kind fall within {during}, where {least_usual:.1} would be usual; \
-         robust z-score {:.0}.",
+        "{} of {} lines of this kind fall within {during}, where {least_usual:.1} would be usual: \
+         {:.0} deviations above it (robust z-score).",
         grouped_digits(strongest.count),
         grouped_digits(strongest.tally.count),
         strongest.z,

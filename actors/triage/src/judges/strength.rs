@@ -12,7 +12,7 @@ pub(super) fn judge(case: &Case) -> Vote {
         return Vote::reject(format!("rests on {} observations only", strength.observations));
     }
     if bits < needed {
-        return Vote::reject(format!("{bits:.0} bits, {needed:.0} needed"));
+        return Vote::reject(format!("surprise {bits:.0} of {needed:.0} bits needed"));
     }
-    Vote::confirm(format!("{bits:.0} bits, {needed:.0} needed"))
+    Vote::confirm(format!("surprise {bits:.0}, {needed:.0} bits needed"))
 }

@@ -7,7 +7,8 @@ mod tables;
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
 
 pub use paint::Style;
 pub use render::render;
@@ -168,8 +169,9 @@ pub struct CrashLine {
     pub recovered: bool,
 }
 
-/// What became of every task: `accepted = completed + failed + cancelled + open + lost`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What became of every task: `accepted = completed + failed + cancelled + open + lost`. Its JSON
+/// form holds `lost` as well.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Ledger {
     /// Tasks that the engine accepted.
     pub accepted: u64,
@@ -190,6 +192,20 @@ impl Ledger {
     pub fn lost(&self) -> u64 {
         let known = self.completed + self.failed + self.cancelled + self.open;
         self.accepted.max(self.acknowledged).saturating_sub(known)
+    }
+}
+
+impl Serialize for Ledger {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Ledger", 7)?;
+        fields.serialize_field("accepted", &self.accepted)?;
+        fields.serialize_field("completed", &self.completed)?;
+        fields.serialize_field("failed", &self.failed)?;
+        fields.serialize_field("cancelled", &self.cancelled)?;
+        fields.serialize_field("open", &self.open)?;
+        fields.serialize_field("acknowledged", &self.acknowledged)?;
+        fields.serialize_field("lost", &self.lost())?;
+        fields.end()
     }
 }
 

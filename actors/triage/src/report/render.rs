@@ -3,7 +3,7 @@
 use super::paint::{Ink, Page, Style, fit, length};
 use super::tables;
 use super::{CrashLine, JudgedFinding, Ledger, TriageReport};
-use crate::detectors::{grouped_digits, human_duration};
+use crate::detectors::{count_of, grouped_digits, human_duration};
 use crate::digest::{Evidence, Span};
 use crate::judges::Verdict;
 use crate::reader::format_time;
@@ -39,12 +39,11 @@ fn title(page: &mut Page, report: &TriageReport) {
     let gap = page.width() - length(name) - length(&input);
     page.put(Ink::Bold, name).put(Ink::Plain, &" ".repeat(gap)).put(Ink::Cyan, &input);
     page.end();
-    let files = if totals.files == 1 { "file" } else { "files" };
     let mut parts = vec![
-        format!("{} lines", grouped_digits(totals.lines)),
+        count_of(totals.lines, "line"),
         tables::bytes(totals.bytes),
-        format!("{} {files}", grouped_digits(totals.files)),
-        format!("{} kinds of messages", grouped_digits(totals.templates)),
+        count_of(totals.files, "file"),
+        format!("{} of messages", count_of(totals.templates, "kind")),
     ];
     if let Some(span) = totals.span {
         parts.push(format!("{} to {}", format_time(span.first_ms), format_time(span.last_ms)));

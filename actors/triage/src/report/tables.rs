@@ -2,7 +2,8 @@
 
 use super::TriageReport;
 use super::paint::{Ink, Page, fit, length};
-use crate::detectors::grouped_digits;
+use crate::detectors::{count_of, grouped_digits};
+use crate::digest::Span;
 use crate::reader::format_time;
 
 /// Rows that are printed of the templates, the files and what was left out.
@@ -19,8 +20,8 @@ pub(super) fn templates(page: &mut Page, report: &TriageReport) {
     if report.templates.is_empty() {
         return;
     }
-    let all = grouped_digits(report.totals.templates);
-    page.heading("Most frequent messages", &format!("{all} kinds"));
+    let all = count_of(report.totals.templates, "kind");
+    page.heading("Most frequent messages", &all);
     for line in report.templates.iter().take(TEMPLATES) {
         let count = format!("{:>11}", grouped_digits(line.count));
         let share = format!(" {:>5.1} % ", line.share * 100.0);
@@ -51,20 +52,14 @@ pub(super) fn files(page: &mut Page, report: &TriageReport) {
         [(totals.undated, "undated"), (totals.continued, "continued"), (totals.cut, "cut")]
     {
         if count > 0 {
-            notes.push(format!("{} {what} lines", grouped_digits(count)));
+            notes.push(count_of(count, &format!("{what} line")));
         }
     }
     page.heading("Files", &notes.join(", "));
     for file in report.files.iter().take(FILES) {
         let lines = format!("{:>11} lines {:>9}  ", grouped_digits(file.lines), bytes(file.bytes));
-        let mut span = file.span.map_or_else(
-            || "undated".to_owned(),
-            |span| format!("{} to {}", format_time(span.first_ms), format_time(span.last_ms)),
-        );
-        // On a narrow page the name is worth more than the times.
-        if page.width() < length(&lines) + length(&span) + PATH {
-            span.clear();
-        }
+        let room = page.width().saturating_sub(length(&lines) + PATH);
+        let span = file.span.map_or_else(|| "undated".to_owned(), |span| when(span, room));
         let room = page.width().saturating_sub(length(&lines) + length(&span) + 2);
         let path = end_of(&file.path, room);
         let gap = " ".repeat(room - length(&path) + 2);
@@ -81,6 +76,18 @@ pub(super) fn files(page: &mut Page, report: &TriageReport) {
         page.end();
     }
     more(page, report.skipped.len(), SKIPPED, "files left out");
+}
+
+/// Both times, or only the days, or nothing: on a narrow page the name is worth more.
+fn when(span: Span, room: usize) -> String {
+    const DAY: usize = "2026-01-31".len();
+    let times = [span.first_ms, span.last_ms].map(format_time);
+    let days = times.each_ref().map(|time| time.chars().take(DAY).collect::<String>());
+    let forms = [times, days].map(|[first, last]| match first == last {
+        true => first,
+        false => format!("{first} to {last}"),
+    });
+    forms.into_iter().find(|form| length(form) <= room).unwrap_or_default()
 }
 
 /// How the team worked.

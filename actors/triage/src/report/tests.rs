@@ -202,6 +202,7 @@ fn the_json_form_keeps_its_names() {
 fn a_task_that_vanished_is_lost_in_the_ledger() {
     let ledger = Ledger { accepted: 9, completed: 8, acknowledged: 10, ..Ledger::default() };
     assert_eq!(ledger.lost(), 2);
+    assert_eq!(serde_json::to_value(ledger).unwrap()["lost"], 2);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::detectors::grouped_digits;
+use crate::detectors::count_of;
 use crate::digest::Span;
 use crate::finding::Finding;
 use crate::severity::Severity;
@@ -78,11 +78,11 @@ fn headline(facts: &Facts) -> String {
     facts.findings.iter().for_each(|f| *by_severity.entry(f.severity).or_default() += 1);
     let counts: Vec<String> =
         by_severity.iter().rev().map(|(severity, n)| format!("{n} {}", severity.name())).collect();
-    let lines = grouped_digits(facts.lines);
-    let kinds = grouped_digits(facts.templates);
+    let lines = count_of(facts.lines, "line");
+    let kinds = count_of(facts.templates, "kind");
     match counts.len() {
-        0 => format!("Nothing stands out in {lines} lines of {kinds} kinds."),
-        _ => format!("{} in {lines} lines of {kinds} kinds.", plural(&enumerate(&counts), facts)),
+        0 => format!("Nothing stands out in {lines} of {kinds}."),
+        _ => format!("{} in {lines} of {kinds}.", plural(&enumerate(&counts), facts)),
     }
 }
 

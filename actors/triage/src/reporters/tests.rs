@@ -1,6 +1,7 @@
 //! Both reporters tell the same facts.
 
 use super::*;
+use crate::detectors::grouped_digits;
 use crate::finding::{FindingKind, Strength};
 
 fn finding(id: &str, kind: FindingKind, severity: Severity, count: u64) -> Finding {
@@ -67,4 +68,7 @@ fn a_log_without_findings_is_told_as_such() {
     let account = Voice::Compact.write(&facts);
     assert_eq!(account.headline, "Nothing stands out in 20,000 lines of 42 kinds.");
     assert!(account.paragraphs.is_empty());
+    let one = Facts { lines: 1, templates: 1, ..facts };
+    let headline = Voice::Compact.write(&one).headline;
+    assert_eq!(headline, "Nothing stands out in 1 line of 1 kind.");
 }
