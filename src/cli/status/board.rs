@@ -11,10 +11,15 @@ use ratatui::widgets::{Cell, Paragraph, Row as TableRow, Table, TableState};
 use synod_runtime::Control;
 
 use super::rows::{Row, bars};
-use crate::cli::output::{Paint, count, duration, harmless, percent};
+use crate::cli::output::{Paint, count, cut, duration, harmless, percent, width};
 
 /// Actors that a page key leaps over.
 const PAGE: isize = 10;
+/// The most columns that an actor's name takes, and those that its title takes.
+const NAME: u16 = 40;
+const ACTOR_TITLE: u16 = 5;
+/// Blanks between columns.
+const SPACING: u16 = 2;
 
 /// What the person at the keys wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,7 +113,7 @@ impl Board {
                 .areas(frame.area());
         frame.render_widget(self.head(), head);
         let mut state = TableState::new().with_selected(self.position());
-        frame.render_stateful_widget(self.tree(), tree, &mut state);
+        frame.render_stateful_widget(self.tree(tree.width), tree, &mut state);
         frame.render_widget(self.foot(), foot);
     }
 
@@ -126,21 +131,20 @@ impl Board {
         Paragraph::new(Line::from(vec![name, Span::raw(facts)]))
     }
 
-    fn tree(&self) -> Table<'_> {
-        let titles = ["ACTOR", "STATE", "RESTARTS", "LANES", "HANDLED", "BUSY", "UP", "LAST ERROR"];
-        let widths = [
-            Constraint::Fill(3),
-            Constraint::Length(10),
-            Constraint::Length(8),
-            Constraint::Length(5),
-            Constraint::Length(11),
-            Constraint::Length(5),
-            Constraint::Length(12),
-            Constraint::Fill(4),
-        ];
+    fn tree(&self, columns: u16) -> Table<'static> {
+        let actor = self.rows.iter().map(|row| width(&name(row))).max().unwrap_or(0);
+        let actor = u16::try_from(actor).unwrap_or(NAME).clamp(ACTOR_TITLE, NAME);
+        let fields = Field::within(columns, actor);
+        let titles = fields.iter().map(|field| field.title());
+        let widths = fields.iter().map(|field| match field {
+            Field::Actor => Constraint::Length(actor),
+            Field::Note => Constraint::Fill(1),
+            other => Constraint::Length(other.columns()),
+        });
+        let line = |row: &Row| TableRow::new(fields.iter().map(|field| field.cell(row)));
         Table::new(self.rows.iter().map(line), widths)
             .header(TableRow::new(titles).style(style(Paint::Strong)))
-            .column_spacing(2)
+            .column_spacing(SPACING)
             .row_highlight_style(Style::new().add_modifier(Modifier::REVERSED))
     }
 
@@ -157,18 +161,94 @@ impl Board {
     }
 }
 
-fn line(row: &Row) -> TableRow<'static> {
-    let painted = |text: String, paint| Cell::from(Span::styled(text, style(paint)));
-    TableRow::new([
-        Cell::from(harmless(&format!("{}{}", row.branch, row.name))),
-        painted(row.state.to_owned(), Paint::of_state(row.state)),
-        Cell::from(count(row.restarts)),
-        painted(bars(&row.lanes), Paint::Busy),
-        Cell::from(count(row.processed)),
-        Cell::from(percent(row.busy)),
-        Cell::from(duration(row.uptime)),
-        painted(harmless(row.note.text()), row.note.paint()),
-    ])
+/// A column of the tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Field {
+    Actor,
+    State,
+    Restarts,
+    Lanes,
+    Handled,
+    Busy,
+    Up,
+    Note,
+}
+
+impl Field {
+    const ALL: [Self; 8] = [
+        Self::Actor,
+        Self::State,
+        Self::Restarts,
+        Self::Lanes,
+        Self::Handled,
+        Self::Busy,
+        Self::Up,
+        Self::Note,
+    ];
+    /// What a narrow screen goes without, the first to go first.
+    const SPARE: [Self; 6] =
+        [Self::Note, Self::Handled, Self::Lanes, Self::Busy, Self::Up, Self::Restarts];
+
+    /// The fields that fit beside names of `actor` columns.
+    fn within(columns: u16, actor: u16) -> Vec<Self> {
+        let mut fields = Self::ALL.to_vec();
+        let taken = |fields: &[Self]| -> u16 {
+            let each = fields.iter().map(|field| SPACING + field.columns());
+            each.sum::<u16>() - SPACING + actor
+        };
+        for spare in Self::SPARE {
+            if taken(&fields) <= columns {
+                break;
+            }
+            fields.retain(|field| *field != spare);
+        }
+        fields
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Actor => "ACTOR",
+            Self::State => "STATE",
+            Self::Restarts => "RESTARTS",
+            Self::Lanes => "LANES",
+            Self::Handled => "HANDLED",
+            Self::Busy => "BUSY",
+            Self::Up => "UP",
+            Self::Note => "NOTE",
+        }
+    }
+
+    /// The columns it takes, and for the note the least that is worth reading. An actor's name
+    /// takes what it needs.
+    fn columns(self) -> u16 {
+        match self {
+            Self::Actor => 0,
+            Self::State => 10,
+            Self::Restarts => 8,
+            Self::Lanes | Self::Busy => 5,
+            Self::Handled => 11,
+            Self::Up | Self::Note => 12,
+        }
+    }
+
+    fn cell(self, row: &Row) -> Cell<'static> {
+        let painted = |text: String, paint| Cell::from(Span::styled(text, style(paint)));
+        match self {
+            Self::Actor => Cell::from(cut(&name(row), usize::from(NAME))),
+            Self::State => painted(row.state.to_owned(), Paint::of_state(row.state)),
+            Self::Restarts => Cell::from(count(row.restarts)),
+            Self::Lanes => painted(bars(&row.lanes), Paint::Busy),
+            Self::Handled => Cell::from(count(row.processed)),
+            Self::Busy => Cell::from(percent(row.busy)),
+            Self::Up => Cell::from(duration(row.uptime)),
+            Self::Note => painted(harmless(row.note.text()), row.note.paint()),
+        }
+    }
+}
+
+/// An actor's name behind its branches.
+fn name(row: &Row) -> String {
+    harmless(&format!("{}{}", row.branch, row.name))
 }
 
 /// A meaning as the terminal library has it.
@@ -200,7 +280,11 @@ mod tests {
     }
 
     fn picture(board: &Board) -> String {
-        let mut terminal = Terminal::new(TestBackend::new(100, 8)).unwrap();
+        picture_in(board, 100)
+    }
+
+    fn picture_in(board: &Board, columns: u16) -> String {
+        let mut terminal = Terminal::new(TestBackend::new(columns, 8)).unwrap();
         terminal.draw(|frame| board.draw(frame)).unwrap();
         terminal.backend().to_string()
     }
@@ -212,6 +296,18 @@ mod tests {
         {
             assert!(picture.contains(word), "{word:?} is not in\n{picture}");
         }
+    }
+
+    #[test]
+    fn a_narrow_screen_keeps_the_names_and_drops_what_can_be_spared() {
+        let mut board = board();
+        board.rows[2].name = "a-long-name-of-an-agent".to_owned();
+        let narrow = picture_in(&board, 80);
+        assert!(narrow.contains("a-long-name-of-an-agent"), "{narrow}");
+        assert!(narrow.contains("LANES") && !narrow.contains("HANDLED"), "{narrow}");
+        let tiny = picture_in(&board, 50);
+        assert!(tiny.contains("a-long-name-of-an-agent"), "{tiny}");
+        assert!(tiny.contains("STATE") && !tiny.contains("LANES"), "{tiny}");
     }
 
     #[test]

@@ -112,15 +112,15 @@ fn state(state: ActorState) -> &'static str {
 /// The rows as a table for paper and pipes.
 pub(crate) fn table(rows: &[Row]) -> Table {
     let mut table = Table::new([
-        Column::words("ACTOR"),
-        Column::words("KIND"),
+        Column::elastic("ACTOR"),
+        Column::words("KIND").spare(),
         Column::words("STATE"),
         Column::number("RESTARTS"),
         Column::number("QUEUED"),
-        Column::number("HANDLED"),
+        Column::number("HANDLED").spare(),
         Column::number("BUSY"),
-        Column::number("UP"),
-        Column::elastic("LAST ERROR"),
+        Column::number("UP").spare(),
+        Column::elastic("NOTE"),
     ]);
     for row in rows {
         let restarted = if row.restarts > 0 { Paint::Waiting } else { Paint::Plain };
