@@ -272,10 +272,10 @@ impl Registration {
 fn table(agents: &[AgentView]) -> Table {
     let now = Timestamp::now();
     let mut table = Table::new([
-        Column::words("AGENT"),
+        Column::elastic("AGENT"),
         Column::words("STATUS"),
         Column::words("KIND"),
-        Column::number("TASKS AT ONCE"),
+        Column::number("TASKS AT ONCE").spare(),
         Column::words("HEARD OF"),
         Column::elastic("CAPABILITIES"),
     ]);

@@ -14,25 +14,32 @@ pub(crate) struct Column {
     title: &'static str,
     right: bool,
     elastic: bool,
+    spare: bool,
 }
 
 impl Column {
     /// A column of words.
     #[must_use]
     pub(crate) fn words(title: &'static str) -> Self {
-        Self { title, right: false, elastic: false }
+        Self { title, right: false, elastic: false, spare: false }
     }
 
     /// A column of numbers, aligned at the right.
     #[must_use]
     pub(crate) fn number(title: &'static str) -> Self {
-        Self { title, right: true, elastic: false }
+        Self { title, right: true, elastic: false, spare: false }
     }
 
     /// A column of words that is cut where the terminal is too narrow.
     #[must_use]
     pub(crate) fn elastic(title: &'static str) -> Self {
-        Self { title, right: false, elastic: true }
+        Self { title, right: false, elastic: true, spare: false }
+    }
+
+    /// The same column, left out where the terminal is too narrow for all; the last goes first.
+    #[must_use]
+    pub(crate) fn spare(self) -> Self {
+        Self { spare: true, ..self }
     }
 }
 
@@ -111,10 +118,11 @@ impl Table {
         rows.map(|row| self.line(row, &widths, coloured)).collect()
     }
 
-    fn line(&self, row: &[Cell], widths: &[usize], coloured: bool) -> String {
+    fn line(&self, row: &[Cell], widths: &[Option<usize>], coloured: bool) -> String {
         let mut line = String::new();
         for ((column, cell), room) in self.columns.iter().zip(row).zip(widths) {
-            let text = cut(&cell.text, *room);
+            let Some(room) = *room else { continue };
+            let text = cut(&cell.text, room);
             let blanks = " ".repeat(room - width(&text));
             let painted = if coloured { cell.paint.apply(&text) } else { text };
             let (before, after) =
@@ -125,26 +133,48 @@ impl Table {
         line
     }
 
-    /// The natural widths, or less where the terminal is too narrow: the widest elastic column
-    /// gives way first.
-    fn widths(&self, columns: Option<usize>) -> Vec<usize> {
-        let mut widths: Vec<usize> = (0..self.columns.len())
-            .map(|index| {
-                let cells = self.rows.iter().filter_map(|row| row.get(index));
-                let widest = cells.map(|cell| width(&cell.text)).max().unwrap_or(0);
-                widest.max(width(self.columns[index].title))
-            })
-            .collect();
+    /// The natural widths, or less where the terminal is too narrow: columns that can be spared
+    /// are left out until the rest fits with its elastic columns at their narrowest; then the
+    /// widest elastic column gives way first.
+    fn widths(&self, columns: Option<usize>) -> Vec<Option<usize>> {
+        let mut widths: Vec<Option<usize>> =
+            (0..self.columns.len()).map(|index| Some(self.natural(index))).collect();
         let Some(room) = columns else { return widths };
-        let gaps = GAP * widths.len().saturating_sub(1);
-        while widths.iter().sum::<usize>() + gaps > room {
+        for index in (0..widths.len()).rev().filter(|index| self.columns[*index].spare) {
+            if self.least(&widths) > room {
+                widths[index] = None;
+            }
+        }
+        while total(&widths) > room {
             let elastic = self.columns.iter().zip(&mut widths).filter(|(column, _)| column.elastic);
-            let widest = elastic.map(|(_, width)| width).max_by_key(|width| **width);
+            let widest =
+                elastic.filter_map(|(_, width)| width.as_mut()).max_by_key(|width| **width);
             let Some(widest) = widest.filter(|width| **width > NARROWEST) else { break };
             *widest -= 1;
         }
         widths
     }
+
+    /// Columns that the title and the longest field of a column take.
+    fn natural(&self, index: usize) -> usize {
+        let cells = self.rows.iter().filter_map(|row| row.get(index));
+        let widest = cells.map(|cell| width(&cell.text)).max().unwrap_or(0);
+        widest.max(width(self.columns[index].title))
+    }
+
+    /// The least columns that these widths can be brought down to.
+    fn least(&self, widths: &[Option<usize>]) -> usize {
+        let narrowed = self.columns.iter().zip(widths).map(|(column, width)| {
+            width.map(|width| if column.elastic { width.min(NARROWEST) } else { width })
+        });
+        total(&narrowed.collect::<Vec<_>>())
+    }
+}
+
+/// Columns of a line with fields of these widths.
+fn total(widths: &[Option<usize>]) -> usize {
+    let shown = widths.iter().flatten();
+    shown.clone().sum::<usize>() + GAP * shown.count().saturating_sub(1)
 }
 
 #[cfg(test)]
@@ -176,6 +206,22 @@ mod tests {
         assert_eq!(lines[1], "failed       7  the disk is f…");
         let narrow = sample().lines(Some(5), false);
         assert_eq!(narrow[1], "failed       7  the dis…", "never below what can be read");
+    }
+
+    #[test]
+    fn what_can_be_spared_is_left_out_before_a_line_is_too_long() {
+        let mut table = Table::new([
+            Column::words("TASK"),
+            Column::number("TOOK").spare(),
+            Column::words("PRIORITY").spare(),
+            Column::elastic("ERROR"),
+        ]);
+        table.row(["0123456789".into(), "7 s".into(), "high".into(), "it went quite wrong".into()]);
+        let lines = |columns| table.lines(Some(columns), false);
+        assert_eq!(lines(36)[0], "TASK        TOOK  PRIORITY  ERROR");
+        assert_eq!(lines(36)[1], "0123456789   7 s  high      it went…");
+        assert_eq!(lines(28)[0], "TASK        TOOK  ERROR");
+        assert_eq!(lines(20), ["TASK        ERROR", "0123456789  it went…"]);
     }
 
     #[test]

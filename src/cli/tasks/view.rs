@@ -108,9 +108,9 @@ pub(crate) fn page(page: &TaskPage, screen: &Screen) -> io::Result<()> {
         Column::words("TASK"),
         Column::elastic("KIND"),
         Column::words("STATE"),
-        Column::words("PRIORITY"),
-        Column::words("SUBMITTED"),
-        Column::number("TOOK"),
+        Column::words("PRIORITY").spare(),
+        Column::words("SUBMITTED").spare(),
+        Column::number("TOOK").spare(),
         Column::elastic("AGENT"),
         Column::elastic("ERROR"),
     ]);
