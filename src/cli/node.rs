@@ -44,7 +44,7 @@ pub(crate) fn run(options: &NodeOptions, builder: NodeBuilder) -> Result<Exit, C
 }
 
 fn ready(node: &Node, took: Duration) {
-    let took_ms = took.as_secs_f64() * 1_000.0;
+    let took_ms = (took.as_secs_f64() * 10_000.0).round() / 10.0;
     tracing::info!(url = node.url(), took_ms, "ready");
 }
 
@@ -66,7 +66,7 @@ impl From<NodeError> for CliError {
             | NodeError::DataFolder { .. }
             | NodeError::Agent(_)
             | NodeError::Api(_) => Self::Usage(told),
-            NodeError::Start(_) | NodeError::System { .. } => Self::Failed(told),
+            NodeError::Start { .. } | NodeError::System { .. } => Self::Failed(told),
         }
     }
 }

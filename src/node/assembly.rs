@@ -84,7 +84,8 @@ async fn begin(
     url: Option<&str>,
     folder: &Path,
 ) -> Result<(RootHandle, Option<EndpointFile>), NodeError> {
-    let root = system.start(root).await?;
+    let failed = |source| NodeError::Start { folder: folder.to_path_buf(), source };
+    let root = system.start(root).await.map_err(failed)?;
     if let Err(error) = host.ask(AwaitAgents, AGENTS_WITHIN).await {
         tracing::warn!(%error, "not all agents are back yet");
     }
