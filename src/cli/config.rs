@@ -19,7 +19,7 @@ const RELOAD: &str = "/api/v1/config/reload";
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
     /// Check a file and the environment, and tell every fault with its place
-    Check(ConfigFile),
+    Check(Checked),
     /// Show every key with its value, and where it comes from
     Show {
         #[command(flatten)]
@@ -28,6 +28,15 @@ pub(crate) enum ConfigCommand {
         #[arg(long)]
         default: bool,
     },
+}
+
+/// Which file to check.
+#[derive(Debug, Args)]
+pub(crate) struct Checked {
+    /// The configuration file; the same as --config FILE, which it goes before
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigFile,
 }
 
 /// Which configuration: a file with the environment on top.
@@ -53,7 +62,10 @@ impl ConfigFile {
 /// Runs a command that needs no node.
 pub(crate) fn run(command: &ConfigCommand, screen: &Screen) -> Result<Exit, CliError> {
     match command {
-        ConfigCommand::Check(file) => check(file, screen)?,
+        ConfigCommand::Check(checked) => {
+            let named = checked.file.clone().or_else(|| checked.config.config.clone());
+            check(&ConfigFile { config: named }, screen)?;
+        }
         ConfigCommand::Show { default: true, .. } => screen.line(DEFAULT_FILE.trim_end())?,
         ConfigCommand::Show { file, .. } if screen.is_json() => {
             screen.json(&file.load()?.config)?

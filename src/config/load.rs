@@ -99,7 +99,11 @@ impl Sources {
     /// Where a key comes from. A key that nobody set comes from the defaults when `strictly`, and
     /// otherwise from the section that lacks it.
     fn origin(&self, key: &KeyPath, strictly: bool) -> Origin {
-        if let Some(one) = self.overrides.iter().rev().find(|one| key.is_within(&one.path)) {
+        let sets = |one: &&Override| {
+            // A section that nobody knows comes from the variable of a key inside it.
+            key.is_within(&one.path) || !strictly && one.path.is_within(key)
+        };
+        if let Some(one) = self.overrides.iter().rev().find(sets) {
             return Origin::Environment { variable: one.variable.clone() };
         }
         let line = self.document.line(key);

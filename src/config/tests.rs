@@ -89,6 +89,12 @@ fn a_fault_in_a_variable_names_the_variable() {
 }
 
 #[test]
+fn a_variable_of_an_unknown_section_is_named() {
+    let found = faults("", &[("SYNOD_FOO__BAR", "1")]);
+    assert!(found[0].to_string().starts_with("environment SYNOD_FOO__BAR: `foo`"), "{}", found[0]);
+}
+
+#[test]
 fn text_that_is_no_toml_names_line_and_column() {
     match load("[node\n", &[]) {
         Err(ConfigError::Syntax { line, column, .. }) => assert_eq!((line, column > 1), (1, true)),
