@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use synod_runtime::Principal;
 use synod_triage::{
@@ -34,7 +35,7 @@ const PAPER: usize = 100;
     zcat app.log.gz | synod demo --input - --json")]
 pub(crate) struct Demo {
     /// A log, a folder of logs, or `-` for standard input; without it this machine's own logs
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = NonEmptyStringValueParser::new())]
     input: Option<String>,
     /// Crash no agent
     #[arg(long)]

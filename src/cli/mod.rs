@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 
 use client::Client;
 use exit::{CliError, Exit};
-use output::{Colour, Paint, Screen};
+use output::{Colour, Paint, Screen, harmless};
 
 use crate::node::NodeBuilder;
 
@@ -195,7 +195,10 @@ fn report(error: &CliError, global: &Global) {
         let coloured = global.color.on(io::stderr().is_terminal());
         let label = if coloured { Paint::Bad.apply("error") } else { "error".to_owned() };
         let next = error.next_step().map(|step| format!("\n  {step}")).unwrap_or_default();
-        writeln!(stderr, "{label}: {error}{next}")
+        // Names of files and texts of others are in it; its line breaks are ours.
+        let told = error.to_string();
+        let told = told.split('\n').map(harmless).collect::<Vec<_>>().join("\n");
+        writeln!(stderr, "{label}: {told}{next}")
     };
     // There is nowhere left to tell that standard error is closed.
     drop(told);

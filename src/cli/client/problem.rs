@@ -66,7 +66,7 @@ impl Problem {
     #[must_use]
     pub(crate) fn next_step(&self) -> Option<String> {
         let again = self.retry_after_s.map(|seconds| format!("try again in {seconds} s"));
-        self.next_step.as_deref().map(harmless).or(again)
+        self.next_step.as_deref().map(|step| harmless(&as_commands(step))).or(again)
     }
 }
 
@@ -91,6 +91,17 @@ impl fmt::Display for Problem {
     }
 }
 
+/// The advice with commands in place of the routes that they ask.
+fn as_commands(step: &str) -> String {
+    const COMMANDS: [(&str, &str); 4] = [
+        ("GET /api/v1/agents", "`synod agents list`"),
+        ("GET /api/v1/status", "`synod status`"),
+        ("GET /readyz", "`synod status`"),
+        ("POST /api/v1/node/drain", "`synod status drain`"),
+    ];
+    COMMANDS.iter().fold(step.to_owned(), |told, (route, command)| told.replace(route, command))
+}
+
 fn first_line(body: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(body).ok()?;
     let line = text.lines().next()?.trim();
@@ -112,6 +123,14 @@ mod tests {
         assert_eq!(told, "A field is not valid: `priority`: expected low, got urgent");
         assert_eq!(problem.next_step().as_deref(), Some("see --help"));
         assert_eq!(problem.exit(), Exit::Usage);
+    }
+
+    #[test]
+    fn the_next_step_is_a_command_not_a_route() {
+        let step = "GET /api/v1/agents lists who can do what".to_owned();
+        let problem = Problem { next_step: Some(step), ..Problem::default() };
+        let told = problem.next_step();
+        assert_eq!(told.as_deref(), Some("`synod agents list` lists who can do what"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::cli::input::{json_file, json_text, lay_over, pair};
 /// The node checks it: a field that is wrong is named in the answer.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
-    synod tasks submit text.count '{\"text\": \"one two\"}' --wait\n  \
+    synod tasks submit echo '{\"text\": \"one two\"}' --wait\n  \
     synod tasks submit review @change.json --capability code.review --mode consensus\n  \
     synod tasks submit --file request.json --idempotency-key order-7")]
 pub(crate) struct Submission {
