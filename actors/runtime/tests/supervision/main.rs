@@ -9,6 +9,7 @@ mod observation;
 mod operators;
 mod restarts;
 mod starts;
+mod storm;
 mod systems;
 mod tasks;
 mod timers;

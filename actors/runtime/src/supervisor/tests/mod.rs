@@ -3,6 +3,7 @@
 mod backoff;
 mod endings;
 mod groups;
+mod random;
 mod restarts;
 
 use std::collections::HashSet;
