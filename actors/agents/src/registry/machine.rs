@@ -88,6 +88,7 @@ pub(crate) struct Registry<A> {
     board: PulseBoard,
     agents: BTreeMap<AgentKey, Entry<A>>,
     by_capability: HashMap<String, BTreeSet<AgentKey>>,
+    /// Remote agents by their slot; the others can't fall silent, so a sweep finds none of them.
     by_slot: HashMap<u32, AgentKey>,
     /// Cards that come back after a restart of the node; live or not yet live again.
     durable: BTreeMap<AgentKey, Arc<AgentCard>>,
@@ -128,7 +129,9 @@ impl<A: Clone> Registry<A> {
             None => self.board.open(at.now)?,
         };
         pulse.beat(at.now);
-        self.by_slot.insert(pulse.slot(), key.clone());
+        if new.card.kind.is_remote() {
+            self.by_slot.insert(pulse.slot(), key.clone());
+        }
         for capability in &new.card.capabilities {
             self.by_capability.entry(capability.name.clone()).or_default().insert(key.clone());
         }
@@ -250,9 +253,9 @@ impl<A: Clone> Registry<A> {
     pub(crate) fn sweep(&self, now: Instant, limit: Duration, out: &mut Vec<Command<A>>) {
         let Some(since) = now.checked_sub(limit) else { return };
         self.board.silent_since(since, |slot| {
-            let Some(key) = self.by_slot.get(&slot) else { return };
-            let remote = self.agents.get(key).is_some_and(|entry| entry.card.kind.is_remote());
-            if remote && self.durable.contains_key(key) {
+            if let Some(key) = self.by_slot.get(&slot)
+                && self.durable.contains_key(key)
+            {
                 out.push(Command::RetireSilent(key.clone()));
             }
         });
