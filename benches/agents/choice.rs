@@ -91,7 +91,8 @@ async fn engine(
         .into_spec("node");
     system.start(root).await.expect("a node");
     for number in 0..agents {
-        let card = AgentCard::new(name(number), "1.0.0").capability("work");
+        // Even a few are never busy, so that no task waits for another.
+        let card = AgentCard::new(name(number), "1.0.0").capability("work").concurrency(64);
         let register = RegisterAgent::new(card, agent.clone());
         known.ask(register, PATIENCE).await.expect("an answer").expect("a registration");
     }
