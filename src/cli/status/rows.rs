@@ -112,13 +112,13 @@ fn state(state: ActorState) -> &'static str {
 /// The rows as a table for paper and pipes.
 pub(crate) fn table(rows: &[Row]) -> Table {
     let mut table = Table::new([
-        Column::elastic("ACTOR"),
+        Column::words("ACTOR"),
         Column::words("KIND").spare(),
         Column::words("STATE"),
         Column::number("RESTARTS"),
         Column::number("QUEUED"),
         Column::number("HANDLED").spare(),
-        Column::number("BUSY"),
+        Column::number("BUSY").spare(),
         Column::number("UP").spare(),
         Column::elastic("NOTE"),
     ]);
