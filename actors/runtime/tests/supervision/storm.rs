@@ -119,7 +119,7 @@ async fn interfere(system: System, entropy: impl Entropy) {
     for _ in 0..CONTROLS {
         let group = STRATEGIES[entropy.next_u64() as usize % STRATEGIES.len()];
         let mut ship = format!("/sea/{group:?}");
-        if entropy.next_u64() % 20 > 0 {
+        if !entropy.next_u64().is_multiple_of(20) {
             ship += &format!("/ship-{}", entropy.next_u64() % CHILDREN);
         }
         for control in [Control::Pause, Control::Restart, Control::Resume] {

@@ -83,8 +83,8 @@ impl Watch {
             Event::Start(pick) => self.report_start(pick),
             Event::Fail(pick) => self.exit(pick, error()),
             Event::Finish(pick) => self.exit(pick, ExitReason::Normal),
-            Event::Remove(pick) => self.to_any(pick, Input::Remove),
-            Event::Restart(pick) => self.to_any(pick, Input::Restart),
+            Event::Remove(pick) => self.tell_any(pick, Input::Remove),
+            Event::Restart(pick) => self.tell_any(pick, Input::Restart),
         }
     }
 
@@ -92,9 +92,13 @@ impl Watch {
         let restart = [Restart::Permanent, Restart::Transient, Restart::Temporary];
         let policy = ChildPolicy {
             restart: restart[usize::from(pick) % 3],
-            shutdown: if pick % 7 == 0 { Shutdown::Brutal } else { Shutdown::Within(SHUTDOWN) },
+            shutdown: if pick.is_multiple_of(7) {
+                Shutdown::Brutal
+            } else {
+                Shutdown::Within(SHUTDOWN)
+            },
             start_timeout: START_TIMEOUT,
-            backoff: if pick % 5 == 0 { Backoff::none() } else { Backoff::fixed(BACKOFF) },
+            backoff: if pick.is_multiple_of(5) { Backoff::none() } else { Backoff::fixed(BACKOFF) },
         };
         let (key, mut out) = (ChildKey(self.next), Vec::new());
         self.next += 1;
@@ -112,7 +116,7 @@ impl Watch {
         }
     }
 
-    fn to_any(&mut self, pick: u8, input: fn(ChildKey) -> Input) {
+    fn tell_any(&mut self, pick: u8, input: fn(ChildKey) -> Input) {
         self.step(input(ChildKey(u64::from(pick) % self.next)));
     }
 
@@ -197,7 +201,7 @@ impl Watch {
         while self.done == 0 {
             turns += 1;
             assert!(turns < 10_000, "the end is never reached: {:?}", self.live);
-            if turns % 3 == 0 {
+            if u32::is_multiple_of(turns, 3) {
                 self.pass(SHUTDOWN + KILL_WAIT);
             } else if let Some((&key, _)) = self.live.iter().find(|(_, a)| **a != Asked::Nothing) {
                 self.live.remove(&key);
