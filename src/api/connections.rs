@@ -1,35 +1,45 @@
 //! Accepts connections and serves each in a task of its own, within limits.
 //!
 //! ```text
-//! backlog ─▶ accept ─┬─ a slot is free ─▶ the API
-//!                    └─ none is ─────────▶ 503, closed (a few at once; then the backlog waits)
+//! backlog ─▶ accept ─┬─ a slot is free ───────────────▶ the API
+//!                    ├─ one waits without a request ──▶ the API; the oldest such is closed
+//!                    └─ none does ────────────────────▶ 503 at once, closed (a few at a time)
 //! ```
+//!
+//! Clients that connect and say nothing can't keep others out.
 //!
 //! Never: a connection without a deadline for its next head, without a bound on a stalled write, or
 //! one that outlives the server.
 
+mod idle;
+mod turn_away;
+
+use std::convert::Infallible;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::HeaderValue;
-use axum::http::header::CONNECTION;
-use axum::response::{IntoResponse, Response};
-use hyper::server::conn::http1;
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper::server::conn::http1::{self, UpgradeableConnection};
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
+use self::idle::{Idle, Visit};
+use self::turn_away::TurnAway;
 use super::config::ApiConfig;
 use super::lifeline::Lifeline;
-use super::problem::{Problem, ProblemType};
 use super::stall::WriteBound;
 
-/// Connections beyond the limit that are told so at the same time.
+/// Connections beyond the limit that are told so, or that make room, at the same time.
 const TURNED_AWAY_AT_ONCE: usize = 32;
 
 /// Largest request head in bytes, and most headers in it.
@@ -39,14 +49,21 @@ const MAX_HEADERS: usize = 100;
 /// Pause after the system refused a connection (no file descriptors left, for one).
 const AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(100);
 
+/// Least time between two warnings that connections can't be accepted.
+const BETWEEN_WARNINGS: Duration = Duration::from_secs(10);
+
+/// Time in which a connection that makes room may still send what it holds.
+const LEAVE: Duration = Duration::from_millis(250);
+
 /// The accept loop of one incarnation of the server.
 pub(super) struct Connections {
     api: Router,
-    full: Router,
     protocol: http1::Builder,
     write_timeout: Duration,
     slots: Arc<Semaphore>,
     spare: Arc<Semaphore>,
+    idle: Arc<Idle>,
+    turn_away: TurnAway,
     lifeline: Lifeline,
 }
 
@@ -60,11 +77,12 @@ impl Connections {
             .max_headers(MAX_HEADERS);
         Self {
             api: api.layer(axum::Extension(lifeline.clone())),
-            full: Router::new().fallback(turn_away),
             protocol,
             write_timeout: config.write_timeout(),
             slots: Arc::new(Semaphore::new(config.max_connections)),
             spare: Arc::new(Semaphore::new(TURNED_AWAY_AT_ONCE)),
+            idle: Arc::default(),
+            turn_away: TurnAway::new(),
             lifeline,
         }
     }
@@ -74,6 +92,7 @@ impl Connections {
     pub(super) async fn serve(self, listener: TcpListener) {
         let _end_streams = self.lifeline.stopping.clone().drop_guard();
         let mut open = JoinSet::new();
+        let mut warned = None;
         loop {
             tokio::select! {
                 () = self.lifeline.stopping.cancelled() => break,
@@ -81,7 +100,7 @@ impl Connections {
                 accepted = self.accept(&listener) => match accepted {
                     Ok((stream, spare)) => self.admit(&mut open, stream, spare),
                     Err(why) => {
-                        tracing::warn!(%why, "a connection could not be accepted");
+                        warn_now_and_then(&mut warned, &why);
                         tokio::time::sleep(AFTER_ACCEPT_ERROR).await;
                     }
                 },
@@ -103,42 +122,74 @@ impl Connections {
     }
 
     fn admit(&self, open: &mut JoinSet<()>, stream: TcpStream, spare: OwnedSemaphorePermit) {
-        let (service, permit) = match Arc::clone(&self.slots).try_acquire_owned() {
-            Ok(slot) => (self.api.clone(), slot),
-            Err(_) => {
-                metrics::counter!("synod_http_connections_refused_total").increment(1);
-                (self.full.clone(), spare)
-            }
+        let slot = match Arc::clone(&self.slots).try_acquire_owned() {
+            Ok(slot) => Ok(slot),
+            Err(_) => self.idle.make_room(spare),
         };
-        let io = TokioIo::new(WriteBound::new(stream, self.write_timeout));
-        let connection = self.protocol.serve_connection(io, TowerToHyperService::new(service));
-        let connection = connection.with_upgrades();
-        let stopping = self.lifeline.stopping.clone();
-        open.spawn(async move {
-            let mut connection = pin!(connection);
-            let ended = tokio::select! {
-                ended = connection.as_mut() => ended,
-                () = stopping.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            };
-            if let Err(why) = ended {
-                tracing::debug!(%why, "a connection broke off");
+        match slot {
+            Ok(slot) => self.serve_one(open, stream, slot),
+            Err(spare) => {
+                metrics::counter!("synod_http_connections_refused_total").increment(1);
+                let told = self.turn_away.tell(stream);
+                open.spawn(async move {
+                    told.await;
+                    drop(spare);
+                });
             }
-            drop(permit);
+        }
+    }
+
+    fn serve_one(&self, open: &mut JoinSet<()>, stream: TcpStream, slot: OwnedSemaphorePermit) {
+        let (visit, told_to_leave) = Visit::new(&self.idle, slot);
+        let api = TowerToHyperService::new(self.api.clone());
+        let service = service_fn(move |request| {
+            let answer = visit.keeps_slot().then(|| api.call(request));
+            async move {
+                match answer {
+                    Some(answer) => answer.await,
+                    None => Ok(turn_away::answer()),
+                }
+            }
         });
+        let io = TokioIo::new(WriteBound::new(stream, self.write_timeout));
+        let connection = self.protocol.serve_connection(io, service).with_upgrades();
+        open.spawn(drive(connection, self.lifeline.stopping.clone(), told_to_leave));
     }
 }
 
-async fn turn_away() -> Response {
-    let problem =
-        Problem::new(ProblemType::Overloaded, "as many connections are open as the node allows")
-            .retry_after(Duration::from_secs(1))
-            .next("close idle connections, or raise http.max_connections");
-    let mut response = problem.into_response();
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    response
+/// Serves one connection to its end, or until it is told to leave.
+async fn drive<S>(
+    connection: UpgradeableConnection<TokioIo<WriteBound<TcpStream>>, S>,
+    stopping: CancellationToken,
+    told_to_leave: oneshot::Receiver<OwnedSemaphorePermit>,
+) where
+    S: Service<hyper::Request<Incoming>, Response = Response, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stopping.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+        Ok(_spare) = told_to_leave => {
+            metrics::counter!("synod_http_connections_evicted_total").increment(1);
+            connection.as_mut().graceful_shutdown();
+            tokio::time::timeout(LEAVE, connection).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(why) = ended {
+        tracing::debug!(%why, "a connection broke off");
+    }
+}
+
+/// Out of file descriptors, the same error comes ten times a second.
+fn warn_now_and_then(warned: &mut Option<Instant>, why: &io::Error) {
+    if warned.is_none_or(|last| last.elapsed() >= BETWEEN_WARNINGS) {
+        *warned = Some(Instant::now());
+        tracing::warn!(%why, "a connection could not be accepted");
+    }
 }
 
 #[cfg(test)]

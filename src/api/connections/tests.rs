@@ -70,6 +70,36 @@ async fn a_connection_beyond_the_limit_is_told_so_and_the_slot_comes_back() {
 }
 
 #[tokio::test]
+async fn a_connection_beyond_the_limit_is_told_so_before_it_says_anything() {
+    let config = ApiConfig { max_connections: 1, ..Default::default() };
+    let server = server(config, hello()).await;
+    let mut holder = send(&server, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    holder.read_exact(&mut [0; 4]).await.unwrap();
+    for _ in 0..2 * TURNED_AWAY_AT_ONCE {
+        let refused = all(send(&server, "").await).await;
+        assert!(refused.contains("connection: close") && refused.ends_with('}'), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn clients_that_say_nothing_keep_nobody_out() {
+    let config = ApiConfig { max_connections: 2, ..Default::default() };
+    let server = server(config, hello()).await;
+    let mut mute = Vec::new();
+    for _ in 0..3 * TURNED_AWAY_AT_ONCE {
+        mute.push(send(&server, "GET / HT").await);
+    }
+    let served = async {
+        while !all(send(&server, GET).await).await.ends_with("hello") {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), served).await.unwrap();
+    let first = all(mute.remove(0)).await;
+    assert!(!first.contains("200 OK"), "it made room: {first}");
+}
+
+#[tokio::test]
 async fn a_stop_lets_the_request_in_hand_finish_and_takes_no_other() {
     let go = Arc::new(tokio::sync::Notify::new());
     let (wait, started) = (Arc::clone(&go), Arc::new(tokio::sync::Notify::new()));
