@@ -81,7 +81,7 @@ struct Controlled {
 }
 
 /// Pauses, resumes, restarts or stops an actor. Stopped means for good, and its queue becomes dead
-/// letters; paused, its queue grows within its bound.
+/// letters; paused, its queue grows within its bound. The node's own parts can't be stopped.
 #[utoipa::path(
     post,
     path = "/api/v1/status/{control}",
@@ -122,9 +122,9 @@ async fn control(
                 .retry_after(Duration::from_secs(1))
                 .next("look at the supervisor in GET /api/v1/status"))
         }
-        Err(why) => Err(Problem::new(ProblemType::Conflict, why.to_string())
-            .field("path")
-            .next("stop the node with SIGTERM, or drain it with POST /api/v1/node/drain")),
+        Err(why) => Err(Problem::new(ProblemType::Conflict, why.to_string()).field("path").next(
+            "restart it; to stop the node send SIGTERM, or drain it: POST /api/v1/node/drain",
+        )),
     }
 }
 

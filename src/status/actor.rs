@@ -136,6 +136,9 @@ impl StatusActor {
         if !undoable && is_own_voice(path, ctx) {
             return Err(ControlRefused::OwnVoice(path.clone()));
         }
+        if matches!(control, Control::Stop) && is_part_of_node(path, ctx) {
+            return Err(ControlRefused::PartOfNode(path.clone()));
+        }
         Ok(ctx.system().control(path, *control)?)
     }
 
@@ -180,6 +183,11 @@ fn is_own_voice(path: &ActorPath, ctx: &Context<StatusActor>) -> bool {
     }
     let seen = ctx.system().observe_under(path, 0, 0);
     seen.is_some_and(|actor| actor.kind == crate::api::HttpServer::KIND)
+}
+
+/// Whether it is started with the node, beside the status actor: stopped, it is gone for good.
+fn is_part_of_node(path: &ActorPath, ctx: &Context<StatusActor>) -> bool {
+    path.parent() == ctx.path().parent() && ctx.system().observe_under(path, 0, 0).is_some()
 }
 
 /// Runs what may take long on a thread for such; none when it panicked.

@@ -66,8 +66,11 @@ pub enum ControlRefused {
     #[error(transparent)]
     Kernel(#[from] ControlError),
     /// The operator could not undo it, for whom one would ask is what would end.
-    #[error("{0} answers operators: only restart is allowed for it, or stop the node")]
+    #[error("{0} answers operators: restart is allowed, pause and stop are not")]
     OwnVoice(ActorPath),
+    /// The node can't work without it, and nothing but a restart of the process brings it back.
+    #[error("{0} is a part of the node: restart is allowed, stop is not")]
+    PartOfNode(ActorPath),
 }
 
 /// Accept no more work, and let what runs end. Answered when it has begun: the status shows how far

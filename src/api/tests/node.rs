@@ -57,6 +57,20 @@ async fn operators_can_not_silence_who_answers_them() {
 }
 
 #[tokio::test]
+async fn a_part_of_the_node_is_restarted_but_not_stopped() {
+    let world = world().await;
+    for path in ["/node/journal", "/node/tasks", "/node/registry", "/node/agents"] {
+        let answer = world.post(&format!("{STATUS}/stop"), &json!({"path": path})).await;
+        let next = answer.is_problem(409, "conflict")["next_step"].as_str().unwrap();
+        assert!(next.contains("restart") && next.contains("SIGTERM"), "{next}");
+    }
+    let nobody = world.post(&format!("{STATUS}/stop"), &json!({"path": "/node/nobody"})).await;
+    nobody.is_problem(404, "not-found");
+    let registry = json!({"path": "/node/registry"});
+    world.post(&format!("{STATUS}/restart"), &registry).await.is(202);
+}
+
+#[tokio::test]
 async fn a_node_is_alive_and_ready() {
     let world = world().await;
     assert_eq!(world.get("/healthz").await.is(200)["status"], "alive");
