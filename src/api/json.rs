@@ -19,6 +19,9 @@ use super::problem::{Problem, ProblemType};
 /// How many times its limit a body that is too large is taken in, to be forgotten.
 const DISCARDED: usize = 16;
 
+/// Time for that.
+const DISCARDED_WITHIN: Duration = Duration::from_secs(1);
+
 /// How large a body may be and how long it may take to arrive.
 #[derive(Debug, Clone, Copy)]
 pub struct BodyLimits {
@@ -78,20 +81,18 @@ where
 /// 413 when it is too large, 408 when it is too slow, 400 when the client went away in the middle.
 async fn read(headers: &HeaderMap, body: Body, limits: BodyLimits) -> Result<Vec<u8>, Problem> {
     let mut pieces = body.into_data_stream();
-    let read = async {
-        match collect(headers, &mut pieces, limits.max_bytes).await {
-            Err(problem) if problem.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                discard(headers, &mut pieces, limits.max_bytes).await;
-                Err(problem)
-            }
-            collected => collected,
-        }
-    };
-    tokio::time::timeout(limits.within, read).await.unwrap_or_else(|_| {
+    let collected = collect(headers, &mut pieces, limits.max_bytes);
+    let read = tokio::time::timeout(limits.within, collected).await.unwrap_or_else(|_| {
         let seconds = limits.within.as_secs_f32();
         let detail = format!("the body was not complete after {seconds} s");
         Err(Problem::new(ProblemType::BodyTooSlow, detail))
-    })
+    });
+    if read.as_ref().is_err_and(|problem| problem.status() == StatusCode::PAYLOAD_TOO_LARGE) {
+        // Who does not send what it announced waits for the answer already.
+        let discarded = discard(headers, &mut pieces, limits.max_bytes);
+        let _ = tokio::time::timeout(DISCARDED_WITHIN, discarded).await;
+    }
+    read
 }
 
 async fn collect(
@@ -150,16 +151,16 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
-        describe(&path, error.inner())
+        describe(&path, error.inner(), bytes)
     })?;
-    reader.end().map_err(|error| describe("", &error))?;
+    reader.end().map_err(|error| describe("", &error, bytes))?;
     Ok(value)
 }
 
 /// serde would take an array for the fields of a struct in their order; no client means that.
 fn no_object(first: Option<&u8>, bytes: &[u8]) -> Problem {
     if let Err(error) = serde_json::from_slice::<IgnoredAny>(bytes) {
-        return describe("", &error);
+        return describe("", &error, bytes);
     }
     let got = match first {
         Some(b'[') => "an array",
@@ -171,12 +172,17 @@ fn no_object(first: Option<&u8>, bytes: &[u8]) -> Problem {
     Problem::invalid("(body)", "a JSON object", got)
 }
 
-fn describe(path: &str, error: &serde_json::Error) -> Problem {
+fn describe(path: &str, error: &serde_json::Error, bytes: &[u8]) -> Problem {
     let (line, column) = (error.line(), error.column());
     let text = error.to_string();
     let reason = text.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&text);
     if error.classify() == Category::Data {
         return mismatch(path, reason);
+    }
+    // serde_json calls it a fault of syntax, too, when no variant of an enum looks like the value.
+    if serde_json::from_slice::<IgnoredAny>(bytes).is_ok() {
+        let expected = "a value of another form (GET /openapi.json describes it)";
+        return Problem::invalid(join(path, ""), expected, "one that does not fit");
     }
     Problem::new(ProblemType::MalformedJson, format!("{reason} at line {line}, column {column}"))
         .field(format!("line {line}, column {column}"))
@@ -210,7 +216,21 @@ pub(super) fn mismatch(path: &str, reason: &str) -> Problem {
     } else {
         let got = what.split_once(": ").map_or(what, |(_, got)| got);
         let got = got.strip_prefix("unknown variant ").unwrap_or(got);
-        Problem::invalid(at(""), expected, got)
+        Problem::invalid(at(""), in_words(expected), got)
+    }
+}
+
+/// What serde calls by the name of a Rust type.
+fn in_words(expected: &str) -> &str {
+    match expected {
+        "u8" => "a whole number, 0 to 255",
+        "u16" => "a whole number, 0 to 65535",
+        "u32" => "a whole number, 0 to 4294967295",
+        "u64" | "usize" => "a whole number, 0 or more",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        other if other.starts_with("struct ") => "a JSON object",
+        other => other,
     }
 }
 

@@ -99,9 +99,19 @@ fn an_unknown_variant_is_named_with_those_that_exist() {
 }
 
 #[test]
+fn valid_json_of_a_form_no_variant_has_is_a_mismatch_not_malformed() {
+    let expected = "a value of another form (GET /openapi.json describes it)";
+    let got = "one that does not fit";
+    assert_names(r#"{"kind":"x","priority":7}"#, "priority", expected, got);
+    assert_names(r#"{"priority":[1],"kind":"x"}"#, "priority", expected, got);
+    let problem = refused(r#"{"kind":"x","priority":7"#);
+    assert_eq!(problem.status(), StatusCode::BAD_REQUEST, "it is not JSON either");
+}
+
+#[test]
 fn a_wrong_type_deep_inside_is_named_by_its_path() {
     let body = r#"{"kind":"x","retry":{"max_attempts":"three"}}"#;
-    assert_names(body, "retry.max_attempts", "u32", "string \"three\"");
+    assert_names(body, "retry.max_attempts", "a whole number, 0 to 4294967295", "string \"three\"");
 }
 
 #[test]
@@ -176,6 +186,15 @@ fn what_is_no_object_is_refused_as_what_it_is() {
     ] {
         assert_names(body, "(body)", "a JSON object", got);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_announced_body_over_the_limit_that_never_comes_is_refused_soon() {
+    let never = Body::from_stream(futures::stream::pending::<Result<&str, std::io::Error>>());
+    let start = tokio::time::Instant::now();
+    let announced = typed().header(CONTENT_LENGTH, "9");
+    assert_eq!(status_of(8, announced, never).await, StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(start.elapsed() <= DISCARDED_WITHIN + Duration::from_millis(1));
 }
 
 #[tokio::test(start_paused = true)]
