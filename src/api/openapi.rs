@@ -133,6 +133,20 @@ mod tests {
     }
 
     #[test]
+    fn what_may_be_any_json_is_no_object_alone() {
+        let schemas = &document()["components"]["schemas"];
+        let request = &schemas["TaskSubmissionRequest"];
+        assert!(request["properties"]["payload"].get("type").is_none(), "{request}");
+        let required = request["required"].as_array().unwrap();
+        assert!(!required.contains(&json!("payload")), "{request}");
+        let frames = schemas["FromAgent"]["oneOf"].as_array().unwrap();
+        let state = frames.iter().find_map(|frame| frame.pointer("/properties/state")).unwrap();
+        assert!(state.get("type").is_none() && state.get("oneOf").is_none(), "{state}");
+        let forms = &schemas["CapabilityRequirement"]["oneOf"];
+        assert_eq!(forms[1]["required"], json!(["name"]), "{forms}");
+    }
+
+    #[test]
     fn the_promised_routes_are_there() {
         let document = document();
         let promised = [

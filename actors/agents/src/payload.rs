@@ -140,7 +140,7 @@ pub struct PayloadDocument {
     pub content_type: Option<String>,
     /// Any JSON value.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Value)]
     pub json: Option<Value>,
     /// Text.
     #[serde(default, skip_serializing_if = "Option::is_none")]

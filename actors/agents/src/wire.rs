@@ -32,7 +32,7 @@ pub struct WorkOrder {
     pub labels: BTreeMap<String, String>,
     /// The state you returned last with a result that was taken; absent at first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Value)]
     pub state: Option<Value>,
     /// W3C trace context of the work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,7 +68,7 @@ pub struct WorkResult {
     /// Any JSON to keep: it is committed with the result and comes with your next work. Absent:
     /// what you kept before stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Value)]
     pub state: Option<Value>,
 }
 

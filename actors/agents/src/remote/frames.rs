@@ -52,7 +52,7 @@ pub enum FromAgent {
         payload: PayloadDocument,
         /// Any JSON to keep until the next work.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[schema(value_type = Option<Object>)]
+        #[schema(value_type = Value)]
         state: Option<serde_json::Value>,
     },
     /// The work could not be done.

@@ -22,7 +22,7 @@ pub struct TaskSubmissionRequest {
     /// The input, any JSON value. With a `content_type` of `text/…` it is a JSON string, and the
     /// agent gets its text.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Value)]
     pub payload: Option<Box<RawValue>>,
     /// What the input is: `application/json` (the default), another `…+json` or a `text/…`.
     #[serde(default)]
