@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, ORIGIN,
-    REFERRER_POLICY, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST,
+    ORIGIN, REFERRER_POLICY, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -147,6 +147,7 @@ fn check_body_type(method: &Method, headers: &HeaderMap) -> Result<(), Problem> 
     if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
         return Ok(());
     }
+    check_encoding(headers)?;
     let length = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok());
     let has_body = headers.contains_key(TRANSFER_ENCODING) || length.is_some_and(|n| n != "0");
     match headers.get(CONTENT_TYPE) {
@@ -154,6 +155,18 @@ fn check_body_type(method: &Method, headers: &HeaderMap) -> Result<(), Problem> 
         Some(kind) if is_json(kind) => Ok(()),
         other => Err(not_json(other)),
     }
+}
+
+/// Bodies are read as they are sent (RFC 9110, section 8.4).
+fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
+    let coded = |value: &&HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"identity");
+    let Some(coded) = headers.get_all(CONTENT_ENCODING).iter().find(coded) else { return Ok(()) };
+    let got = coded.to_str().unwrap_or("unreadable");
+    let detail = format!("bodies in the content encoding {got} are not read");
+    Err(Problem::new(ProblemType::UnsupportedMediaType, detail)
+        .field("content-encoding")
+        .expected("identity, or no such header", got)
+        .next("send the body as it is, without compression"))
 }
 
 /// Whether a Content-Type is `application/json`, or a type built on it (`+json`, RFC 6839).

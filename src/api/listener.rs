@@ -4,8 +4,13 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
+use rustix::process::{Resource, getrlimit};
+
 use super::config::ApiConfig;
 use super::error::ApiError;
+
+/// File descriptors the node needs beside its connections: journal, agents, standard streams.
+const OTHER_FILES: u64 = 64;
 
 /// A bound, listening socket.
 #[derive(Debug)]
@@ -20,6 +25,7 @@ impl Listener {
     /// # Errors
     /// [`ApiError`] with the address and what to do.
     pub fn bind(config: &ApiConfig) -> Result<Self, ApiError> {
+        warn_of_few_files(config.max_connections as u64);
         let address = config.listen;
         let refused = |source: io::Error| match source.kind() {
             io::ErrorKind::AddrInUse => ApiError::PortInUse { address },
@@ -40,6 +46,19 @@ impl Listener {
     /// A handle for one incarnation of the server.
     pub(super) fn handle(&self) -> io::Result<tokio::net::TcpListener> {
         tokio::net::TcpListener::from_std(self.socket.try_clone()?)
+    }
+}
+
+/// Says at the start what else would show under load: connections that can't be accepted.
+fn warn_of_few_files(max_connections: u64) {
+    let needed = max_connections.saturating_add(OTHER_FILES);
+    // Without a limit there is nothing to warn of.
+    if let Some(limit) = getrlimit(Resource::Nofile).current.filter(|limit| *limit < needed) {
+        tracing::warn!(
+            limit,
+            needed,
+            "fewer file descriptors than http.max_connections asks for: raise `ulimit -n`"
+        );
     }
 }
 

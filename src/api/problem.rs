@@ -112,6 +112,16 @@ impl Problem {
             .next("try again; if it lasts, GET /api/v1/status shows the part and its last error")
     }
 
+    /// A submission that was not answered: it may have been accepted all the same.
+    #[must_use]
+    pub fn perhaps_accepted(part: &str, why: &AskError) -> Self {
+        let problem = Self::unanswered(part, why);
+        if !matches!(why, AskError::Deadline | AskError::Unanswered) {
+            return problem;
+        }
+        problem.next("it may have been accepted; send it again with the same Idempotency-Key")
+    }
+
     /// Names the field, parameter or header that is wrong.
     #[must_use]
     pub fn field(mut self, field: impl Into<String>) -> Self {

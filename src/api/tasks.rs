@@ -138,7 +138,9 @@ async fn accept(
     wait: Option<Duration>,
 ) -> Result<Response, Problem> {
     let question = SubmitTask { request, principal: caller.principal.clone() };
-    let accepted = state.ask(PART, &state.tasks, question, caller).await?.map_err(refused)?;
+    let within = state.config.ask_timeout();
+    let answer = state.tasks.ask_with(question, within, caller.options()).await;
+    let accepted = answer.map_err(|why| Problem::perhaps_accepted(PART, &why))?.map_err(refused)?;
     let status = if accepted.duplicate { StatusCode::OK } else { StatusCode::CREATED };
     let location = location(accepted.task_id);
     let Some(within) = wait else {

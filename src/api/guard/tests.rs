@@ -102,6 +102,16 @@ fn forms_and_simple_requests_are_refused() {
 }
 
 #[test]
+fn a_compressed_body_is_refused() {
+    let coded = |encoding| [HERE, JSON, ("content-encoding", encoding)];
+    for encoding in ["gzip", "br, identity"] {
+        let got = verdict(&Guard::default(), "POST", &coded(encoding));
+        assert_eq!(got, Err(StatusCode::UNSUPPORTED_MEDIA_TYPE), "{encoding}");
+    }
+    assert_eq!(verdict(&Guard::default(), "POST", &coded("Identity")), Ok(()));
+}
+
+#[test]
 fn json_and_an_empty_body_are_let_through() {
     let utf8 = ("content-type", "application/json; charset=utf-8");
     for headers in [&[HERE, JSON][..], &[HERE, utf8], &[HERE], &[HERE, ("content-length", "0")]] {

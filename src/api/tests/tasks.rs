@@ -168,8 +168,11 @@ async fn an_engine_that_does_not_answer_is_a_503_with_a_next_step() {
     world.pause("/node/tasks");
     let answer = world.submit(json!({"kind": "echo"})).await;
     let problem = answer.is_problem(503, "overloaded");
-    assert!(problem["next_step"].as_str().unwrap().contains("/api/v1/status"));
+    assert!(problem["next_step"].as_str().unwrap().contains("same Idempotency-Key"));
     assert_eq!(answer.headers["retry-after"], "1");
+    let stats = world.get("/api/v1/orchestration/stats").await;
+    let problem = stats.is_problem(503, "overloaded");
+    assert!(problem["next_step"].as_str().unwrap().contains("/api/v1/status"));
 }
 
 #[tokio::test]
