@@ -102,7 +102,8 @@ pub(crate) fn beside_peers(figures: &[Figures]) {
     );
     println!(
         "| system | kept | worker | one in flight p50 / p99 ms | 64 in flight, tasks/s \
-         | ours ÷ theirs: native | Python | CPU ms/task | submit p50 / p99 ms | status p50 / p99 ms |"
+         | ours ÷ theirs: native | Python | CPU ms/task \
+         | submit p50 / p99 ms | status p50 / p99 ms |"
     );
     println!("|---|---|---|--:|--:|--:|--:|--:|--:|--:|");
     let native = ours(figures, "Synod", "in the node", [RUN_ONE, RUN_MANY]);

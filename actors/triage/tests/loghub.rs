@@ -3,7 +3,8 @@
 //! Grouping accuracy as in He et al. (ICWS 2017) and Zhu et al. (ICSE-SEIP 2019): the share of
 //! lines whose group holds exactly the lines of one true template. The logs (Loghub, Zhu et al.,
 //! ISSRE 2023) are read where they lie and never copied; where they are absent, the test says
-//! so and passes. `cargo test --release -p synod-triage --test loghub -- --nocapture` prints the table.
+//! so and passes. `cargo test --release -p synod-triage --test loghub -- --nocapture` prints
+//! the table.
 
 mod accuracy;
 

@@ -51,7 +51,9 @@ proptest! {
                 }
                 (_, None) => {}
             }
-            let free = model.iter().filter_map(|(agent, (_, level))| Some((*level)?).zip(Some(*agent)));
+            let free = model
+                .iter()
+                .filter_map(|(agent, (_, level))| Some((*level)?).zip(Some(*agent)));
             let lowest = free.clone().map(|(level, _)| level.min(63)).min();
             let best = class.best(&mut chance);
             let level_of_best = best.and_then(|agent| model[&agent].1).map(|level| level.min(63));
