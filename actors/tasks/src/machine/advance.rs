@@ -3,7 +3,7 @@
 use super::{Command, DEADLINE, Effects, Event, TaskMachine};
 use crate::modes::{Next, mode};
 use crate::stats::Times;
-use crate::task::{Moment, Phase, TaskId, Verdict};
+use crate::task::{FailureKind, Moment, Phase, TaskId, Verdict};
 
 impl TaskMachine {
     /// A part has ended: its class is let go, and its task's mode says what follows.
@@ -20,7 +20,18 @@ impl TaskMachine {
     pub(super) fn deadline_passed(&mut self, now: Moment, id: TaskId, out: &mut Effects) {
         let Some(task) = self.book.task(id) else { return };
         let next = mode(task.spec.mode).at_deadline(task, self.config.max_collected_bytes as usize);
-        self.follow(now, id, next, out);
+        self.follow(now, id, self.explained(id, next), out);
+    }
+
+    /// Adds to a deadline that passed what kept the task from being done.
+    fn explained(&self, id: TaskId, next: Next) -> Next {
+        let Next::End(Verdict::Failed(mut failure, part)) = next else { return next };
+        if failure.kind == FailureKind::DeadlinePassed
+            && let Some(why) = self.hindrance(id)
+        {
+            failure.message = format!("{}; last: {why}", failure.message);
+        }
+        Next::End(Verdict::Failed(failure, part))
     }
 
     fn follow(&mut self, now: Moment, id: TaskId, next: Next, out: &mut Effects) {

@@ -39,7 +39,8 @@ enum Fate {
         not_before: Option<u64>,
     },
     Lost(String),
-    Returned,
+    /// Undone, and why.
+    Returned(String),
 }
 
 impl TaskMachine {
@@ -60,7 +61,7 @@ impl TaskMachine {
         let (fate, showing) = self.judge(outcome, ran_us, combines);
         self.matching.release(agent, showing, now.mono);
         if !self.active || !self.is_current(&work) {
-            self.stats.late += u64::from(!matches!(fate, Fate::Returned));
+            self.stats.late += u64::from(!matches!(fate, Fate::Returned(_)));
             return;
         }
         self.count_execution(work, &fate, ran_us);
@@ -74,8 +75,9 @@ impl TaskMachine {
                 self.erred(now, id, part, failure, again, not_before, out);
             }
             Fate::Lost(why) => self.lost(now, id, part, why, out),
-            Fate::Returned => {
+            Fate::Returned(why) => {
                 self.emit(now, id, Event::Returned { part }, out);
+                self.note_set_back(id, part, &why);
                 self.requeue(now, id, part, out);
             }
         }
@@ -102,7 +104,10 @@ impl TaskMachine {
                 }
             }
             Outcome::Lost(why) => (Fate::Lost(why), Showing::Lost),
-            Outcome::Undelivered => (Fate::Returned, Showing::Refused(None)),
+            Outcome::Undelivered => {
+                let why = "it could not be handed over: the agent was full or gone".to_owned();
+                (Fate::Returned(why), Showing::Refused(None))
+            }
             Outcome::Overdue => {
                 let message = "the agent gave no answer in time";
                 failed(Failure::new(FailureKind::Timeout, message), true, None)
@@ -111,9 +116,9 @@ impl TaskMachine {
                 let wait = error.retry_after_ms.map(|ms| ms.saturating_mul(1_000));
                 match error.kind {
                     AgentErrorKind::Unavailable | AgentErrorKind::RateLimited => {
-                        (Fate::Returned, Showing::Refused(wait))
+                        (Fate::Returned(error.message), Showing::Refused(wait))
                     }
-                    AgentErrorKind::Cancelled => (Fate::Returned, Showing::Nothing),
+                    AgentErrorKind::Cancelled => (Fate::Returned(error.message), Showing::Nothing),
                     AgentErrorKind::Lost => (Fate::Lost(error.message), Showing::Lost),
                     _ => {
                         let again = error.retryable();
@@ -146,7 +151,7 @@ impl TaskMachine {
             Fate::Done { .. } => Ran::Completed(ran_us),
             Fate::Erred { .. } => Ran::Failed,
             Fate::Lost(_) => Ran::Lost,
-            Fate::Returned => return,
+            Fate::Returned(_) => return,
         };
         let Some(task) = self.book.task(work.task) else { return };
         let Some(part) = task.parts.get(usize::from(work.part)) else { return };
@@ -197,6 +202,7 @@ impl TaskMachine {
         let lost = self.part(id, number).map_or(0, |part| part.lost);
         if lost < most {
             self.emit(now, id, Event::Lost { part: number }, out);
+            self.note_set_back(id, number, &why);
             return true;
         }
         let message = format!("lost {} times, the last time: {why}", lost + 1);

@@ -18,6 +18,7 @@ mod counters;
 mod dispatch;
 mod event;
 mod finish;
+mod hindrance;
 mod keys;
 mod recover;
 mod retention;

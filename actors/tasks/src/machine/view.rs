@@ -25,6 +25,9 @@ impl TaskMachine {
     pub(crate) fn status(&self, id: TaskId) -> Option<(TaskStatusResponse, Option<BlobRef>, u64)> {
         let task = self.book.task(id)?;
         let mut status = status(task);
+        for (shown, part) in status.parts.iter_mut().zip(&task.parts) {
+            shown.waiting_for = self.obstacle(part);
+        }
         let result = result(task);
         if let Some(payload) = result.and_then(Body::payload) {
             set_result(&mut status, payload);
@@ -161,6 +164,7 @@ fn part_status(number: u16, part: &Part) -> PartStatus {
         lost: part.lost,
         started_at: part.started_at.map(time),
         ended_at: part.ended_at.map(time),
+        waiting_for: None,
         error: error.map(|failure| TaskError::new(failure, None, None)),
     }
 }

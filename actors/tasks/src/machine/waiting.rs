@@ -28,6 +28,11 @@ impl Waiting {
         }
     }
 
+    /// The name that a task waits for.
+    pub(crate) fn name_of(&self, task: TaskId) -> Option<&str> {
+        self.watched.get(&task).map(String::as_str)
+    }
+
     /// The tasks that wait for this name, the oldest first.
     pub(crate) fn for_name(&self, name: &str) -> Vec<TaskId> {
         self.by_name.get(name).into_iter().flatten().copied().collect()

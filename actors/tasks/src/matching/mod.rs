@@ -29,6 +29,7 @@ use rand_chacha::ChaCha12Rng;
 use synod_agents::{AgentCard, AgentId, AgentKey, AgentStatus};
 use synod_runtime::Priority;
 
+use self::class::Class;
 use self::classes::Classes;
 use self::roster::Roster;
 use crate::queue::{Place, Weights};
@@ -203,6 +204,12 @@ impl Matching {
         if let Some(class) = self.classes.get_mut(id) {
             class.references = class.references.saturating_sub(1);
         }
+    }
+
+    /// The registered agents that meet the requirement of the class, free or not.
+    pub(crate) fn capable(&self, id: ClassId) -> impl Iterator<Item = &Agent> {
+        let members = self.classes.get(id).into_iter().flat_map(Class::agents);
+        members.filter_map(|(_, index)| self.roster.at(index))
     }
 
     /// Whether any registered agent meets the requirement of the class, free or not.

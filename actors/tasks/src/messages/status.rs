@@ -91,6 +91,9 @@ pub struct PartStatus {
     /// When it ended.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub ended_at: Option<Timestamp>,
+    /// While it waits for an agent: why no agent has it, as far as is known. Absent from lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<String>,
     /// Its last error, also of an attempt that was followed by another.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<TaskError>,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use synod_agents::AgentCard;
+use synod_agents::{AgentCard, AgentError, AgentStatus};
 
 use super::{World, answer, request};
 use crate::machine::{Input, Outcome};
@@ -36,6 +36,33 @@ fn an_answer_from_before_an_agent_was_replaced_does_not_free_the_new_one_twice()
     world.finish(old, answer("1"));
     world.accept(request("x"));
     assert_eq!(world.in_hand.len(), 1, "and still has one execution in hand");
+}
+
+#[test]
+fn a_part_that_waits_says_why_and_so_does_the_deadline_that_passes() {
+    let mut world = World::new();
+    world.agent("dies", &["x"]);
+    world.set_status("dies", AgentStatus::Disconnected);
+    let never = world.accept(request("x").timeout_s(1));
+    let why = "no capable agent is active: dies@1.0.0 is disconnected";
+    assert_eq!(world.status(never).parts[0].waiting_for.as_deref(), Some(why));
+    world.advance_ms(1_001);
+    let message = world.status(never).error.unwrap().message;
+    let expected = format!("the task's deadline passed before it was done; last: {why}");
+    assert_eq!(message, expected);
+
+    world.set_status("dies", AgentStatus::Active);
+    let tried = world.accept(request("x").timeout_s(1));
+    let down = AgentError::unavailable("its endpoint refuses the connection");
+    let execution = world.only_dispatch();
+    world.finish(execution, Outcome::Error(down));
+    let why = "dies@1.0.0: its endpoint refuses the connection";
+    assert_eq!(world.status(tried).parts[0].waiting_for.as_deref(), Some(why));
+    world.set_status("dies", AgentStatus::Disconnected);
+    world.advance_ms(1_001);
+    let message = world.status(tried).error.unwrap().message;
+    assert!(message.ends_with(&format!("; last: {why}")), "{message}");
+    assert_eq!(world.status(tried).parts[0].waiting_for, None, "it waits no more");
 }
 
 #[test]

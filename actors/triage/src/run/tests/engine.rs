@@ -224,6 +224,7 @@ fn status(id: TaskId, request: &TaskSubmissionRequest, parts: &[Ended]) -> TaskS
         lost: ended.lost,
         started_at: None,
         ended_at: None,
+        waiting_for: None,
         error: None,
     };
     TaskStatusResponse {
