@@ -2,7 +2,6 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ractor::ActorRef;
 use tokio::time::Instant;
@@ -14,10 +13,13 @@ use super::port::Signal;
 use crate::actor::Actor;
 use crate::context::Context;
 use crate::exit::{ActorError, ExitReason};
-use crate::mailbox::{Inbox, InboxId};
+use crate::mailbox::{Batch, Inbox, InboxId};
 use crate::observation::ActorState;
 use crate::scope::Scope;
 use crate::supervisor::Input;
+
+/// Most batches in one turn.
+const MOST_BATCHES: usize = 8;
 
 /// Whether another turn will come.
 #[derive(Debug, PartialEq, Eq)]
@@ -89,7 +91,7 @@ impl<A: Actor> Incarnation<A> {
     pub(super) async fn turn(&mut self) -> Turn {
         self.obey_signals();
         if self.ending.is_none() && !self.context.is_leaving() {
-            let handled = guarded(pin!(self.batch())).await;
+            let handled = guarded(pin!(self.batches())).await;
             if let Err(reason) = handled {
                 self.context.bury_in_hand();
                 self.crash(reason);
@@ -116,40 +118,37 @@ impl<A: Actor> Incarnation<A> {
         }
     }
 
-    /// Handles due timers, then messages, then lets the actor settle. An error ends the
+    /// Batch after batch, until nothing is queued, a handler waits, the budget is used up or
+    /// somebody wants something else. Then the others on this thread have their turn: that costs
+    /// as much as a whole batch of light messages, so it isn't done after each. An error ends the
     /// incarnation; what was not handled yet has gone back to the inbox by then.
     ///
-    /// Panics are caught around the whole batch: the context knows the message in hand, and a
-    /// guard for each message would cost more than the rest of its way.
-    async fn batch(&mut self) -> Result<(), ActorError> {
+    /// Panics are caught around all batches: the context knows the message in hand, and a guard
+    /// for each message would cost more than the rest of its way.
+    async fn batches(&mut self) -> Result<(), ActorError> {
         let since = self.context.now();
         let mut batch = self.inbox.take_batch();
         if batch.is_empty() && !self.context.has_due_timer(since) {
             return Ok(());
         }
         self.context.progress.busy();
-        let (budget, most) = {
-            let config = self.context.inbox.config();
-            (config.budget(), config.batch)
-        };
         let (mut handled, entered) = (0_usize, Scope::polls());
-        while let Some(message) = self.context.next_message(&mut batch, since, handled < most) {
-            let polls = Scope::polls();
-            self.actor.handle(message, &mut self.context).await?;
-            self.context.put_down();
-            handled += 1;
-            let over = polls != Scope::polls()
-                || self.context.is_leaving()
-                || (!batch.is_empty() && self.is_over_budget(handled, since, budget));
-            if over {
+        for _ in 0..MOST_BATCHES {
+            let (actor, context) = (&mut self.actor, &mut self.context);
+            handled += handle_batch(actor, context, &mut batch, since).await?;
+            if self.context.site.port.is_closed() {
+                return Ok(()); // it was killed and given up meanwhile: its successor settles
+            }
+            Scope::turn_away();
+            self.actor.settle(&mut self.context).await?;
+            let goes_on = batch.is_full()
+                && entered == Scope::polls()
+                && self.context.may_go_on()
+                && !self.context.is_over_budget(since);
+            if !goes_on || !batch.renew() {
                 break;
             }
         }
-        if self.context.site.port.is_closed() {
-            return Ok(()); // it was killed and given up meanwhile: its successor settles
-        }
-        Scope::turn_away();
-        self.actor.settle(&mut self.context).await?;
         batch.finish();
         self.context.progress.idle();
         if self.meter.is_due(handled, entered != Scope::polls()) {
@@ -157,12 +156,6 @@ impl<A: Actor> Incarnation<A> {
             self.context.site.node.add_busy(self.meter.account(time));
         }
         Ok(())
-    }
-
-    /// Looks at the clock only after the 1st, 2nd, 4th, 8th … message: that is cheap, and a
-    /// batch still takes at most twice its budget and the last handler's own time.
-    fn is_over_budget(&self, handled: usize, since: Instant, budget: Duration) -> bool {
-        handled.is_power_of_two() && self.context.now().duration_since(since) >= budget
     }
 
     fn crash(&mut self, reason: ExitReason) {
@@ -255,4 +248,32 @@ impl<A: Actor> Incarnation<A> {
             self.context.site.presence.announce();
         }
     }
+}
+
+/// Handles due timers and then messages, at most a batch of them; tells how many. Ends early
+/// when a handler really waited or the budget is used up.
+async fn handle_batch<A: Actor>(
+    actor: &mut A,
+    context: &mut Context<A>,
+    batch: &mut Batch<'_, A::Message>,
+    since: Instant,
+) -> Result<usize, ActorError> {
+    let most = context.inbox.config().batch;
+    let mut handled = 0_usize;
+    while let Some(message) = context.next_message(batch, since, handled < most) {
+        let polls = Scope::polls();
+        actor.handle(message, context).await?;
+        context.put_down();
+        handled += 1;
+        // The clock is looked at only after the 1st, 2nd, 4th, 8th … message: that is cheap, and
+        // a batch still takes at most twice its budget and the last handler's own time.
+        let looks = handled.is_power_of_two() && !batch.is_empty();
+        if polls != Scope::polls()
+            || context.is_leaving()
+            || (looks && context.is_over_budget(since))
+        {
+            break;
+        }
+    }
+    Ok(handled)
 }

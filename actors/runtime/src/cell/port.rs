@@ -78,6 +78,11 @@ impl Port {
         self.signals.lock().len()
     }
 
+    /// Whether there are signals that have not been seen yet.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.pending.load(Ordering::Acquire)
+    }
+
     pub(super) fn take(&self) -> Vec<Signal> {
         if !self.pending.load(Ordering::Acquire) {
             return Vec::new();

@@ -303,6 +303,16 @@ impl<A: Actor> Context<A> {
         self.wants_end || self.site.port.is_closed()
     }
 
+    /// Whether neither the actor nor anybody else wants something other than messages handled.
+    pub(crate) fn may_go_on(&self) -> bool {
+        !self.is_leaving() && !self.site.port.is_pending()
+    }
+
+    /// Whether what began at `since` has taken as long as it may before others have their turn.
+    pub(crate) fn is_over_budget(&self, since: Instant) -> bool {
+        self.now().duration_since(since) >= self.inbox.config().budget()
+    }
+
     pub(crate) fn wants_end(&self) -> bool {
         self.wants_end
     }

@@ -84,6 +84,22 @@ impl<'a, M> Batch<'a, M> {
         self.left == 0 || self.taken.as_ref().is_none_or(|taken| taken.lanes.is_empty())
     }
 
+    /// Whether as many messages have been popped as one batch may take.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Ends the batch and begins the next one at once, without a wake in between; false when
+    /// there is nothing to take, and then the batch is over.
+    pub fn renew(&mut self) -> bool {
+        let Some(taken) = self.taken.take() else { return false };
+        let tally = std::mem::take(&mut self.tally);
+        self.taken = self.inbox.exchange(taken, &tally);
+        self.left = self.inbox.config().batch;
+        self.taken.is_some()
+    }
+
     /// Ends the batch: what was not popped stays queued, and the inbox wakes its actor again when
     /// anything is. Dropping does the same; this says that it is meant.
     pub fn finish(self) {}

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::batch::Batch;
 use super::config::MailboxConfig;
 use super::envelope::Header;
-use super::state::{State, Taken, Tally};
+use super::state::{Aftermath, State, Taken, Tally};
 use super::waiting::Admitted;
 use crate::dead_letters::DeadReason;
 use crate::error::SendError;
@@ -209,6 +209,17 @@ impl<M> Inbox<M> {
 
     pub(super) fn give_back(&self, taken: Taken<M>, tally: &Tally) {
         let aftermath = self.lock().give_back(taken, tally);
+        self.settle(aftermath);
+    }
+
+    /// Takes a batch back and hands out the next one.
+    pub(super) fn exchange(&self, taken: Taken<M>, tally: &Tally) -> Option<Taken<M>> {
+        let (aftermath, next) = self.lock().exchange(taken, tally, self.config());
+        self.settle(aftermath);
+        next
+    }
+
+    fn settle(&self, aftermath: Aftermath<M>) {
         if let Some(wake) = aftermath.wake {
             wake();
         }

@@ -163,7 +163,24 @@ impl<M> State<M> {
     }
 
     /// Takes back what a batch has not handled; it stays in front of all that came after it.
-    pub(super) fn give_back(&mut self, mut taken: Taken<M>, tally: &Tally) -> Aftermath<M> {
+    pub(super) fn give_back(&mut self, taken: Taken<M>, tally: &Tally) -> Aftermath<M> {
+        let aftermath = self.park(taken, tally);
+        Aftermath { wake: self.wake(), ..aftermath }
+    }
+
+    /// Takes a batch back and hands out the next one, without a wake in between.
+    pub(super) fn exchange(
+        &mut self,
+        taken: Taken<M>,
+        tally: &Tally,
+        config: &MailboxConfig,
+    ) -> (Aftermath<M>, Option<Taken<M>>) {
+        let aftermath = self.park(taken, tally);
+        let next = self.take(config);
+        (aftermath, next)
+    }
+
+    fn park(&mut self, mut taken: Taken<M>, tally: &Tally) -> Aftermath<M> {
         self.in_hand = false;
         self.awake = false;
         self.served = taken.served;
@@ -180,7 +197,7 @@ impl<M> State<M> {
         }
         self.parked = Some(taken.lanes);
         let admitted = self.admit_waiting(tally.is_full && self.has_queued());
-        Aftermath { wake: self.wake(), admitted, undeliverable }
+        Aftermath { wake: None, admitted, undeliverable }
     }
 
     pub(super) fn attach(&mut self, waker: Waker) -> Option<Waker> {

@@ -26,6 +26,24 @@ fn one_wake_covers_a_batch() {
 }
 
 #[test]
+fn a_renewed_batch_goes_on_without_a_wake() {
+    let rig = Rig::attached(strict());
+    for message in 0..100 {
+        rig.put(Priority::Normal, message);
+    }
+    let mut batch = rig.inbox.take_batch();
+    assert_eq!(rest(&mut batch).len(), 64);
+    assert!(batch.is_full() && batch.renew());
+    assert_eq!(rest(&mut batch).len(), 36);
+    assert!(!batch.is_full() && !batch.renew());
+    assert_eq!((rig.wakes(), rig.inbox.depth()), (1, 0));
+    rig.put(Priority::Normal, 100);
+    assert_eq!(rig.wakes(), 2, "it is over, although it has not been dropped");
+    batch.finish();
+    assert_eq!(rig.drain(), [100]);
+}
+
+#[test]
 fn the_queue_waits_for_the_next_incarnation() {
     let rig = Rig::unattached(strict());
     rig.put(Priority::Normal, 1);
