@@ -5,6 +5,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use synod_runtime::ExitReason;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -67,6 +68,7 @@ impl Signals {
 /// [`NodeError`] when the node can't be started.
 pub fn run(builder: NodeBuilder, ready: impl FnOnce(&Node, Duration)) -> Result<Ended, NodeError> {
     let begun = Instant::now();
+    allow_open_files();
     let system = |what| move |source| NodeError::System { what, source };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -82,6 +84,16 @@ pub fn run(builder: NodeBuilder, ready: impl FnOnce(&Node, Duration)) -> Result<
     // What still blocks a thread has been counted as abandoned, and ends with the process.
     runtime.shutdown_background();
     ended
+}
+
+/// Takes as many open files as the system allows: each connection is one, and the usual soft limit
+/// of 1,024 is there for programs that use `select`.
+fn allow_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let most = Rlimit { current: limit.maximum, ..limit };
+    if let Err(error) = setrlimit(Resource::Nofile, most) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
 }
 
 async fn keep(node: Node, signals: &mut Signals) -> Ended {
