@@ -90,7 +90,9 @@ pub fn parse_level(level: &str) -> Result<EnvFilter, String> {
     if words().any(|word| !word.contains(['=', '[']) && !is_level(word) || word.is_empty()) {
         return Err(expected.to_owned());
     }
-    let level: String = words().collect::<Vec<_>>().join(",");
+    // The actor loop under our kernel opens a span per actor, which would tag each line with its
+    // numbers and cost every message; who names it first may have it.
+    let level = words().fold("ractor=off".to_owned(), |all, word| all + "," + word);
     EnvFilter::builder().parse(&level).map_err(|error| format!("{expected}: {error}"))
 }
 

@@ -8,8 +8,11 @@
 
 mod accuracy;
 
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
 use accuracy::{LOGS, Log, folder};
-use synod_triage::TriageConfig;
+use synod_triage::{Digest, Input, Planner, TriageConfig, digest_chunk, read_chunk, survey};
 
 #[test]
 fn accuracy_over_six_real_logs_is_at_least_what_is_promised() {
@@ -41,10 +44,22 @@ fn every_line_of_a_real_log_is_dated_and_counted() {
     };
     for (name, _) in LOGS {
         let Some(log) = Log::open(&folder, name) else { return };
-        let digest = Log::digest(&log.path, &TriageConfig::default()).unwrap();
+        let digest = digest(&log.path, &TriageConfig::default()).unwrap();
         assert_eq!(digest.lines(), 2000, "{name}");
         assert_eq!(digest.files[&0].undated, 0, "{name}");
         let counted: u64 = digest.templates.values().map(|tally| tally.count).sum();
         assert_eq!(counted, 2000, "{name}");
     }
+}
+
+/// The digest of a whole log, as a run makes it.
+fn digest(path: &Path, config: &TriageConfig) -> Result<Digest, Box<dyn Error>> {
+    let mut whole = Digest::default();
+    let sources = survey(&Input::Path(path.to_owned()), config)?;
+    let mut planner = Planner::new(sources, PathBuf::new(), config);
+    while let Some(chunk) = planner.next_chunk()? {
+        let reading = read_chunk(&chunk, config)?;
+        whole.merge(digest_chunk(&reading, config)?, &config.miner);
+    }
+    Ok(whole)
 }

@@ -5,9 +5,7 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use synod_triage::{
-    Digest, Input, Masker, Planner, TriageConfig, digest_chunk, group, read_chunk, survey,
-};
+use synod_triage::{Input, Masker, TriageConfig, group, survey};
 
 /// The logs, and Drain's published grouping accuracy with a configuration for each (Zhu et al.).
 pub(crate) const LOGS: [(&str, f64); 6] = [
@@ -44,18 +42,6 @@ impl Log {
         let column = rows.next()?.iter().position(|name| name == "EventId")?;
         let truth = rows.map(|row| row.get(column).cloned().unwrap_or_default()).collect();
         path.is_file().then_some(Self { path, truth })
-    }
-
-    /// The digest of a whole log, as a run makes it.
-    pub(crate) fn digest(path: &Path, config: &TriageConfig) -> Result<Digest, Box<dyn Error>> {
-        let mut whole = Digest::default();
-        let sources = survey(&Input::Path(path.to_owned()), config)?;
-        let mut planner = Planner::new(sources, PathBuf::new(), config);
-        while let Some(chunk) = planner.next_chunk()? {
-            let reading = read_chunk(&chunk, config)?;
-            whole.merge(digest_chunk(&reading, config)?, &config.miner);
-        }
-        Ok(whole)
     }
 
     /// The share of lines whose group holds exactly the lines of one true template.
