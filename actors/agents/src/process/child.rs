@@ -12,7 +12,7 @@ use synod_runtime::{Address, Permit};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -154,17 +154,27 @@ impl Attendant {
         };
         let agent = self.config.id.as_str().to_owned();
         let tail = Arc::clone(&self.tail);
-        let complaining = async {
+        let silent = CancellationToken::new();
+        let mut complaining = std::pin::pin!(async {
             if let Some(stderr) = stderr {
                 keep_complaints(stderr, &agent, &tail).await;
             }
+            silent.cancel();
             std::future::pending().await
-        };
+        });
         let end = tokio::select! {
             end = self.watch(stdout) => end,
             never = writing => never,
-            never = complaining => never,
+            never = &mut complaining => never,
         };
+        if self.is_gone() {
+            // Why it ended may still be in the pipe; a grandchild may keep the pipe open.
+            tokio::select! {
+                () = silent.cancelled() => {}
+                _ = complaining => {}
+                () = sleep(LAST_WORDS) => {}
+            }
+        }
         let run = self.run;
         farewell.send(match end {
             End::Ended(why) => ProcessMessage::Ended { run, why: self.with_complaint(why) },
@@ -213,6 +223,10 @@ impl Attendant {
                 End::Ended("it did not end within its grace time and was killed".into())
             }
         }
+    }
+
+    fn is_gone(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)))
     }
 
     fn with_complaint(&self, why: String) -> String {
