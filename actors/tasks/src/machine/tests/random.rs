@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand::RngExt;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha12Rng;
-use synod_agents::{AgentCard, AgentError, AgentErrorKind, AgentStatus};
+use synod_agents::{AgentCard, AgentError, AgentErrorKind, AgentStatus, WorkId};
 use synod_runtime::Priority;
 use synod_testkit::Seed;
 
 use super::{World, answer, request};
-use crate::machine::{Input, Outcome};
-use crate::records::{decode, decode_snapshot, encode_snapshot};
+use crate::machine::{Event, Input, Outcome};
+use crate::matching::AgentSlot;
+use crate::records::{Decoded, decode, decode_snapshot, encode_snapshot};
 use crate::{TaskId, TaskMode, TaskState, TaskSubmissionRequest, TasksConfig};
 
 const ROUNDS: u64 = 60;
@@ -31,14 +32,17 @@ struct Play {
     chance: ChaCha12Rng,
     present: BTreeSet<&'static str>,
     keys: u32,
+    /// Executions that have been answered, or were in hand in a crash.
+    answered: Vec<(WorkId, AgentSlot)>,
 }
 
-const AGENTS: [(&str, &[&str], u32); 5] = [
+const AGENTS: [(&str, &[&str], u32); 6] = [
     ("ann", &["x", "y"], 1),
     ("bob", &["x"], 3),
     ("cid", &["y", "z"], 2),
     ("dot", &["judge", "x"], 1),
     ("eve", &["judge", "z"], 1),
+    ("fay", &["x", "y", "z"], 1),
 ];
 
 impl Play {
@@ -56,6 +60,7 @@ impl Play {
             chance: seed.rng(),
             present: BTreeSet::new(),
             keys: 0,
+            answered: Vec::new(),
         };
         for agent in 0..AGENTS.len() {
             play.join(agent);
@@ -95,10 +100,11 @@ impl Play {
                 let agent = self.chance.random_range(0..AGENTS.len());
                 self.join(agent);
             }
-            94..97 => self.pause(),
+            94..96 => self.pause(),
+            96 => self.answer_again(),
             97 => self.crash_with_a_batch_gathered(),
             98 => self.crash_from_a_snapshot(),
-            _ => self.world.crash(),
+            _ => self.crash(),
         }
         self.listen();
     }
@@ -123,7 +129,9 @@ impl Play {
         request.capabilities = capabilities.iter().map(|name| name.parse().unwrap()).collect();
         request.priority = *Priority::ALL.choose(chance).unwrap();
         request.tenant = Some((*["red", "blue"].choose(chance).unwrap()).to_owned());
-        request.timeout_s = Some(chance.random_range(1..60));
+        // What is stuck must not be saved by its deadline.
+        let timeout_s = if chance.random() { 500_000 } else { chance.random_range(1..60) };
+        request.timeout_s = Some(timeout_s);
         request.retry.max_lost = Some(chance.random_range(0..4));
         request.allow_partial = mode == TaskMode::Parallel && chance.random();
         if mode == TaskMode::Consensus {
@@ -159,6 +167,7 @@ impl Play {
         }
         let at = self.chance.random_range(0..self.world.in_hand.len());
         let dispatch = self.world.in_hand.swap_remove(at);
+        self.answered.push((dispatch.work, dispatch.agent));
         let outcome = match self.chance.random_range(0..20) {
             0..12 => answer(["1", r#"{"vote": "yes"}"#].choose(&mut self.chance).unwrap()),
             12..15 => Outcome::Lost("crashed".to_owned()),
@@ -170,6 +179,26 @@ impl Play {
             }
         };
         self.world.finish(dispatch, outcome);
+    }
+
+    /// An agent answers what has been answered, or what is older than a crash: nothing changes.
+    fn answer_again(&mut self) {
+        let Some((work, agent)) = self.answered.choose(&mut self.chance).copied() else { return };
+        if self.world.in_hand.iter().any(|dispatch| dispatch.work == work) {
+            return;
+        }
+        let (before, late) = (self.world.log.len(), self.world.machine.stats.late);
+        self.world.step(Input::Finished { work, agent, outcome: answer("7"), ran_us: 1 });
+        assert_eq!(self.world.machine.stats.late, late + 1, "{work}");
+        self.world.settle();
+        // It may have freed its agent for other work, of the same task, too.
+        let mut records = self.world.log[before..].iter().map(|record| decode(record).unwrap());
+        let accepted = |event: &Event| matches!(event, Event::Succeeded { .. });
+        let done = records.any(|record| match record {
+            Decoded::Task(record) => record.entries.iter().any(|entry| accepted(&entry.event)),
+            Decoded::Engine(_) => false,
+        });
+        assert!(!done, "{work} was taken twice");
     }
 
     fn cancel(&mut self) {
@@ -185,6 +214,12 @@ impl Play {
         let Some(id) = present.choose(&mut self.chance) else { return };
         let status = [AgentStatus::Active, AgentStatus::Paused, AgentStatus::Active];
         self.world.set_status(id, *status.choose(&mut self.chance).unwrap());
+    }
+
+    fn crash(&mut self) {
+        let in_hand = self.world.in_hand.iter();
+        self.answered.extend(in_hand.map(|dispatch| (dispatch.work, dispatch.agent)));
+        self.world.crash();
     }
 
     /// What was gathered and not stored was never acknowledged, and is gone.
@@ -232,7 +267,10 @@ impl Play {
                 return;
             }
         }
-        panic!("{:?}", self.world.machine.ledger());
+        let book = self.world.machine.book();
+        let known = self.client.acknowledged.iter().filter_map(|task| book.task(*task));
+        let stuck: Vec<_> = known.filter(|task| task.is_open()).collect();
+        panic!("stuck: {stuck:#?}");
     }
 
     fn check(&self) {
