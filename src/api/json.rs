@@ -180,7 +180,8 @@ fn describe(path: &str, error: &serde_json::Error, bytes: &[u8]) -> Problem {
         return mismatch(path, reason);
     }
     // serde_json calls it a fault of syntax, too, when no variant of an enum looks like the value.
-    if serde_json::from_slice::<IgnoredAny>(bytes).is_ok() {
+    let is_json = |text| serde_json::from_str::<IgnoredAny>(text).is_ok();
+    if std::str::from_utf8(bytes).is_ok_and(is_json) {
         let expected = "a value of another form (GET /openapi.json describes it)";
         return Problem::invalid(join(path, ""), expected, "one that does not fit");
     }

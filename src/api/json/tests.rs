@@ -77,6 +77,8 @@ fn malformed_json_names_line_and_column() {
         assert_eq!(problem.status(), StatusCode::BAD_REQUEST, "{body}");
         assert_eq!(problem.members().field.as_deref(), Some(place), "{body}");
     }
+    let problem = parse::<Order>(b"{\"kind\": \"\xff\"}").unwrap_err();
+    assert_eq!(problem.status(), StatusCode::BAD_REQUEST, "JSON is UTF-8");
 }
 
 #[test]
