@@ -11,6 +11,7 @@ mod class;
 mod classes;
 mod free;
 mod requirement;
+mod resting;
 mod roster;
 mod score;
 mod team;
@@ -34,15 +35,6 @@ use self::classes::Classes;
 use self::roster::Roster;
 use crate::queue::{Place, Weights};
 use crate::task::TaskId;
-
-/// First rest after a refusal, microseconds; doubled with each further one.
-const FIRST_REST_US: u64 = 20_000;
-
-/// Longest rest after refusals, microseconds.
-const LONGEST_REST_US: u64 = 2_000_000;
-
-/// Longest rest that an agent can ask for, microseconds.
-const LONGEST_ASKED_REST_US: u64 = 300_000_000;
 
 /// How an execution went, as far as the choice of agents is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -321,44 +313,10 @@ impl Matching {
                 agent.measure.record(ran_us, false);
             }
             Showing::Lost => agent.counts.lost += 1,
-            Showing::Refused(wait) => {
-                agent.counts.refused += 1;
-                let rest = (FIRST_REST_US << agent.refusals.min(7)).min(LONGEST_REST_US);
-                agent.refusals = agent.refusals.saturating_add(1);
-                let asked = wait.unwrap_or(0).min(LONGEST_ASKED_REST_US);
-                self.rest(slot, now.saturating_add(rest.max(asked)));
-            }
+            Showing::Refused(wait) => self.refused(slot, wait, now),
             Showing::Nothing => {}
         }
         self.refresh(slot.index);
-    }
-
-    /// Leaves an agent alone for a while, so that what is queued is not thrown at it in vain.
-    fn rest(&mut self, slot: AgentSlot, until: u64) {
-        let Some(agent) = self.roster.get_mut(slot) else { return };
-        if let Some(before) = agent.resting.replace(until) {
-            self.resting.remove(&(before, slot));
-        }
-        self.resting.insert((until, slot));
-    }
-
-    /// When the next rest is over, on the monotonic clock.
-    pub(crate) fn next_wake(&self) -> Option<u64> {
-        self.resting.first().map(|(until, _)| *until)
-    }
-
-    /// Ends the rests that are over.
-    pub(crate) fn wake(&mut self, now: u64) {
-        while let Some((until, slot)) = self.resting.first().copied() {
-            if until > now {
-                break;
-            }
-            self.resting.pop_first();
-            if let Some(agent) = self.roster.get_mut(slot) {
-                agent.resting = None;
-                self.refresh(slot.index);
-            }
-        }
     }
 
     /// Forgets everything that is queued, and every class; the agents stay, and so does what they

@@ -10,6 +10,7 @@ use std::sync::{Arc, LazyLock};
 
 use sha2::{Digest, Sha256};
 use synod_agents::{AgentId, Payload};
+use synod_coordination::Rules;
 use synod_runtime::{Correlation, Principal};
 
 use crate::canonical::canonical;
@@ -51,15 +52,12 @@ pub(crate) fn check(
     let key = key.map(|key| idempotency_key(&request, &tenant, key)).transpose()?;
     check_labels(&request, config)?;
     check_options(&request)?;
-    imply_capability(&mut request)?;
-    check_capabilities(&request, config)?;
-    let agents = agents(&request, config)?;
+    let agents = check_requirement(&mut request, config)?;
     let deadline = deadline(&request, config, now)?;
     let retry = retry(&request, config)?;
     let budget = budget(&request)?;
     let replicas = replicas(&request, config)?;
-    let rules = (request.mode == TaskMode::Consensus)
-        .then(|| request.consensus.unwrap_or_default().rules());
+    let rules = rules(&request);
     let input = payload::input(request.payload, request.content_type, config)?;
     let require = Requirement { capabilities: request.capabilities, agents };
     let spec = TaskSpec {
@@ -79,13 +77,18 @@ pub(crate) fn check(
         principal: asker.principal,
         correlation: asker.correlation,
     };
-    // What each field may have is less; the names a caller in this process makes up need not be.
+    check_weight(&spec)?;
+    Ok((spec, input))
+}
+
+/// What each field may have is less; the names a caller in this process makes up need not be.
+fn check_weight(spec: &TaskSpec) -> Result<(), SubmitError> {
     let bytes = spec.weight();
     if bytes > MAX_SPEC_BYTES {
         let expected = format!("at most {MAX_SPEC_BYTES} bytes beside the payload");
         return Err(invalid("task", expected, format!("{bytes} bytes")));
     }
-    Ok((spec, input))
+    Ok(())
 }
 
 fn invalid(
@@ -162,6 +165,22 @@ fn check_options(request: &TaskSubmissionRequest) -> Result<(), SubmitError> {
         return Err(invalid(format!("consensus.{}", fault.key), fault.reason, "another value"));
     }
     Ok(())
+}
+
+/// The rules of the ballot, where there is one.
+fn rules(request: &TaskSubmissionRequest) -> Option<Rules> {
+    let votes = request.mode == TaskMode::Consensus;
+    votes.then(|| request.consensus.unwrap_or_default().rules())
+}
+
+/// Completes and checks the capabilities, and reads the agents.
+fn check_requirement(
+    request: &mut TaskSubmissionRequest,
+    config: &TasksConfig,
+) -> Result<Vec<AgentId>, SubmitError> {
+    imply_capability(request)?;
+    check_capabilities(request, config)?;
+    agents(request, config)
 }
 
 /// The kind is the required capability where nothing else is asked for.
