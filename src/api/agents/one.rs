@@ -179,6 +179,7 @@ pub(super) struct Retired {
     responses(
         (status = 200, description = "Retired", body = Retired),
         (status = 404, description = "There is none"),
+        (status = 409, description = "Its code runs here: pause or drain it instead"),
         (status = 503, description = "The registry did not answer, or the journal does not accept"),
     )
 )]
@@ -187,11 +188,14 @@ pub(super) async fn retire(
     caller: Caller,
     Agents(agents): Agents,
 ) -> Result<Answer<Retired>, Problem> {
-    let question = RetireAgent { agents, reason: "retired by an operator".to_owned() };
+    let reason = "retired by an operator".to_owned();
+    let question = RetireAgent { agents, reason, only_remote: true };
     let retired = state.ask(REGISTRY, &state.registry, question, &caller).await?;
     let keys = retired.map_err(|why| match why {
         RetireError::Unknown(which) => unknown(which),
-        why @ RetireError::NotDurable(_) => Problem::new(ProblemType::Unavailable, why.to_string())
+        RetireError::NotRemovable { .. } => Problem::new(ProblemType::Conflict, why.to_string())
+            .next("pause or drain it instead: PATCH it with {\"status\": \"paused\"}"),
+        RetireError::NotDurable(_) => Problem::new(ProblemType::Unavailable, why.to_string())
             .retry_after(Duration::from_secs(1))
             .next("GET /readyz says what is wrong"),
     })?;

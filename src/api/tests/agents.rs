@@ -95,6 +95,14 @@ async fn an_agent_is_paused_watched_and_retired() {
 }
 
 #[tokio::test]
+async fn an_agent_whose_code_runs_here_is_paused_and_not_retired() {
+    let world = world().await;
+    let refused = world.delete(&format!("{AGENTS}/echo")).await;
+    let problem = refused.is_problem(409, "conflict");
+    assert!(problem["next_step"].as_str().unwrap().contains("paused"), "{problem}");
+}
+
+#[tokio::test]
 async fn what_can_be_no_agent_is_404() {
     let world = world().await;
     for name in ["nobody", "No%20Body", "echo@9.9.9", "echo@x", "%FF"] {

@@ -16,7 +16,7 @@ use super::messages::{
 };
 use super::records::{self, Event, SNAPSHOT_VERSION, STREAM};
 use super::shell::{RegistryActor, Step, Stepped, not_started};
-use crate::card::AgentCard;
+use crate::card::{AgentCard, AgentKind};
 use crate::id::AgentKey;
 use crate::messages::AgentMessage;
 
@@ -69,9 +69,13 @@ impl RegistryActor {
         request: Request<RetireAgent>,
         ctx: &mut Context<Self>,
     ) -> Result<(), ActorError> {
-        let (RetireAgent { agents, reason }, reply) = request.into_parts();
+        let (RetireAgent { agents, reason, only_remote }, reply) = request.into_parts();
         let entries = self.entries.as_ref().ok_or_else(not_started)?;
         match entries.select(&agents) {
+            Ok(keys) if only_remote && let Some(local) = local_of(entries, &keys) => {
+                let (agent, kind) = local;
+                reply.send(Err(RetireError::NotRemovable { agent, kind }));
+            }
             Ok(keys) => {
                 let lasting = keys.iter().any(|key| entries.is_durable(key));
                 let pending = Pending::Retire(keys, reason, Some(reply));
@@ -241,6 +245,15 @@ impl RegistryActor {
         }
         Ok(())
     }
+}
+
+/// The first of these whose code runs on this machine, and its kind.
+fn local_of(
+    entries: &Registry<Address<AgentMessage>>,
+    keys: &[AgentKey],
+) -> Option<(AgentKey, AgentKind)> {
+    let kinds = keys.iter().filter_map(|key| Some((key.clone(), entries.kind_of(key)?)));
+    kinds.into_iter().find(|(_, kind)| !kind.is_remote())
 }
 
 fn refuse(pending: Pending, reason: &str) {

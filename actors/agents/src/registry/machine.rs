@@ -10,7 +10,7 @@ use semver::Version;
 
 use super::cursor;
 use super::messages::{AgentSelector, InvalidCursor, ListAgents, SetStatusError, UnknownAgent};
-use crate::card::AgentCard;
+use crate::card::{AgentCard, AgentKind};
 use crate::id::{AgentId, AgentKey};
 use crate::messages::{AgentChange, AgentEntry, AgentStatus};
 use crate::pulse::{Pulse, PulseBoard};
@@ -309,6 +309,10 @@ impl<A: Clone> Registry<A> {
             return Err(UnknownAgent { id, version: agents.version.clone() });
         }
         Ok(known)
+    }
+
+    pub(crate) fn kind_of(&self, key: &AgentKey) -> Option<AgentKind> {
+        self.agents.get(key).map(|entry| entry.card.kind)
     }
 
     fn versions<'a>(&'a self, id: &'a AgentId) -> impl Iterator<Item = &'a AgentKey> {

@@ -152,6 +152,9 @@ pub struct RetireAgent {
     pub agents: AgentSelector,
     /// Why, in words; goes to the listeners.
     pub reason: String,
+    /// Whether agents whose code runs here are refused: code or configuration would bring them
+    /// back, so that an operator can only pause or drain them.
+    pub only_remote: bool,
 }
 
 impl Ask for RetireAgent {
@@ -164,6 +167,14 @@ pub enum RetireError {
     /// There is none.
     #[error(transparent)]
     Unknown(#[from] UnknownAgent),
+    /// Its code runs here: it comes from code or configuration, which would bring it back.
+    #[error("{agent} is of kind {kind}: code or configuration brings it, and only that removes it")]
+    NotRemovable {
+        /// The first that is.
+        agent: AgentKey,
+        /// Its kind.
+        kind: AgentKind,
+    },
     /// The retirement could not be written to the journal.
     #[error("the retirement could not be made durable: {0}")]
     NotDurable(String),

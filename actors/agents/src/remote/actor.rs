@@ -139,7 +139,7 @@ impl RemoteActor {
 
     fn leave(&mut self, ctx: &mut Context<Self>) {
         let reason = "the agent left".to_owned();
-        let retire = RetireAgent { agents: self.key().into(), reason };
+        let retire = RetireAgent { agents: self.key().into(), reason, only_remote: true };
         let within = self.link.ask_timeout();
         self.link.registry.ask_into(retire, within, &ctx.address(), |_| RemoteMessage::Retired);
     }

@@ -64,7 +64,7 @@ async fn add(stage: &Stage, card: AgentCard) -> Result<synod_agents::AgentEntry,
 }
 
 async fn retire(stage: &Stage, id: &str) -> Result<Vec<synod_agents::AgentKey>, RetireError> {
-    let retire = RetireAgent { agents: select(id), reason: "enough".into() };
+    let retire = RetireAgent { agents: select(id), reason: "enough".into(), only_remote: false };
     stage.registry.ask(retire, PATIENCE).await.unwrap()
 }
 
@@ -90,6 +90,27 @@ async fn run_time_registrations_come_back_after_a_restart_of_the_node() {
     assert!(perform(&kept.address, "any").await.unwrap().is_ok());
     stage.until("connected", AgentStatus::Disconnected).await;
     assert!(stage.show("gone").await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_retires_remote_agents_alone() {
+    let disk = SimulatedDisk::new(1);
+    let stage = node_on(&disk).await;
+    let echo = stage.start(factory(|| Echo)).await.unwrap();
+    add(&stage, web("there")).await.unwrap();
+    let ask = |id: &str| RetireAgent {
+        agents: select(id),
+        reason: "retired by an operator".into(),
+        only_remote: true,
+    };
+    let refused = stage.registry.ask(ask("echo"), PATIENCE).await.unwrap().unwrap_err();
+    let RetireError::NotRemovable { agent, kind } = refused else { panic!("{refused:?}") };
+    assert_eq!(
+        (agent.to_string().as_str(), kind),
+        (echo.key().to_string().as_str(), AgentKind::Native)
+    );
+    assert_eq!(stage.show("echo").await.len(), 1, "it is as it was");
+    assert_eq!(stage.registry.ask(ask("there"), PATIENCE).await.unwrap().unwrap().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
