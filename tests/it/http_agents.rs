@@ -215,6 +215,8 @@ async fn work_waits_for_an_endpoint_that_is_gone_but_not_beyond_its_deadline() {
     let task = client.done(hurried).await;
     assert_eq!((&task["state"], &task["lost"]), (&json!("failed"), &json!(0)), "{task}");
     assert_eq!(task["error"]["kind"], "deadline_passed", "{task}");
+    let said = task["error"]["message"].as_str().expect("a message");
+    assert!(said.contains("can't be reached"), "it says what stood in its way: {said}");
     let (_, health) = client.get(&format!("{AGENTS}/web/health")).await;
     let said = health["agents"][0]["health"]["last_error"].as_str().expect("an error");
     assert!(said.contains("can't be reached"), "{said}");
