@@ -28,7 +28,8 @@ impl TurnAway {
         let length = body.len();
         let text = format!(
             "HTTP/1.1 503 Service Unavailable\r\ncontent-type: {PROBLEM_JSON}\r\n\
-             content-length: {length}\r\nretry-after: {RETRY_AFTER_S}\r\ncache-control: no-store\r\n\
+             content-length: {length}\r\nretry-after: {RETRY_AFTER_S}\r\n\
+             cache-control: no-store\r\n\
              connection: close\r\n\r\n{body}"
         );
         Self(text.into())

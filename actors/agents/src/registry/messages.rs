@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use semver::Version;
-use synod_runtime::{Address, Ask, Request, TrySendError, requests};
+use synod_runtime::{Address, Ask, Priority, Request, SendOptions, TrySendError, requests};
 
 use crate::card::{AgentCard, AgentKind};
 use crate::id::{AgentId, AgentKey};
@@ -32,13 +32,15 @@ impl Listener {
         Self(Box::new(deliver))
     }
 
-    /// Sends every change to `address`, as `map` makes it a message of that actor.
+    /// Sends every change to `address`, as `map` makes it a message of that actor. All with one
+    /// priority: inherited ones would differ, and a change would overtake the one before it.
     pub fn to<M: Send + 'static>(
         address: &Address<M>,
         map: impl Fn(AgentChange) -> M + Send + 'static,
     ) -> Self {
         let address = address.clone();
-        Self::new(move |change| match address.try_send(map(change)) {
+        let options = SendOptions::new().priority(Priority::High);
+        Self::new(move |change| match address.try_send_with(map(change), options.clone()) {
             Ok(()) => Delivery::Taken,
             // What an interceptor refuses is missed as well, and made good by a snapshot.
             Err(TrySendError::Full(_) | TrySendError::Refused(..)) => Delivery::Full,

@@ -11,7 +11,7 @@ use synod_agents::{
     RetireError, SetAgentStatus, factory,
 };
 use synod_journal::{JournalActor, SimulatedDisk};
-use synod_runtime::{Control, MailboxConfig};
+use synod_runtime::{Control, MailboxConfig, Priority, SendOptions};
 use synod_testkit::Probe;
 use tokio::time::sleep;
 
@@ -215,7 +215,9 @@ async fn listeners_get_a_snapshot_first_and_then_every_change_in_order() {
     assert_eq!(all.len(), 1);
     stage.start(factory(|| Echo)).await.unwrap();
     let set = SetAgentStatus { agents: select("echo"), status: AgentStatus::Paused };
-    stage.registry.ask(set, PATIENCE).await.unwrap().unwrap();
+    // What causes a change may be urgent; the change itself must not overtake the one before it.
+    let urgent = SendOptions::new().priority(Priority::Critical);
+    stage.registry.ask_with(set, PATIENCE, urgent).await.unwrap().unwrap();
     retire(&stage, "echo").await.unwrap();
     let AgentChange::Joined(entry) = probe.expect().await else { panic!("not joined") };
     assert_eq!(entry.key().id.as_str(), "echo");

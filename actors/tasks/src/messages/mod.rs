@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use synod_agents::AgentChange;
-use synod_runtime::{Address, Ask, Principal, Priority, Request, requests};
+use synod_runtime::{Address, Ask, Principal, Priority, Request, SendOptions, requests};
 
 use crate::actor::Step;
 use crate::config::TasksConfig;
@@ -188,7 +188,8 @@ impl TaskListener {
     }
 
     /// Sends every change to `address`. When its mailbox is full it misses changes, and sees it
-    /// from the gap in [`TaskChange::sequence`]; it is dropped when its receiver is gone.
+    /// from the gap in [`TaskChange::sequence`]; it is dropped when its receiver is gone. All have
+    /// one priority, so that none overtakes another.
     pub fn to<M: Send + 'static>(
         address: &Address<M>,
         map: impl Fn(TaskChange) -> M + Send + 'static,
@@ -196,7 +197,8 @@ impl TaskListener {
         let address = address.clone();
         Self::new(move |change| {
             use synod_runtime::TrySendError::{Closed, Refused};
-            let sent = address.try_send(map(change.clone()));
+            let options = SendOptions::new().priority(Priority::High);
+            let sent = address.try_send_with(map(change.clone()), options);
             !matches!(sent, Err(Closed(_) | Refused(..)))
         })
     }
