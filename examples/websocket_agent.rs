@@ -14,11 +14,13 @@ use serde_json::{Value, json};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 
+/// Where the node is, unless the first argument says otherwise.
 const NODE: &str = "ws://127.0.0.1:7966/api/v1/agents/connect";
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let (socket, _) = connect_async(NODE).await?;
+    let node = std::env::args().nth(1).unwrap_or_else(|| NODE.to_owned());
+    let (socket, _) = connect_async(node).await?;
     let (mut to_node, mut from_node) = socket.split();
     let card = json!({"id": "ws-word-count", "version": "1.0.0", "capabilities": ["text.count"]});
     to_node.send(text(&json!({"type": "register", "card": card}))).await?;

@@ -227,6 +227,26 @@ async fn a_full_queue_says_when_to_come_back() {
 }
 
 #[tokio::test]
+async fn a_queue_is_full_by_bytes_and_by_keys_as_well() {
+    let extra = "[tasks]\nunknown_capability = \"wait\"\nmax_payload_bytes = 1_024\n\
+                 max_queued_bytes = 2_048\nmax_keys = 2\n";
+    let World { client, node: _node, .. } = &World::start(extra);
+    let fly = json!({"kind": "fly", "payload": "x".repeat(900)});
+    let first = client.accepted(fly.clone()).await;
+    client.accepted(fly.clone()).await;
+    assert_problem(&client.post(TASKS, fly.clone()).await, 429, "queue-full");
+    client.delete(&format!("{TASKS}/{first}")).await;
+    client.accepted(fly).await;
+
+    client.done(echo("a")).await;
+    client.done(echo("b")).await;
+    assert_problem(&client.post(TASKS, echo("c")).await, 429, "queue-full");
+    let (status, _) = client.post(TASKS, echo("a")).await;
+    assert_eq!(status, StatusCode::OK, "a key that is known takes no room");
+    client.done(json!({"kind": "echo"})).await;
+}
+
+#[tokio::test]
 async fn what_has_ended_can_not_be_cancelled() {
     let World { client, node: _node, .. } = &World::start("");
     let done = client.done(echo("a")).await;

@@ -1,4 +1,5 @@
-//! kill -9 under load: what was acknowledged ends exactly once, and the ledger agrees.
+//! The end of a node under load, by kill -9 or in order: what was acknowledged ends exactly once, and
+//! the ledger agrees.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,29 +30,60 @@ impl Acknowledged {
     }
 }
 
+/// How a node comes to its end under load.
+#[derive(Clone, Copy)]
+enum End {
+    Killed,
+    Told,
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_ends_exactly_once_through_kills() {
-    let rounds: u64 =
-        std::env::var("SYNOD_KILL_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(4);
+    let rounds = std::env::var("SYNOD_KILL_ROUNDS").ok().and_then(|text| text.parse().ok());
+    survive(rounds.unwrap_or(4), "", End::Killed).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_ends_exactly_once_through_stops() {
+    survive(2, "", End::Told).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_ends_exactly_once_through_snapshots_and_dropped_segments() {
+    let small = "[journal]\nsegment_bytes = 262_144\nmax_group_bytes = 131_072\n\
+                 max_record_bytes = 65_536\n[tasks]\nmax_collected_bytes = 32_768\n\
+                 snapshot_records = 1_000\nsnapshot_bytes = 1_048_576\ninline_bytes = 1_024\n";
+    let journal = survive(3, small, End::Killed).await;
+    assert!(journal["first"].as_u64() > Some(1), "segments were dropped: {journal}");
+}
+
+/// Ends nodes under load, and holds the last one to what was acknowledged by all of them. Gives the
+/// state of its journal.
+async fn survive(rounds: u64, config: &str, end: End) -> Value {
     let seed = Seed::from_env();
     let mut rng = seed.rng();
     let folder = tempfile::tempdir().expect("a folder");
     let known = Arc::new(Acknowledged::default());
     let next = Arc::new(AtomicU64::new(0));
     for _ in 0..rounds {
-        let mut node = NodeProcess::start(folder.path(), "");
+        let mut node = NodeProcess::start(folder.path(), config);
         let load = start_load(&node.url, &known, &next);
-        // Real time on purpose: the kill must hit a process, not a virtual clock.
+        // Real time on purpose: the end must come to a process at work, not to a virtual clock.
         tokio::time::sleep(Duration::from_millis(rng.random_range(20..400))).await;
-        node.kill();
+        match end {
+            End::Killed => node.kill(),
+            End::Told => node.stop(),
+        }
         for caller in load {
             caller.await.expect("a caller ends with its node");
         }
     }
-    let node = NodeProcess::start(folder.path(), "");
+    let node = NodeProcess::start(folder.path(), config);
     let client = Client::new(&node.url);
     settle(&client, &known, next.load(Ordering::SeqCst)).await;
     check(&client, &known).await;
+    let (_, mut status) = client.get("/api/v1/status?depth=0").await;
+    status["node"]["journal"].take()
 }
 
 /// Callers that submit until their node is gone; each leaves an unanswered key behind.

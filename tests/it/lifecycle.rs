@@ -133,11 +133,15 @@ async fn a_restart_has_everything() {
     let completed = client.done(echo("a")).await;
     let failed = client.done(json!({"kind": "echo", "labels": {"echo.delay_ms": "x"}})).await;
     assert_eq!(failed["state"], "failed", "{failed}");
-    let waiting = client.accepted(json!({"kind": "fly", "labels": {"a": "b"}})).await;
+    // Large enough to lie in blobs, beside the records.
+    let large = json!({"kind": "echo", "payload": "x".repeat(500_000)});
+    let large = client.done(large).await;
+    let waiting = json!({"kind": "fly", "labels": {"a": "b"}, "payload": "y".repeat(500_000)});
+    let waiting = client.accepted(waiting).await;
     let cancelled = client.accepted(json!({"kind": "fly"})).await;
     client.delete(&format!("{TASKS}/{cancelled}")).await;
     let ids = |task: &serde_json::Value| task["task_id"].as_str().expect("an id").to_owned();
-    let all = [ids(&completed), ids(&failed), waiting, cancelled];
+    let all = [ids(&completed), ids(&failed), ids(&large), waiting, cancelled];
     let mut before = Vec::new();
     for id in &all {
         before.push(client.task(id).await);

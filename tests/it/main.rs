@@ -1,10 +1,12 @@
 //! Black-box tests: the real binary, a real data folder, HTTP from outside.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails loudly")]
+#![allow(clippy::print_stdout, reason = "what is left out, and what was measured, is said")]
 
 mod client;
 mod events;
 mod node_process;
+mod python;
 mod world;
 mod ws_agent;
 
@@ -14,6 +16,7 @@ mod cli;
 mod commands;
 mod damage;
 mod demo;
+mod examples;
 mod http_agents;
 mod idempotency;
 mod kill;

@@ -38,15 +38,20 @@ impl NodeProcess {
     /// Starts a node on `folder`, with `extra` appended to its configuration, which is in the
     /// section `http` by then.
     pub(crate) fn start(folder: &Path, extra: &str) -> Self {
+        Self::start_as(synod(), folder, extra)
+    }
+
+    /// Starts the node of another program than ours.
+    pub(crate) fn start_as(program: Command, folder: &Path, extra: &str) -> Self {
         let begun = Instant::now();
-        let mut child = spawn(folder, extra);
+        let mut child = spawn(program, folder, extra);
         let url = await_ready(folder, &mut child);
         Self { child, folder: folder.to_path_buf(), url, ready_after: begun.elapsed() }
     }
 
     /// Starts a node that must refuse to run.
     pub(crate) fn refused(folder: &Path, extra: &str) -> Refused {
-        let status = wait_for(&mut spawn(folder, extra), folder);
+        let status = wait_for(&mut spawn(synod(), folder, extra), folder);
         Refused { code: status.code(), said: log(folder) }
     }
 
@@ -130,7 +135,12 @@ pub(crate) fn configure(folder: &Path, extra: &str) {
 
 /// Our binary, with nothing of the environment that would configure it.
 pub(crate) fn synod() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_synod"));
+    program(Path::new(env!("CARGO_BIN_EXE_synod")))
+}
+
+/// A program, with nothing of the environment that would configure a node.
+pub(crate) fn program(path: &Path) -> Command {
+    let mut command = Command::new(path);
     let ours = |name: &std::ffi::OsString| name.to_string_lossy().starts_with("SYNOD_");
     for (name, _) in std::env::vars_os().filter(|(name, _)| ours(name)) {
         command.env_remove(name);
@@ -139,11 +149,10 @@ pub(crate) fn synod() -> Command {
 }
 
 /// Starts the process without waiting for it to be ready.
-fn spawn(folder: &Path, extra: &str) -> Child {
+fn spawn(mut command: Command, folder: &Path, extra: &str) -> Child {
     configure(folder, extra);
     let _ = std::fs::remove_file(data_folder(folder).join("node.json"));
     let log = OpenOptions::new().create(true).append(true).open(folder.join("node.log"));
-    let mut command = synod();
     // The environment goes over the file, so a test that sets the level has it to itself.
     if !extra.contains("[log]") {
         command.env("SYNOD_LOG__LEVEL", "warn");

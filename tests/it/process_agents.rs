@@ -1,36 +1,15 @@
 //! Agents that are programs, in Python: they do work, and whatever they do instead ends the task
 //! with a clear error, or another attempt does it.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::client::{TASKS, echo};
+use crate::python::{here, python};
 use crate::world::World;
-
-/// The interpreter itself, as a child without our environment needs it; none is said once.
-fn python() -> Option<&'static str> {
-    static FOUND: OnceLock<Option<String>> = OnceLock::new();
-    let found = FOUND.get_or_init(|| {
-        let mut asked = Command::new("python3");
-        asked.args(["-c", "import sys; print(sys.executable)"]);
-        let said = asked.output().ok().filter(|output| output.status.success())?;
-        String::from_utf8(said.stdout).ok().map(|path| path.trim().to_owned())
-    });
-    if found.is_none() {
-        eprintln!("left out: process agents, because python3 is not installed");
-    }
-    found.as_deref()
-}
-
-/// A file of this repository.
-fn here(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
-}
 
 /// The configuration of one agent that runs a script, with short times.
 fn agent(python: &str, id: &str, args: &[&str], limits: &str) -> String {
