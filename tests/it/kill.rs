@@ -1,6 +1,5 @@
 //! The end of a node under load, by kill -9 or in order: what was acknowledged ends exactly once,
 //! and the ledger agrees.
-//! the ledger agrees.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
