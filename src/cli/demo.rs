@@ -11,6 +11,7 @@ use synod_runtime::Principal;
 use synod_triage::{
     Input, Progress, Style, TriageError, TriageOptions, TriageReport, render, team,
 };
+use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
 use super::config::ConfigFile;
@@ -54,8 +55,8 @@ pub(crate) fn run(demo: Demo, builder: NodeBuilder, screen: &Screen) -> Result<E
     let report = runtime.block_on(async {
         tokio::select! {
             report = triage(&demo, builder, config, &folder) => report,
-            signal = tokio::signal::ctrl_c() => {
-                signal?;
+            told = told_to_stop() => {
+                told?;
                 Err(CliError::Interrupted)
             }
         }
@@ -71,6 +72,15 @@ pub(crate) fn run(demo: Demo, builder: NodeBuilder, screen: &Screen) -> Result<E
     }
     let whole = report.ledger.lost() == 0 && report.ledger.open == 0;
     Ok(if whole { Exit::Done } else { Exit::Failed })
+}
+
+/// SIGINT or SIGTERM: the data go with the demo, however it ends.
+async fn told_to_stop() -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
 }
 
 /// The configuration of the demo's node. Its log is silent unless somebody asked for one: a crash
