@@ -5,10 +5,15 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::node_process::synod;
+
+/// How long the demo may take to begin.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A machine's log of some minutes: the usual noise, a login that is tried again and again, a
 /// sudden storm of errors, and one line like no other.
@@ -202,4 +207,33 @@ fn the_data_go_with_the_demo_unless_they_are_to_be_kept() {
     assert!(kept.join("log").is_dir(), "what is to be kept is kept");
     // A second run on the same data: its ledger is its own.
     assert_ledger(&report(folder.path(), &["--input", "gate.log", "--data", "kept"]));
+}
+
+#[test]
+fn a_demo_that_is_told_to_stop_leaves_nothing_behind() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut command = synod();
+        // It waits for standard input, which stays open.
+        command.args(["demo", "--input", "-"]).env("TMPDIR", folder.path());
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("the demo runs");
+        let until = Instant::now() + PATIENCE;
+        // The node of the demo is up when its log of records is there.
+        while !holds_a_log(folder.path()) {
+            assert!(Instant::now() < until, "the demo does not begin");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let pid = Pid::from_raw(child.id() as i32).expect("a pid");
+        kill_process(pid, signal).expect("signalled");
+        assert_eq!(child.wait().expect("its end").code(), Some(130), "{signal:?}");
+        let left = std::fs::read_dir(folder.path()).expect("a folder").count();
+        assert_eq!(left, 0, "{signal:?}: something is left behind");
+    }
+}
+
+/// Whether the data of a node lie in a folder below this one.
+fn holds_a_log(folder: &Path) -> bool {
+    let mut below = std::fs::read_dir(folder).expect("a folder").flatten();
+    below.any(|entry| entry.path().join("log/mark").exists())
 }
