@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use synod_agents::{AgentChange, AgentEntry, AgentMessage, Delivery, Listener, RegistryMessage};
-use synod_runtime::{ActorError, Address, TrySendError};
+use synod_runtime::{ActorError, Address, Priority, SendOptions, TrySendError};
 
 use super::TaskEngine;
 use crate::machine::{Answer, Input};
@@ -41,7 +41,9 @@ impl TaskEngine {
             if alive.strong_count() == 0 {
                 return Delivery::Gone;
             }
-            match address.try_send(TasksMessage::AgentChanged(change)) {
+            // One priority for all: inherited ones differ, and a change would overtake another.
+            let options = SendOptions::new().priority(Priority::High);
+            match address.try_send_with(TasksMessage::AgentChanged(change), options) {
                 Ok(()) => Delivery::Taken,
                 Err(TrySendError::Full(_)) => Delivery::Full,
                 Err(TrySendError::Closed(_) | TrySendError::Refused(..)) => Delivery::Gone,
