@@ -28,7 +28,7 @@ lint: ## formatting, lints, documentation, licences
 	fi
 
 bench: ## print our figures beside the peers'
-	$(CARGO) bench --workspace
+	$(CARGO) bench --package synod --bench "*"
 
 demo: ## triage this machine's logs
 	$(CARGO) run --release -- demo
