@@ -71,7 +71,8 @@ where
         assignment.deadline = ctx.deadline();
         let left = ctx.deadline().saturating_duration_since(Instant::now());
         let deliver = Deliver { assignment, progress: ctx.progress_handle() };
-        let mut asked = pin!(self.link.ask(deliver, left + self.grace + SLACK));
+        let mut asked =
+            pin!(self.link.ask(deliver, left.saturating_add(self.grace).saturating_add(SLACK)));
         let stop = ctx.cancelled();
         let outcome = tokio::select! {
             biased;

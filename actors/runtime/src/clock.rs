@@ -1,5 +1,6 @@
 //! The clock seam: the only place where the kernel, and every family above it, reads the time.
 
+use std::ops::Add;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,9 +31,10 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
 /// Later than any wait that is meant to end: 30 years.
 const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);
 
-/// The instant `wait` after `now`. A wait that no clock can hold, such as `Duration::MAX`, is
-/// cut to 30 years instead of a panic.
-pub(crate) fn after(now: Instant, wait: Duration) -> Instant {
+/// The instant `wait` after `now`, on tokio's clock or the standard library's. A wait that no clock
+/// can hold, such as `Duration::MAX`, is cut to 30 years instead of a panic.
+#[must_use]
+pub fn after<I: Add<Duration, Output = I>>(now: I, wait: Duration) -> I {
     now + wait.min(FAR)
 }
 
@@ -95,5 +97,7 @@ mod tests {
         let now = Instant::now();
         assert_eq!(after(now, Duration::MAX) - now, FAR);
         assert_eq!(after(now, Duration::from_secs(1)) - now, Duration::from_secs(1));
+        let now = std::time::Instant::now();
+        assert_eq!(after(now, Duration::MAX) - now, FAR);
     }
 }

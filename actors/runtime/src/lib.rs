@@ -105,7 +105,7 @@ mod system;
 
 pub use actor::{Actor, ChildEvent};
 pub use address::{Address, Permit, Reply, SendOptions};
-pub use clock::{Clock, SystemClock, VirtualClock};
+pub use clock::{Clock, SystemClock, VirtualClock, after};
 pub use config::ConfigFault;
 pub use context::{Context, TaskFailure, TaskKey, TimerKey};
 pub use control::{Control, ControlError};

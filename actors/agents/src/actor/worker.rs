@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use synod_runtime::{Actor, ActorError, Context, ExitReason, Permit, Reply, Request};
+use synod_runtime::{Actor, ActorError, Context, ExitReason, Permit, Reply, Request, after};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -79,7 +79,7 @@ impl Worker {
                 return Err(error);
             }
         };
-        let limit = Instant::now() + workplace.hosting.card.limits.perform_timeout();
+        let limit = after(Instant::now(), workplace.hosting.card.limits.perform_timeout());
         let deadline = work.deadline.min(limit);
         let threads = Arc::clone(&workplace.abandoned);
         let mut ctx = AgentContext::new(&work, deadline, stop.clone(), progress, threads);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use synod_runtime::Backoff;
+use synod_runtime::{Backoff, after};
 
 use super::codec::{self, FromChild, PROTOCOL, RpcError};
 use crate::card::AgentCard;
@@ -186,7 +186,7 @@ impl Child {
     fn spawn(&mut self, now: Instant, out: &mut Vec<Command>) {
         self.run += 1;
         self.next_id = 0;
-        self.phase = Phase::Starting { until: now + self.times.initialize };
+        self.phase = Phase::Starting { until: after(now, self.times.initialize) };
         out.push(Command::Spawn { run: self.run });
         let agent = json!({
             "protocol": PROTOCOL,
@@ -203,11 +203,11 @@ impl Child {
     /// said it can is asked then.
     fn ping(&mut self, now: Instant, out: &mut Vec<Command>) -> Ping {
         if !self.held.is_empty() && !self.ping_while_busy {
-            return Ping::Next(now + self.times.ping_every);
+            return Ping::Next(after(now, self.times.ping_every));
         }
         let id = self.take_id();
         out.push(self.write(codec::request(id, "ping", json!({}))));
-        Ping::Sent { id, until: now + self.times.ping_answer }
+        Ping::Sent { id, until: after(now, self.times.ping_answer) }
     }
 
     fn write(&self, line: String) -> Command {
@@ -223,9 +223,9 @@ impl Child {
     fn fail(&mut self, now: Instant, kind: AgentErrorKind, why: &str, out: &mut Vec<Command>) {
         let backoff = &self.times.backoff;
         let ran_well = matches!(self.phase,
-            Phase::Ready { since, .. } if since + backoff.reset_after <= now);
+            Phase::Ready { since, .. } if after(since, backoff.reset_after) <= now);
         self.failures = if ran_well { 1 } else { self.failures.saturating_add(1) };
-        self.phase = Phase::Waiting { until: now + backoff.wait(self.failures, self.chance) };
+        self.phase = Phase::Waiting { until: after(now, backoff.wait(self.failures, self.chance)) };
         out.push(Command::Kill);
         let mut held: Vec<_> = self.held.drain().map(|(work, _)| work).collect();
         held.sort_unstable(); // The order of a hash map would differ from run to run.
@@ -270,7 +270,7 @@ impl Child {
         match self.phase {
             Phase::Starting { .. } => self.initialized(now, outcome, out),
             Phase::Ready { since, ping: Ping::Sent { id: sent, .. } } if sent == id => {
-                let ping = Ping::Next(now + self.times.ping_every);
+                let ping = Ping::Next(after(now, self.times.ping_every));
                 self.phase = Phase::Ready { since, ping };
             }
             // Work that is not held any more was given up before: its result is fenced here.
@@ -294,7 +294,7 @@ impl Child {
         match self.check(outcome) {
             Ok(initialized) => {
                 self.ping_while_busy = initialized.ping_while_busy;
-                let ping = Ping::Next(now + self.times.ping_every);
+                let ping = Ping::Next(after(now, self.times.ping_every));
                 self.phase = Phase::Ready { since: now, ping };
                 out.push(Command::Up);
             }
@@ -333,7 +333,7 @@ impl Child {
             return;
         }
         let id = self.take_id();
-        let due = assignment.deadline.into_std() + self.times.grace;
+        let due = after(assignment.deadline.into_std(), self.times.grace);
         self.held.insert(work, Held { id, cancelled: false, due });
         self.by_id.insert(id, work);
         self.due.insert((due, work));
@@ -342,7 +342,7 @@ impl Child {
     }
 
     fn cancel(&mut self, now: Instant, work: WorkId, out: &mut Vec<Command>) {
-        let due = now + self.times.grace;
+        let due = after(now, self.times.grace);
         let Some(held) = self.held.get_mut(&work).filter(|held| !held.cancelled) else { return };
         held.cancelled = true;
         self.due.remove(&(held.due, work));

@@ -4,6 +4,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
+use synod_runtime::after;
+
 use super::frames::{Said, ToAgent};
 use crate::config::Undelivered;
 use crate::error::AgentError;
@@ -97,7 +99,7 @@ impl HandOver {
 
     /// When `Tick` is next of use.
     pub(crate) fn next_wake(&self) -> Option<Instant> {
-        let silence = self.session.map(|session| session.heard + self.limits.silence);
+        let silence = self.session.map(|session| after(session.heard, self.limits.silence));
         let due = self.due.first().map(|(at, _)| *at);
         silence.into_iter().chain(due).min()
     }
@@ -167,7 +169,7 @@ impl HandOver {
             out.push(Command::Answer { work, outcome });
             return;
         }
-        let forget_at = assignment.deadline.into_std() + self.limits.grace;
+        let forget_at = after(assignment.deadline.into_std(), self.limits.grace);
         let held = Held {
             assignment,
             deliveries: 0,
@@ -186,7 +188,7 @@ impl HandOver {
         let order = Box::new(WorkOrder::new(&held.assignment, now));
         out.push(Command::Send(ToAgent::Perform { delivery: held.deliveries, order }));
         self.due.remove(&(held.due, work));
-        held.due = held.forget_at.min(now + self.limits.ack);
+        held.due = held.forget_at.min(after(now, self.limits.ack));
         self.due.insert((held.due, work));
     }
 
@@ -194,7 +196,7 @@ impl HandOver {
         let grace = self.limits.grace;
         let Some(held) = self.held.get_mut(&work).filter(|held| !held.cancelled) else { return };
         held.cancelled = true;
-        held.forget_at = held.forget_at.min(now + grace);
+        held.forget_at = held.forget_at.min(after(now, grace));
         self.due.remove(&(held.due, work));
         held.due = held.forget_at;
         self.due.insert((held.due, work));
@@ -207,7 +209,8 @@ impl HandOver {
             self.due.remove(&(at, work));
             self.due_now(now, work, out);
         }
-        let silent = self.session.filter(|session| session.heard + self.limits.silence <= now);
+        let silent =
+            self.session.filter(|session| after(session.heard, self.limits.silence) <= now);
         if let Some(session) = silent {
             self.session = None;
             let reason = "no sign of life in time";

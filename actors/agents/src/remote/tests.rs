@@ -43,6 +43,20 @@ impl World {
         world
     }
 
+    /// One that waits for ever, as far as it is told.
+    fn without_end() -> Self {
+        let limits = HandOverLimits {
+            ack: Duration::MAX,
+            max_deliveries: 3,
+            undelivered: Undelivered::Requeue,
+            grace: Duration::MAX,
+            silence: Duration::MAX,
+        };
+        let mut world = Self { machine: HandOver::new(limits), start: Instant::now() };
+        world.at(0, Input::Connected { session: 1 });
+        world
+    }
+
     fn at(&mut self, seconds: u64, input: Input) -> Vec<Command> {
         let mut out = Vec::new();
         self.machine.step(self.start + Duration::from_secs(seconds), input, &mut out);
@@ -239,4 +253,13 @@ fn frames_are_written_as_their_documentation_shows_them() {
     let closing = ToAgent::Closing { reason: "x".into() };
     let text = serde_json::to_string(&closing).unwrap();
     assert_eq!(text, r#"{"type":"closing","reason":"x"}"#);
+}
+
+#[test]
+fn times_that_no_clock_can_hold_are_long_times() {
+    let mut world = World::without_end();
+    assert!(!world.deliver(0, 1).is_empty());
+    assert!(world.at(DEADLINE, Input::Tick).is_empty(), "its grace is not over");
+    world.at(DEADLINE, Input::Cancel { work: work(1) });
+    assert!(world.at(2 * DEADLINE, Input::Tick).is_empty());
 }

@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::reply::ReplySlot;
 use super::{Address, Permit, Place, Reply, SendOptions};
+use crate::clock::after;
 use crate::deadlines::{DeadlineKey, Deadlines, Expire};
 use crate::error::{AskError, SendError, TrySendError};
 use crate::mailbox::Header;
@@ -151,7 +152,7 @@ impl<M: Send + 'static> Address<M> {
             Place::Here(inbox) => inbox.now(),
             Place::Elsewhere(_) => Instant::now(),
         };
-        now + within
+        after(now, within)
     }
 
     fn deadlines(&self) -> Option<Arc<Deadlines>> {

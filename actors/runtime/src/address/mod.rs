@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::clock::after;
 use crate::error::{SendError, TrySendError};
 use crate::mailbox::{Expiry, Header, Inbox, InboxId};
 use crate::path::ActorPath;
@@ -180,7 +181,7 @@ fn limit<M>(inbox: &Inbox<M>, header: &mut Header, time_to_live: Option<Duration
     if header.expires.is_never()
         && let Some(time_to_live) = time_to_live.or(inbox.config().ttl())
     {
-        header.expires = Expiry::at(inbox.now() + time_to_live);
+        header.expires = Expiry::at(after(inbox.now(), time_to_live));
     }
 }
 
@@ -195,7 +196,7 @@ impl<M: 'static> Remote<M> {
         if header.expires.is_never()
             && let Some(time_to_live) = time_to_live
         {
-            header.expires = Expiry::at(Instant::now() + time_to_live);
+            header.expires = Expiry::at(after(Instant::now(), time_to_live));
         }
         self.route.deliver(message, header.metadata())
     }

@@ -107,6 +107,25 @@ async fn an_ask_ends_at_its_deadline_and_the_request_is_skipped() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_wait_without_end_is_a_wait_that_no_clock_overflows() {
+    let (inbox, address) = receiver(MailboxConfig::default(), &node());
+    let (asker, replies) = receiver(MailboxConfig::default(), &node());
+    let mut asking = pin!(address.ask(Double(21), Duration::MAX));
+    assert!((&mut asking).now_or_never().is_none());
+    next_request(&inbox).answer(42);
+    assert_eq!(asking.await, Ok(42));
+
+    address.ask_into(Double(1), Duration::MAX, &replies, Message::Doubled);
+    next_request(&inbox).answer(2);
+    assert_eq!(outcomes(&asker), [Ok(2)]);
+
+    let without_end = SendOptions::new().time_to_live(Duration::MAX);
+    address.try_send_with(Message::Note(1), without_end).unwrap();
+    let noted = next(&inbox).map(|delivery| delivery.message);
+    assert!(matches!(noted, Some(Message::Note(1))));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dropped_request_is_an_error_at_once() {
     let (inbox, address) = receiver(MailboxConfig::default(), &node());
     let mut asking = pin!(address.ask(Double(1), SECOND));

@@ -32,7 +32,7 @@ use std::time::Duration;
 use synod_agents::RegistryMessage;
 use synod_journal::JournalMessage;
 use synod_runtime::{
-    Actor, ActorError, Address, Context, ExitReason, MailboxConfig, Shutdown, Spec, TimerKey,
+    Actor, ActorError, Address, Context, ExitReason, MailboxConfig, Shutdown, Spec, TimerKey, after,
 };
 use tokio::time::Instant;
 
@@ -146,7 +146,7 @@ impl TaskEngine {
 
     /// A time of the machine's monotonic clock, as the runtime reads it.
     fn instant(&self, mono: u64) -> Instant {
-        self.origin + Duration::from_micros(mono)
+        after(self.origin, Duration::from_micros(mono))
     }
 
     fn journal_timeout(&self) -> Duration {

@@ -158,7 +158,8 @@ impl TaskEngine {
             labels: spec.labels.clone(),
             state,
         };
-        let within = Duration::from_micros(deadline.saturating_sub(now.mono)) + OVERTIME;
+        let left = Duration::from_micros(deadline.saturating_sub(now.mono));
+        let within = left.saturating_add(OVERTIME);
         let sent = now.mono;
         let ended =
             move |outcome| TasksMessage::Own(Step(Own::Finished { work, agent, sent, outcome }));
