@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cell::Signal;
+use crate::lifecycle::LifecycleChange;
 use crate::observation::Node;
 use crate::path::ActorPath;
 use crate::system::System;
@@ -51,12 +52,8 @@ impl System {
         let unavailable = || ControlError::Unavailable(path.clone());
         tracing::info!(%path, ?control, "control");
         match control {
-            Control::Pause => node.pause(),
-            Control::Resume => {
-                node.resume();
-                // Its timers had no alarm while it was paused.
-                node.port().map(|port| port.push(Signal::Alarm));
-            }
+            Control::Pause => self.pause(&node),
+            Control::Resume => self.resume(&node),
             Control::Restart | Control::Stop => {
                 let port = parent.port().filter(|port| port.len() < MAX_PENDING);
                 let signal = match control {
@@ -69,5 +66,19 @@ impl System {
             }
         }
         Ok(())
+    }
+
+    fn pause(&self, node: &Node) {
+        if node.pause() {
+            self.tell(node, || LifecycleChange::Paused);
+        }
+    }
+
+    fn resume(&self, node: &Node) {
+        if node.resume() {
+            self.tell(node, || LifecycleChange::Resumed);
+        }
+        // Its timers had no alarm while it was paused.
+        node.port().map(|port| port.push(Signal::Alarm));
     }
 }

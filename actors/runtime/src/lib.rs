@@ -19,7 +19,8 @@
 //! - Two systems in one process share nothing.
 //!
 //! Who sends what: families send their own messages to addresses; a supervisor is asked with
-//! [`SupervisorMessage`]; operators use [`System::observe`] and [`System::control`]. What an
+//! [`SupervisorMessage`]; operators use [`System::observe`] and [`System::control`], and listen to
+//! [`System::subscribe_lifecycle`]. What an
 //! incarnation, its parent and its children tell each other never leaves this crate.
 //!
 //! ```
@@ -89,6 +90,7 @@ pub mod entropy;
 mod error;
 mod exit;
 mod interceptor;
+mod lifecycle;
 pub mod mailbox;
 mod message;
 mod metadata;
@@ -116,6 +118,7 @@ pub use entropy::{Entropy, OsEntropy, SeededEntropy};
 pub use error::{AskError, SendError, TrySendError};
 pub use exit::{ActorError, ExitReason};
 pub use interceptor::{Interceptor, Interceptors, Verdict};
+pub use lifecycle::{Heard, LifecycleChange, LifecycleEvent, LifecycleFeed};
 pub use mailbox::{Batch, Delivery, Inbox, InboxId, MailboxConfig, Overflow};
 pub use message::{Ask, Request, WireMessage};
 pub use metadata::Metadata;

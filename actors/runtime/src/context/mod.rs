@@ -18,6 +18,7 @@ use crate::dead_letters::DeadReason;
 use crate::directory::NameTaken;
 use crate::error::SendError;
 use crate::exit::ExitReason;
+use crate::lifecycle::LifecycleChange;
 use crate::mailbox::{Batch, Inbox};
 use crate::metadata::Metadata;
 use crate::observation::{ActorState, Node, ProgressSlot};
@@ -379,11 +380,13 @@ impl<A: Actor> Drop for Context<A> {
     /// The end of the incarnation, however it came; after a kill nothing else has run.
     fn drop(&mut self) {
         self.bury_in_hand();
-        let Site { node, port, .. } = &self.site;
+        let Site { system, node, port, .. } = &self.site;
+        let mut orphans = Vec::new();
         port.close(|| {
             self.inbox.detach();
-            node.release_all();
+            orphans = node.release_all();
         });
+        orphans.iter().for_each(|orphan| system.tell(orphan, || LifecycleChange::Ended));
     }
 }
 

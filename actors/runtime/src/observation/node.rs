@@ -143,6 +143,10 @@ impl Node {
         &self.path
     }
 
+    pub(crate) fn kind(&self) -> &'static str {
+        self.kind
+    }
+
     pub(crate) fn key(&self) -> ChildKey {
         self.key
     }
@@ -166,8 +170,11 @@ impl Node {
     }
 
     /// Takes all children out of the tree: their parent's incarnation is gone.
-    pub(crate) fn release_all(&self) {
-        self.children.write().clear();
+    pub(crate) fn release_all(&self) -> Vec<Arc<Self>> {
+        let mut children = self.children.write();
+        let orphans = children.iter().map(|child| Arc::clone(&child.0)).collect();
+        children.clear();
+        orphans
     }
 
     pub(crate) fn child(&self, name: &str) -> Option<Arc<Self>> {
@@ -213,6 +220,10 @@ impl Node {
         self.restarts.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(crate) fn restarts(&self) -> u32 {
+        self.restarts.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn add_busy(&self, time: Duration) {
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let before = self.busy_ns.load(Ordering::Relaxed); // its cell is the only writer
@@ -235,14 +246,18 @@ impl Node {
         self.paused.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn pause(&self) {
-        self.paused.store(true, Ordering::Relaxed);
+    /// False when it was paused before.
+    pub(crate) fn pause(&self) -> bool {
+        let was_paused = self.paused.swap(true, Ordering::Relaxed);
         self.mailbox.pause();
+        !was_paused
     }
 
-    pub(crate) fn resume(&self) {
-        self.paused.store(false, Ordering::Relaxed);
+    /// False when it was not paused.
+    pub(crate) fn resume(&self) -> bool {
+        let was_paused = self.paused.swap(false, Ordering::Relaxed);
         self.mailbox.resume();
+        was_paused
     }
 
     /// The state as it is shown.
@@ -272,7 +287,7 @@ impl Node {
             path: self.path.clone(),
             kind: self.kind.to_owned(),
             state: self.state(),
-            restarts: self.restarts.load(Ordering::Relaxed),
+            restarts: self.restarts(),
             lanes: self.mailbox.lanes(),
             processed: self.mailbox.processed(),
             busy_ratio: ratio.min(1.0),

@@ -12,6 +12,7 @@ use crate::actor::ChildEvent;
 use crate::cell::{ChildNews, Launched, Port, Signal, Watcher};
 use crate::context::Site;
 use crate::exit::ExitReason;
+use crate::lifecycle::LifecycleChange;
 use crate::observation::{ActorState, Node};
 use crate::spec::{Birth, Role};
 
@@ -36,6 +37,8 @@ pub(super) struct Child {
     incarnation: u32,
     /// The role outlives the parent's incarnation.
     kept: bool,
+    /// Why its last incarnation ended, where somebody listens, until it runs again.
+    left: Option<Box<ExitReason>>,
 }
 
 impl Supervised for Child {
@@ -67,7 +70,7 @@ impl Children {
     /// Takes a child whose node is in the tree.
     pub(crate) fn adopt(&mut self, site: &Site, role: Arc<dyn Role>, node: Arc<Node>, kept: bool) {
         let key = node.key();
-        let child = Child { role, node, launched: None, incarnation: 0, kept };
+        let child = Child { role, node, launched: None, incarnation: 0, kept, left: None };
         let (now, mut commands) = (site.system.clock().now(), Vec::new());
         self.machine.add(now, key, child, &mut commands);
         self.carry_out(site, now, commands);
@@ -127,7 +130,7 @@ impl Children {
                 }
             }
             Command::Remove(key) => self.remove(site, key),
-            Command::Report(key, report) => self.report(key, report),
+            Command::Report(key, report) => self.report(site, key, report),
             Command::Done(_) => self.done = true,
         }
         None
@@ -169,13 +172,16 @@ impl Children {
         child.node.set_state(ActorState::Failed);
         child.node.ended(&ExitReason::Killed);
         if let Some(launched) = child.launched.take() {
-            launched.abandon(|| child.node.release_all());
+            let mut orphans = Vec::new();
+            launched.abandon(|| orphans = child.node.release_all());
+            orphans.iter().for_each(|orphan| site.system.tell(orphan, || LifecycleChange::Ended));
         }
     }
 
     fn remove(&mut self, site: &Site, key: ChildKey) {
         let Some(child) = self.machine.take(key) else { return };
         site.node.release(&child.node);
+        site.system.tell(&child.node, || LifecycleChange::Ended);
         if child.node.is_named() {
             site.system.directory().forget(child.node.path());
         }
@@ -184,8 +190,10 @@ impl Children {
         }
     }
 
-    fn report(&mut self, key: ChildKey, report: Report) {
-        let Some(child) = self.machine.child(key) else { return };
+    fn report(&mut self, site: &Site, key: ChildKey, report: Report) {
+        let Some(child) = self.machine.child_mut(key) else { return };
+        let Child { node, left, .. } = child;
+        site.system.tell(node, || change(&report, left));
         let (name, path) = (Arc::clone(child.role.name()), child.node.path());
         self.news.push_back(match report {
             Report::Started => ChildEvent::Started { name },
@@ -250,6 +258,24 @@ impl Children {
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.machine.next_deadline()
+    }
+}
+
+/// A report as it is told to listeners. `left` keeps why the last incarnation ended.
+fn change(report: &Report, left: &mut Option<Box<ExitReason>>) -> LifecycleChange {
+    match report {
+        Report::Started => LifecycleChange::Started,
+        Report::Restarted => LifecycleChange::Restarted { reason: left.take().map(|why| *why) },
+        Report::Exited(reason) => {
+            *left = Some(Box::new(reason.clone()));
+            let reason = reason.clone();
+            if reason.is_normal() {
+                LifecycleChange::Stopped { reason }
+            } else {
+                LifecycleChange::Failed { reason }
+            }
+        }
+        Report::GaveUp(reason) => LifecycleChange::GaveUp { reason: reason.clone() },
     }
 }
 

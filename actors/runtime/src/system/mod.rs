@@ -26,6 +26,7 @@ use crate::directory::Directory;
 use crate::entropy::{Entropy, OsEntropy};
 use crate::exit::ExitReason;
 use crate::interceptor::Interceptor;
+use crate::lifecycle::Lines;
 use crate::observation::{ActorSnapshot, Node, Progress};
 use crate::path::ActorPath;
 use crate::services::Services;
@@ -58,6 +59,7 @@ struct Shared {
     entropy: Arc<dyn Entropy>,
     directory: Directory,
     progress: Arc<Progress>,
+    lines: Arc<Lines>,
     root: Arc<Node>,
     roots: Roots,
     guardian: OnceLock<Arc<Port>>,
@@ -140,6 +142,7 @@ impl System {
             entropy,
             directory: Directory::default(),
             progress: Arc::default(),
+            lines: Arc::default(),
             root: Arc::clone(&root),
             roots,
             guardian: OnceLock::new(),
@@ -264,6 +267,10 @@ impl System {
         let mut ended = self.shared.ended.clone();
         let reason = ended.wait_for(Option::is_some).await;
         reason.ok().and_then(|reason| reason.clone()).unwrap_or(ExitReason::Killed)
+    }
+
+    pub(crate) fn lines(&self) -> &Arc<Lines> {
+        &self.shared.lines
     }
 
     pub(crate) fn root(&self) -> &Arc<Node> {

@@ -5,6 +5,7 @@ mod crashes;
 mod endings;
 mod escalation;
 mod groups;
+mod lifecycle;
 mod observation;
 mod operators;
 mod restarts;
