@@ -8,6 +8,7 @@ use std::thread;
 
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use crate::error::AgentError;
 
@@ -41,10 +42,12 @@ where
     let watch = Arc::new(AtomicU32::new(RUNNING));
     let end = ThreadEnd { watch: Arc::clone(&watch), abandoned: Arc::clone(&abandoned) };
     let token = stop.clone();
+    // What it logs there belongs to the same attempt.
+    let span = Span::current();
     thread::Builder::new()
         .name("synod-blocking".into())
         .spawn(move || {
-            let result = catch_unwind(AssertUnwindSafe(|| work(token)));
+            let result = catch_unwind(AssertUnwindSafe(|| span.in_scope(|| work(token))));
             drop(end);
             // The receiver is gone when the work was abandoned: the result is fenced here.
             let _ = sender.send(result);

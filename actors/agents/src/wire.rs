@@ -34,7 +34,8 @@ pub struct WorkOrder {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Value)]
     pub state: Option<Value>,
-    /// W3C trace context of the work.
+    /// W3C trace context: the trace of the task and the span of this attempt. Hand it to whatever
+    /// you call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
 }

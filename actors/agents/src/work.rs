@@ -80,7 +80,8 @@ pub struct Assignment {
     /// The same over all attempts at this work: what an agent hands to the systems it acts on, so
     /// that a second attempt does not act twice.
     pub idempotency_key: String,
-    /// The trace this work belongs to.
+    /// The trace this work belongs to. The agent gets it with a span of its own for this attempt,
+    /// a child of what its submitter sent: the parent of all that it calls.
     pub correlation: Option<Correlation>,
     /// Labels of the task.
     pub labels: BTreeMap<String, String>,

@@ -12,6 +12,10 @@ use crate::entropy::Entropy;
 /// Bytes of a version 00 `traceparent`.
 const LENGTH: usize = 55;
 
+/// The flags with a meaning: sampled (level 1) and random trace id (level 2). Others are not
+/// passed on, as the specification demands.
+const KNOWN_FLAGS: u8 = 0b11;
+
 /// A position in a trace: which trace, and which span of it.
 ///
 /// Never all zero in either id: such a value is invalid by the specification.
@@ -38,7 +42,8 @@ impl Correlation {
     /// A new span of the same trace.
     #[must_use]
     pub fn child(&self, entropy: &dyn Entropy) -> Self {
-        Self { span_id: span(entropy), ..*self }
+        let flags = self.flags & KNOWN_FLAGS;
+        Self { trace_id: self.trace_id, span_id: span(entropy), flags }
     }
 
     /// The trace, shared by all that one request causes.
@@ -62,7 +67,21 @@ impl Correlation {
     /// The trace in 32 lower-case hexadecimal digits, as logs print it.
     #[must_use]
     pub fn trace_hex(&self) -> String {
-        format!("{:032x}", u128::from_be_bytes(self.trace_id))
+        self.trace_shown().to_string()
+    }
+
+    /// Prints the trace as [`Correlation::trace_hex`] does, and costs nothing where it is not
+    /// printed: the field `trace_id` of spans and events.
+    pub fn trace_shown(&self) -> impl fmt::Display + fmt::Debug + use<> {
+        let trace = u128::from_be_bytes(self.trace_id);
+        fmt::from_fn(move |f| write!(f, "{trace:032x}"))
+    }
+
+    /// Prints the span in 16 lower-case hexadecimal digits: the fields `span_id` and
+    /// `parent_span_id` of spans and events.
+    pub fn span_shown(&self) -> impl fmt::Display + fmt::Debug + use<> {
+        let span = u64::from_be_bytes(self.span_id);
+        fmt::from_fn(move |f| write!(f, "{span:016x}"))
     }
 
     /// The `traceparent` header value.
@@ -78,9 +97,7 @@ fn span(entropy: &dyn Entropy) -> [u8; 8] {
 
 impl fmt::Display for Correlation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let trace = u128::from_be_bytes(self.trace_id);
-        let span = u64::from_be_bytes(self.span_id);
-        write!(f, "00-{trace:032x}-{span:016x}-{:02x}", self.flags)
+        write!(f, "00-{}-{}-{:02x}", self.trace_shown(), self.span_shown(), self.flags)
     }
 }
 
@@ -190,5 +207,11 @@ mod tests {
         let child = parent.child(&entropy);
         assert_eq!(child.trace_id(), parent.trace_id());
         assert_ne!(child.span_id(), parent.span_id());
+    }
+
+    #[test]
+    fn flags_without_a_meaning_are_not_passed_on() {
+        let parent: Correlation = EXAMPLE.replace("-01", "-ff").parse().unwrap();
+        assert_eq!(parent.child(&SeededEntropy::new(3)).flags(), 0b11);
     }
 }

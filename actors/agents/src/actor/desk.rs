@@ -179,16 +179,16 @@ impl<T> Desk<T> {
     }
 
     /// A worker ended; what it had is lost. Returns it.
-    pub(super) fn crashed(&mut self, slot: Slot) -> Option<WorkId> {
+    pub(super) fn crashed(&mut self, slot: Slot) -> Option<(WorkId, T)> {
         let state = self.slots.get_mut(slot)?;
         let before = std::mem::replace(state, State::Down);
         self.free.retain(|free| *free != slot);
         if !matches!(before, State::Down) {
             self.down += 1;
         }
-        let State::Busy(work, _) = before else { return None };
+        let State::Busy(work, kept) = before else { return None };
         self.in_hand.remove(&work);
-        Some(work)
+        Some((work, kept))
     }
 
     /// A crashed worker runs again.
@@ -256,7 +256,7 @@ mod tests {
     fn a_crash_frees_the_work_but_not_the_slot_until_the_restart() {
         let mut desk = Desk::new(1, true);
         put(&mut desk, 0).unwrap();
-        assert_eq!(desk.crashed(0), Some(work(0)));
+        assert_eq!(desk.crashed(0), Some((work(0), ())));
         assert_eq!(put(&mut desk, 0), Err(Refusal::WorkersDown(1)));
         assert!(!desk.is_healthy());
         desk.restarted(0);

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use synod_runtime::{
-    Actor, ActorError, Address, Backoff, ChildEvent, Context, MailboxConfig, Priority, Request,
-    Restart, Shutdown, Spec, Supervision,
+    Actor, ActorError, Address, Backoff, ChildEvent, Context, Correlation, ExitReason,
+    MailboxConfig, Priority, Request, Restart, Shutdown, Spec, Supervision,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -24,7 +24,7 @@ use crate::progress::Progress;
 use crate::pulse::Pulse;
 use crate::registry::RegistryMessage;
 use crate::schema::Schemas;
-use crate::work::WorkId;
+use crate::work::{Assignment, WorkId};
 
 /// Restarts are spaced by back-off, never given up: a crash is provoked by work, and giving up
 /// would take the other workers along.
@@ -59,6 +59,7 @@ struct InHand {
     stop: CancellationToken,
     progress: Progress,
     since: Instant,
+    correlation: Option<Correlation>,
 }
 
 /// The actor of one agent.
@@ -109,13 +110,14 @@ impl AgentActor {
     // ---- work ----
 
     fn take(&mut self, request: Request<Perform>, ctx: &mut Context<Self>) {
-        let work = request.body.assignment.work;
+        let Assignment { work, correlation, .. } = request.body.assignment;
         match self.prepare(work, ctx) {
             Ok((place, report)) => {
                 let stop = CancellationToken::new();
                 let progress = Progress::default();
                 let since = ctx.now();
-                let kept = InHand { stop: stop.clone(), progress: progress.clone(), since };
+                let kept =
+                    InHand { stop: stop.clone(), progress: progress.clone(), since, correlation };
                 self.desk.put(place, work, kept);
                 let job = Box::new(Job { request, stop, progress, report });
                 if let Err(refused) = self.workers[place.slot].try_send(job) {
@@ -228,6 +230,22 @@ impl AgentActor {
         }
     }
 
+    fn log_crash(&self, worker: &str, reason: &ExitReason, lost: Option<(WorkId, InHand)>) {
+        let agent = self.hosting.card.key();
+        let trace = lost.as_ref().and_then(|(_, kept)| kept.correlation);
+        let lost = lost.map(|(work, _)| work);
+        tracing::warn!(
+            %agent,
+            worker,
+            %reason,
+            task_id = lost.map(|lost| tracing::field::display(lost.task)),
+            part = lost.map(|lost| lost.part),
+            attempt = lost.map(|lost| lost.attempt),
+            trace_id = trace.map(|trace| tracing::field::display(trace.trace_shown())),
+            "a worker crashed"
+        );
+    }
+
     // ---- health ----
 
     fn health(&self, now: Instant) -> AgentHealth {
@@ -325,8 +343,7 @@ impl Actor for AgentActor {
                 let lost = self.desk.crashed(slot);
                 if !reason.is_normal() {
                     self.crashes += 1;
-                    let agent = self.hosting.card.key();
-                    tracing::warn!(%agent, worker = %name, %reason, ?lost, "a worker crashed");
+                    self.log_crash(&name, &reason, lost);
                     self.last_error = Some(reason.to_string());
                 }
             }

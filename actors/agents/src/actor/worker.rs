@@ -5,10 +5,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use synod_runtime::{Actor, ActorError, Context, ExitReason, Permit, Reply, Request, after};
+use synod_runtime::{
+    Actor, ActorError, Context, Correlation, ExitReason, Permit, Reply, Request, after,
+};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::desk::Slot;
 use super::report::{Report, Reported};
@@ -21,7 +23,7 @@ use crate::error::AgentError;
 use crate::messages::{AgentMessage, Perform};
 use crate::payload::Payload;
 use crate::progress::Progress;
-use crate::work::{Assignment, Performed};
+use crate::work::{Assignment, Performed, WorkId};
 
 type Outcome = Result<Performed, AgentError>;
 
@@ -121,15 +123,14 @@ impl Actor for Worker {
     type Message = Box<Job>;
     const KIND: &'static str = "worker";
 
-    async fn handle(&mut self, job: Box<Job>, _ctx: &mut Context<Self>) -> Result<(), ActorError> {
+    async fn handle(&mut self, job: Box<Job>, ctx: &mut Context<Self>) -> Result<(), ActorError> {
         let Job { request, stop, progress, report } = *job;
-        let (Perform { assignment }, reply) = request.into_parts();
+        let (Perform { mut assignment }, reply) = request.into_parts();
         let work = assignment.work;
-        let agent = self.workplace.hosting.card.id.clone();
-        let span = tracing::info_span!("perform", %agent, %work, trace_id = tracing::field::Empty);
-        if let Some(trace) = assignment.correlation.filter(|_| !span.is_disabled()) {
-            span.record("trace_id", trace.trace_hex());
-        }
+        let parent = assignment.correlation;
+        // Whatever the agent calls has this attempt for its parent.
+        assignment.correlation = parent.map(|parent| parent.child(ctx.system().entropy()));
+        let span = attempt_span(&self.workplace.hosting.card, &assignment, parent);
         let mut answer = Answer { reply: Some(reply), error: None };
         self.perform(assignment, stop, progress, &mut answer).instrument(span).await?;
         let error = answer.error.map(|error| error.to_string());
@@ -143,6 +144,23 @@ impl Actor for Worker {
             instance.stop_boxed().await;
         }
     }
+}
+
+/// The span around an attempt: what the agent logs within it carries its trace.
+fn attempt_span(card: &AgentCard, assignment: &Assignment, parent: Option<Correlation>) -> Span {
+    let WorkId { task, part, attempt, .. } = assignment.work;
+    let own = assignment.correlation;
+    tracing::info_span!(
+        "task.attempt",
+        task_id = %task,
+        part,
+        attempt,
+        agent = %card.key(),
+        capability = capability_of(card, assignment),
+        trace_id = own.map(|own| tracing::field::display(own.trace_shown())),
+        span_id = own.map(|own| tracing::field::display(own.span_shown())),
+        parent_span_id = parent.map(|parent| tracing::field::display(parent.span_shown())),
+    )
 }
 
 /// The reply of one assignment, given once; what comes later is dropped.

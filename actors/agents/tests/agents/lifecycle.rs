@@ -8,7 +8,7 @@ use synod_agents::{
     Agent, AgentCard, AgentContext, AgentError, AgentErrorKind, AgentMessage, AgentStatus,
     AgentsConfig, Assignment, Capability, Payload, factory,
 };
-use synod_runtime::AskError;
+use synod_runtime::{AskError, Correlation};
 use tokio::time::{Instant, sleep};
 
 use crate::stage::{Stage, assignment, give, health, healthy, perform, tell};
@@ -35,6 +35,27 @@ async fn an_agent_performs_and_an_idle_one_has_no_worker() {
     assert_eq!(performed.payload, Payload::text("hello"));
     assert_eq!(performed.state, None);
     assert_eq!(children(path), 1, "one worker for one assignment at a time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_attempt_is_a_span_of_its_own_in_the_trace_of_its_task() {
+    let stage = Stage::new(AgentsConfig::default()).await;
+    let agent = stage.act(1).await.address;
+    let text = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let parent: Correlation = text.parse().unwrap();
+    let mut spans = vec![parent.span_id()];
+    for attempt in [1, 2] {
+        let mut traced = assignment("trace");
+        traced.work.attempt = attempt;
+        traced.correlation = Some(parent);
+        let performed = give(&agent, traced).await.unwrap().unwrap().unwrap();
+        let own: Correlation = performed.payload.to_json().unwrap();
+        assert_eq!((own.trace_id(), own.flags()), (parent.trace_id(), 1));
+        assert!(!spans.contains(&own.span_id()), "the span is new");
+        spans.push(own.span_id());
+    }
+    let untraced = perform(&agent, "trace").await.unwrap().unwrap();
+    assert_eq!(untraced.payload.to_json::<Option<Correlation>>().unwrap(), None);
 }
 
 #[tokio::test(start_paused = true)]

@@ -219,6 +219,7 @@ impl Agent for Acting {
         match work.kind.as_str() {
             "echo" => Ok(work.payload),
             "instance" => Ok(Payload::json(&self.instance)?),
+            "trace" => Ok(Payload::json(&work.correlation)?),
             "crash" => panic!("on purpose"),
             "fail" => Err(AgentError::failed("it did not work")),
             "sleep" => {
