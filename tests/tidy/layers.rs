@@ -27,7 +27,6 @@ const EDGES: [(&str, &[&str]); 19] = [
     ("workflows", &["tasks", "planning", "coordination", "agents", "journal"]),
     ("tuning", &["tasks", "models"]),
     ("triage", &["tasks", "agents"]),
-    ("workflows", &["tasks", "coordination", "agents", "journal"]),
 ];
 
 /// Crates that one family wraps: no other code names them. Benches hold peers side by side.
