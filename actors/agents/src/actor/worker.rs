@@ -132,8 +132,10 @@ impl Actor for Worker {
         assignment.correlation = parent.map(|parent| parent.child(ctx.system().entropy()));
         let span = attempt_span(&self.workplace.hosting.card, &assignment, parent);
         let mut answer = Answer { reply: Some(reply), error: None };
-        self.perform(assignment, stop, progress, &mut answer).instrument(span).await?;
+        let performing = self.perform(assignment, stop, progress, &mut answer);
+        performing.instrument(span.clone()).await?;
         let error = answer.error.map(|error| error.to_string());
+        span.in_scope(|| tracing::debug!(error, "attempt ended"));
         let ended = Reported::Ended { slot: self.slot, work, error };
         report.send(AgentMessage::Own(Report(ended)));
         Ok(())

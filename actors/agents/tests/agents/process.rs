@@ -331,7 +331,7 @@ async fn a_retired_agent_asks_its_program_to_end_and_kills_who_does_not() {
     let (stage, _agent) = up(script.config()).await;
     let child = number_in(&script.path("child")).await;
     let agents = AgentSelector::from(AgentId::new("script").unwrap());
-    let retire = RetireAgent { agents, reason: "enough".into(), only_removable: false };
+    let retire = RetireAgent { agents, reason: "enough".into(), only_remote: false };
     stage.registry.ask(retire, PATIENCE).await.unwrap().unwrap();
     assert_eq!(number_in(&script.path("asked")).await, "asked");
     until_dead(&child).await;

@@ -64,7 +64,7 @@ async fn add(stage: &Stage, card: AgentCard) -> Result<synod_agents::AgentEntry,
 }
 
 async fn retire(stage: &Stage, id: &str) -> Result<Vec<synod_agents::AgentKey>, RetireError> {
-    let retire = RetireAgent { agents: select(id), reason: "enough".into(), only_removable: false };
+    let retire = RetireAgent { agents: select(id), reason: "enough".into(), only_remote: false };
     stage.registry.ask(retire, PATIENCE).await.unwrap()
 }
 
@@ -101,7 +101,7 @@ async fn an_operator_retires_remote_agents_alone() {
     let ask = |id: &str| RetireAgent {
         agents: select(id),
         reason: "retired by an operator".into(),
-        only_removable: true,
+        only_remote: true,
     };
     let refused = stage.registry.ask(ask("echo"), PATIENCE).await.unwrap().unwrap_err();
     let RetireError::NotRemovable { agent, kind } = refused else { panic!("{refused:?}") };
