@@ -2,6 +2,8 @@
 //!
 //! Standard output belongs to the commands. The level can be changed while the process runs.
 
+mod json;
+
 use std::io::IsTerminal;
 
 use tracing_subscriber::filter::EnvFilter;
@@ -10,6 +12,10 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt, reload};
 
 use crate::config::{LogFormat, LogSection};
+use json::JsonLines;
+
+#[cfg(test)]
+pub(crate) use json::tests::Written;
 
 /// Changes the level of the running process.
 #[derive(Debug, Clone)]
@@ -41,11 +47,10 @@ pub fn init(section: &LogSection) -> Result<LogLevel, LogError> {
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
-    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(terminal && colours());
     let lines = if json {
-        lines.json().flatten_event(true).with_current_span(false).boxed()
+        JsonLines::new(std::io::stderr).boxed()
     } else {
-        lines.boxed()
+        fmt::layer().with_writer(std::io::stderr).with_ansi(terminal && colours()).boxed()
     };
     let registry = tracing_subscriber::registry().with(filter).with(lines);
     registry.try_init().map_err(|error| LogError::Installed(error.to_string()))?;

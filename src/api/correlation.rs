@@ -1,7 +1,15 @@
 //! The outermost layer: one trace per request, from the client's `traceparent` to the journal.
 //!
-//! It starts the span, answers with the trace's id, fills it into problems, counts, and turns a
-//! panic of a handler into a 500 instead of a closed connection.
+//! It opens the request's span, answers with the trace's id, fills it into problems, counts, and
+//! turns a panic of a handler into a 500 instead of a closed connection.
+//!
+//! In: W3C Trace Context, `traceparent`; one that is not valid, or is sent twice, starts a new
+//! trace. `tracestate` is dropped: nothing here reads it, and to pass it on it would have to stand
+//! in every record of every task. Out: `traceresponse`, as the draft of level 3 has it, since
+//! `traceparent` is a header of requests alone; and `X-Correlation-Id`, the trace by itself.
+//!
+//! The span covers a request until the head of its answer. What streams or is upgraded goes on
+//! outside of it: a span of hours helps nobody.
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
@@ -14,12 +22,13 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use synod_runtime::{Correlation, Principal, SendOptions, System};
-use tracing::Instrument;
 use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use super::problem::{Problem, ProblemType};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACERESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 
 /// Who asks, and in which trace: goes along with every message that the request causes.
@@ -57,12 +66,17 @@ pub(super) struct Tracer(pub System);
 
 impl Tracer {
     /// A child of the client's span, or a new trace when it sent none or no valid one.
-    fn correlate(&self, headers: &HeaderMap) -> Correlation {
-        let given = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok()?.parse().ok());
-        let parent: Option<Correlation> = given;
+    fn correlate(&self, parent: Option<Correlation>) -> Correlation {
         let entropy = self.0.entropy();
         parent.map_or_else(|| Correlation::new(entropy), |parent| parent.child(entropy))
     }
+}
+
+/// The client's span, if it sent a valid one, once.
+fn parent(headers: &HeaderMap) -> Option<Correlation> {
+    let mut sent = headers.get_all(TRACEPARENT).iter();
+    let (first, None) = (sent.next()?, sent.next()) else { return None };
+    first.to_str().ok()?.parse().ok()
 }
 
 /// The layer.
@@ -71,26 +85,45 @@ pub(super) async fn trace(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let correlation = tracer.correlate(request.headers());
+    let parent = parent(request.headers());
+    let correlation = tracer.correlate(parent);
     let caller = Caller { principal: Principal::default(), correlation: Some(correlation) };
     request.extensions_mut().insert(caller);
-    let method = request.method().clone();
-    let path = request.uri().path().to_owned();
+    let (method, uri) = (request.method().clone(), request.uri().clone());
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let trace_id = correlation.trace_hex();
-    let span = tracing::info_span!("http_request", %method, path, trace_id, status = Empty);
+    let route = route.as_ref().map_or("(none)", MatchedPath::as_str);
+    let span = span(&method, route, correlation, parent);
     let started = Instant::now();
     let mut response = run(next, request).instrument(span.clone()).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        response = retell(response, problem.occurred(&path, trace_id));
+        response = retell(response, problem.occurred(uri.path(), correlation.trace_hex()));
     }
-    let status = response.status();
-    span.record("status", status.as_u16());
-    span.in_scope(|| tracing::debug!(elapsed = ?started.elapsed(), "request answered"));
+    let status = response.status().as_u16();
+    span.record("status", status);
+    span.in_scope(|| {
+        tracing::debug!(path = uri.path(), elapsed = ?started.elapsed(), "request answered");
+    });
     sign(response.headers_mut(), correlation);
-    let route = route.as_ref().map_or("(none)", MatchedPath::as_str);
-    count(known(&method), route, status.as_u16(), started);
+    count(known(&method), route, status, started);
     response
+}
+
+/// The span of a request; where its level is off, nothing of it is even formatted.
+fn span(
+    method: &Method,
+    route: &str,
+    correlation: Correlation,
+    parent: Option<Correlation>,
+) -> Span {
+    tracing::info_span!(
+        "http.request",
+        method = method.as_str(),
+        route,
+        status = Empty,
+        trace_id = %correlation.trace_shown(),
+        span_id = %correlation.span_shown(),
+        parent_span_id = parent.map(|parent| tracing::field::display(parent.span_shown())),
+    )
 }
 
 async fn run(next: Next, request: Request) -> Response {
@@ -114,10 +147,10 @@ fn retell(inner: Response, problem: Problem) -> Response {
 
 fn sign(headers: &mut HeaderMap, correlation: Correlation) {
     let text = |text: String| HeaderValue::try_from(text).ok();
-    if let (Some(parent), Some(id)) =
+    if let (Some(context), Some(id)) =
         (text(correlation.traceparent()), text(correlation.trace_hex()))
     {
-        headers.insert(TRACEPARENT, parent);
+        headers.insert(TRACERESPONSE, context);
         headers.insert(CORRELATION_ID, id);
     }
 }
@@ -154,6 +187,7 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
+    use crate::logging::Written;
 
     const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
@@ -165,18 +199,30 @@ mod tests {
         panic!("on purpose");
     }
 
-    async fn answer(path: &str) -> (Response, serde_json::Value) {
+    async fn send(path: &str, parents: &[&str]) -> Response {
         let tracer = Tracer(System::builder().entropy(SeededEntropy::new(1)).build());
         let app: Router = Router::new()
             .route("/refuse", get(refuse))
             .route("/fall", get(fall))
             .layer(from_fn_with_state(tracer, trace));
-        let request = Request::get(path).header("traceparent", PARENT).body(Body::empty());
-        let response = app.oneshot(request.unwrap()).await.unwrap();
-        let (parts, body) = response.into_parts();
+        let mut request = Request::get(path).body(Body::empty()).unwrap();
+        for parent in parents {
+            request.headers_mut().append(TRACEPARENT, parent.parse().unwrap());
+        }
+        app.oneshot(request).await.unwrap()
+    }
+
+    async fn answer(path: &str) -> (Response, serde_json::Value) {
+        let (parts, body) = send(path, &[PARENT]).await.into_parts();
         let bytes = axum::body::to_bytes(body, 10_000).await.unwrap();
         let json = serde_json::from_slice(&bytes).unwrap_or_default();
         (Response::from_parts(parts, Body::empty()), json)
+    }
+
+    /// The trace and the span that an answer names.
+    fn told(response: &Response) -> Correlation {
+        let text = response.headers()[TRACERESPONSE].to_str().unwrap();
+        text.parse().unwrap()
     }
 
     #[tokio::test]
@@ -184,8 +230,42 @@ mod tests {
         let (response, problem) = answer("/refuse").await;
         assert_eq!(problem["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
         assert_eq!(problem["instance"], "/refuse");
-        let parent = response.headers()["traceparent"].to_str().unwrap();
-        assert!(parent.starts_with(&PARENT[..36]) && parent != PARENT, "{parent}");
+        let (told, sent) = (told(&response), PARENT.parse::<Correlation>().unwrap());
+        assert_eq!(told.trace_id(), sent.trace_id());
+        assert_ne!(told.span_id(), sent.span_id(), "the node's span is its own");
+        assert_eq!(response.headers()[CORRELATION_ID], told.trace_hex().as_str());
+    }
+
+    #[tokio::test]
+    async fn a_traceparent_that_is_not_valid_or_sent_twice_starts_a_new_trace() {
+        let upper = PARENT.to_uppercase();
+        let sent = PARENT.parse::<Correlation>().unwrap();
+        for parents in [&[][..], &["nonsense"], &[&upper], &[PARENT, PARENT]] {
+            let told = told(&send("/refuse", parents).await);
+            assert_ne!(told.trace_id(), sent.trace_id(), "{parents:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_span_says_what_was_asked_and_where_it_stands_in_the_trace() {
+        let written = Written::default();
+        let guard = tracing::subscriber::set_default(written.subscriber());
+        let told = told(&send("/refuse", &[PARENT]).await);
+        send("/nowhere", &[]).await;
+        drop(guard);
+        let lines = written.lines();
+        let answered = |line: &&String| line.contains("request answered");
+        let answered: Vec<serde_json::Value> =
+            lines.iter().filter(answered).map(|line| serde_json::from_str(line).unwrap()).collect();
+        let [known, unknown] = &answered[..] else { panic!("two answers: {lines:?}") };
+        assert_eq!(known["span"], "http.request");
+        assert_eq!((&known["method"], &known["route"]), (&"GET".into(), &"/refuse".into()));
+        assert_eq!(known["status"], 404);
+        assert_eq!(known["trace_id"], told.trace_hex());
+        assert_eq!(known["span_id"], told.span_shown().to_string());
+        assert_eq!(known["parent_span_id"], "00f067aa0ba902b7");
+        assert_eq!(unknown["route"], "(none)");
+        assert!(unknown.get("parent_span_id").is_none(), "{unknown}");
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::client::{Client, STATS, TASKS, assert_problem, echo, slow_echo};
+use crate::client::{Client, STATS, TASKS, echo, slow_echo};
 use crate::world::World;
 use crate::ws_agent::{Outcome, WsAgent, card, named};
 
@@ -253,26 +253,4 @@ async fn a_budget_bounds_what_attempts_may_cost() {
     assert_eq!((&task["state"], &task["attempts"]), (&json!("failed"), &json!(2)), "{task}");
     assert_eq!(task["error"]["kind"], "over_budget", "{task}");
     assert_eq!(task["cost"], 4.0, "{task}");
-}
-
-#[tokio::test]
-async fn one_trace_goes_from_the_request_through_the_task_to_the_agent() {
-    let World { client, node, .. } = &World::start("");
-    let mut agent = WsAgent::connect(&node.url, card("digger", "dig")).await;
-    let trace = "0af7651916cd43dd8448eb211c80319c";
-    let request = client
-        .raw(reqwest::Method::POST, TASKS)
-        .header("traceparent", format!("00-{trace}-b7ad6b7169203331-01"))
-        .json(&json!({"kind": "dig"}));
-    let answer = request.send().await.expect("an answer");
-    let echoed = answer.headers()["traceparent"].to_str().expect("ASCII").to_owned();
-    assert!(echoed.contains(trace), "{echoed}");
-    let accepted: Value = answer.json().await.expect("JSON");
-    let order = agent.take().await;
-    let handed = order["traceparent"].as_str().expect("a trace");
-    assert!(handed.contains(trace), "{handed}");
-    agent.answer(&order, Outcome::Done(json!(1))).await;
-    let task = client.until_ended(accepted["task_id"].as_str().expect("an id")).await;
-    assert_eq!(task["trace_id"], trace, "{task}");
-    assert_problem(&client.get(&format!("{TASKS}/x")).await, 404, "not-found");
 }

@@ -167,7 +167,7 @@ async fn a_page_of_another_site_reaches_no_route() {
 #[tokio::test]
 async fn every_answer_carries_its_trace_and_the_security_headers() {
     let answer = world().await.get("/healthz").await;
-    for header in ["traceparent", "x-correlation-id", "x-content-type-options", "cache-control"] {
+    for header in ["traceresponse", "x-correlation-id", "x-content-type-options", "cache-control"] {
         assert!(answer.headers.contains_key(header), "{header} is missing: {answer:?}");
     }
 }
