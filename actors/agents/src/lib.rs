@@ -43,6 +43,7 @@ mod registry;
 mod relay;
 mod remote;
 mod schema;
+mod unfit;
 mod validation;
 mod wire;
 mod work;
@@ -74,6 +75,7 @@ pub use registry::{
     RetireAgent, RetireError, SetAgentStatus, SetStatusError, ShowAgent, UnknownAgent,
 };
 pub use remote::{FromAgent, SessionClosed, SessionInlet, ToAgent};
+pub use unfit::MAX_STRAYS;
 pub use validation::CardFault;
 pub use wire::{WorkError, WorkOrder, WorkProgress, WorkResult};
 pub use work::{Assignment, InvalidWorkId, Performed, WorkId};

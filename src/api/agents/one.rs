@@ -179,7 +179,7 @@ pub(super) struct Retired {
     responses(
         (status = 200, description = "Retired", body = Retired),
         (status = 404, description = "There is none"),
-        (status = 409, description = "Its code runs here: pause or drain it instead"),
+        (status = 409, description = "Code or configuration brings it: pause or drain it instead"),
         (status = 503, description = "The registry did not answer, or the journal does not accept"),
     )
 )]
@@ -189,7 +189,7 @@ pub(super) async fn retire(
     Agents(agents): Agents,
 ) -> Result<Answer<Retired>, Problem> {
     let reason = "retired by an operator".to_owned();
-    let question = RetireAgent { agents, reason, only_remote: true };
+    let question = RetireAgent { agents, reason, only_removable: true };
     let retired = state.ask(REGISTRY, &state.registry, question, &caller).await?;
     let keys = retired.map_err(|why| match why {
         RetireError::Unknown(which) => unknown(which),

@@ -93,6 +93,10 @@ impl ProcessActor {
                 ctx.describe("ready");
                 report(&self.agent, Reported::Shared(Ok(())));
             }
+            Command::Stray { why } => {
+                let agent = &self.factory.config.id;
+                tracing::warn!(%agent, %why, "a line of the agent's process is ignored");
+            }
             Command::Down { why } => {
                 ctx.describe(format!("down: {why}"));
                 let agent = &self.factory.config.id;

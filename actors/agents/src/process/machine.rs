@@ -11,6 +11,7 @@ use synod_runtime::{Backoff, after};
 use super::codec::{self, FromChild, PROTOCOL, RpcError};
 use crate::card::AgentCard;
 use crate::error::{AgentError, AgentErrorKind};
+use crate::unfit::{MAX_STRAYS, named_in};
 use crate::wire::{WorkOrder, WorkProgress, WorkResult};
 use crate::work::{Assignment, Performed, WorkId};
 
@@ -54,6 +55,8 @@ pub(super) enum Command {
     Answer { work: WorkId, outcome: Result<Performed, AgentError> },
     /// Note how far the work is.
     Note { work: WorkId, progress: WorkProgress },
+    /// It wrote a line that is about nothing in hand: tell people.
+    Stray { why: String },
     /// The child takes work now.
     Up,
     /// It takes none until it has been started again.
@@ -97,6 +100,8 @@ pub(super) struct Child {
     failures: u32,
     next_id: u64,
     ping_while_busy: bool,
+    /// Lines in a row that were about nothing in hand.
+    strays: u32,
     held: HashMap<WorkId, Held>,
     by_id: HashMap<u64, WorkId>,
     due: BTreeSet<(Instant, WorkId)>,
@@ -123,6 +128,7 @@ impl Child {
             failures: 0,
             next_id: 0,
             ping_while_busy: false,
+            strays: 0,
             held: HashMap::new(),
             by_id: HashMap::new(),
             due: BTreeSet::new(),
@@ -147,7 +153,10 @@ impl Child {
                 self.fail(now, AgentErrorKind::Lost, &why, out);
             }
             Input::Broke { run, why } if self.is_live(run) => {
-                self.fail(now, AgentErrorKind::Failed, &why, out);
+                // Of several it is not known which one did it.
+                let alone = self.held.len() <= 1;
+                let kind = if alone { AgentErrorKind::Failed } else { AgentErrorKind::Lost };
+                self.fail(now, kind, &why, out);
             }
             Input::Line { .. } | Input::Ended { .. } | Input::Broke { .. } => {}
             Input::Deliver { assignment } => self.deliver(now, &assignment, out),
@@ -185,7 +194,7 @@ impl Child {
 
     fn spawn(&mut self, now: Instant, out: &mut Vec<Command>) {
         self.run += 1;
-        self.next_id = 0;
+        (self.next_id, self.strays) = (0, 0);
         self.phase = Phase::Starting { until: after(now, self.times.initialize) };
         out.push(Command::Spawn { run: self.run });
         let agent = json!({
@@ -252,11 +261,36 @@ impl Child {
                 out.push(self.write(codec::not_found(&id, &method)));
             }
             Ok(FromChild::Unknown) => {}
-            Err(reason) => {
-                let start: String = line.chars().take(80).collect();
-                let why = format!("it wrote a line that is not JSON-RPC ({reason}): {start}");
-                self.fail(now, AgentErrorKind::Failed, &why, out);
-            }
+            Err(reason) => self.unfit(now, line, &reason, out),
+        }
+    }
+
+    /// Fails the work that a line was about, and no other; a program that writes too much that is
+    /// about nothing, or that never spoke the protocol, is started again.
+    fn unfit(&mut self, now: Instant, line: &str, reason: &str, out: &mut Vec<Command>) {
+        let start: String = line.chars().take(80).collect();
+        let why = format!("it wrote a line that is not JSON-RPC ({reason}): {start}");
+        if matches!(self.phase, Phase::Starting { .. }) {
+            return self.fail(now, AgentErrorKind::Failed, &why, out);
+        }
+        if let Some(work) = self.meant_by(line) {
+            let error = AgentError::failed(format!("the agent's process: {why}"));
+            return self.answer(work, Err(error), out);
+        }
+        self.strays += 1;
+        if self.strays > MAX_STRAYS {
+            let why = format!("after {MAX_STRAYS} lines in a row of no use {why}");
+            return self.fail(now, AgentErrorKind::Lost, &why, out);
+        }
+        out.push(Command::Stray { why });
+    }
+
+    /// The work that a line names, or else the only one there is.
+    fn meant_by(&self, line: &str) -> Option<WorkId> {
+        match named_in::<u64>(line.as_bytes(), "id") {
+            Some(id) => self.by_id.get(&id).copied(),
+            None if self.held.len() == 1 => self.held.keys().next().copied(),
+            None => None,
         }
     }
 
@@ -276,6 +310,7 @@ impl Child {
             // Work that is not held any more was given up before: its result is fenced here.
             _ => {
                 let Some(work) = self.by_id.get(&id).copied() else { return };
+                self.strays = 0;
                 let outcome = match outcome {
                     Ok(value) => performed(value),
                     Err(error) => Err(error.into()),

@@ -48,10 +48,15 @@
 //! # What the program lives in
 //!
 //! The environment holds `PATH` and what is configured, nothing else; the program leads a process
-//! group of its own, which is killed as a whole (SIGTERM, grace, SIGKILL) when the agent stops. A
-//! line that is not JSON-RPC, a line that is too long, too many lines: the program is killed, what
-//! it had in hand has `failed`. It ends or hangs: what it had in hand is `lost`. Either way it is
-//! started again, after a back-off that doubles.
+//! group of its own, which is killed as a whole (SIGTERM, grace, SIGKILL) when the agent stops.
+//!
+//! A line that is not JSON-RPC fails the work whose id it names, or without an id the only work in
+//! hand; the program goes on. One that is about nothing is logged and counted: so many of them in a row ([`MAX_STRAYS`](crate::MAX_STRAYS)) that nothing sensible is
+//! to be expected any more, and the program is killed.
+//!
+//! A line that is too long, too many lines, garbage before `initialize` is answered: the program is
+//! killed, and the only work it had in hand has `failed`; several are `lost`. It ends or hangs: what
+//! it had in hand is `lost`. Either way it is started again, after a back-off that doubles.
 //!
 //! Invariants:
 //! - Never is work left unanswered when its process goes.

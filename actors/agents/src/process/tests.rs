@@ -11,6 +11,7 @@ use super::machine::{Child, Command, Input, Times};
 use crate::card::AgentCard;
 use crate::error::{AgentError, AgentErrorKind};
 use crate::payload::Payload;
+use crate::unfit::MAX_STRAYS;
 use crate::work::{Assignment, WorkId};
 
 const INIT: u64 = 10;
@@ -176,17 +177,53 @@ fn requests_are_pipelined_and_answered_in_any_order() {
 }
 
 #[test]
-fn garbage_fails_what_is_in_hand_and_the_child_is_started_again() {
+fn a_line_that_can_not_be_taken_fails_the_work_it_names_and_that_alone() {
+    let mut world = World::ready();
+    world.deliver(0);
+    world.deliver(1);
+    let out = world.line(1, r#"{"jsonrpc":"2.0","id":2,"result":{"payl"#);
+    assert_eq!(errors(&out), [(0, AgentErrorKind::Failed)]);
+    assert_eq!(out.len(), 1, "nothing else happens: {out:?}");
+    let result = json!({"payload": {"json": 2}});
+    assert!(errors(&world.reply(1, 3, result)).is_empty());
+}
+
+#[test]
+fn garbage_fails_the_only_work_in_hand_at_once_and_says_what_it_was() {
     let mut world = World::ready();
     world.deliver(0);
     let out = world.line(1, "hello world");
-    assert_eq!(out[0], Command::Kill);
-    assert_eq!(errors(&out), [(0, AgentErrorKind::Failed)]);
+    let [Command::Answer { outcome: Err(error), .. }] = &out[..] else { panic!("{out:?}") };
+    assert_eq!(error.kind, AgentErrorKind::Failed);
+    assert!(error.message.contains("hello world"), "{error}");
+}
+
+#[test]
+fn too_many_lines_about_nothing_cost_the_child_and_what_it_had_goes_back() {
+    let mut world = World::ready();
+    world.deliver(0);
+    world.deliver(1);
+    for _ in 0..MAX_STRAYS {
+        let out = world.line(1, "hello world");
+        assert!(matches!(&out[..], [Command::Stray { .. }]), "{out:?}");
+    }
+    let out = world.line(1, "hello world");
+    assert!(out.contains(&Command::Kill));
+    assert_eq!(errors(&out), [(0, AgentErrorKind::Lost), (1, AgentErrorKind::Lost)]);
     assert!(why(&out).contains("hello world"), "{}", why(&out));
     assert_eq!(world.wakes_at(), 1);
     let again = world.at(1, Input::Tick);
     assert_eq!(again[0], Command::Spawn { run: 2 });
     assert!(world.line(1, "late garbage of the first child").is_empty());
+}
+
+#[test]
+fn a_program_that_never_spoke_the_protocol_is_killed_at_its_first_line() {
+    let mut world = World::new();
+    world.step(Input::Tick);
+    let out = world.line(1, "hello world");
+    assert_eq!(out[0], Command::Kill);
+    assert!(why(&out).contains("hello world"), "{}", why(&out));
 }
 
 #[test]

@@ -69,11 +69,11 @@ impl RegistryActor {
         request: Request<RetireAgent>,
         ctx: &mut Context<Self>,
     ) -> Result<(), ActorError> {
-        let (RetireAgent { agents, reason, only_remote }, reply) = request.into_parts();
+        let (RetireAgent { agents, reason, only_removable }, reply) = request.into_parts();
         let entries = self.entries.as_ref().ok_or_else(not_started)?;
         match entries.select(&agents) {
-            Ok(keys) if only_remote && let Some(local) = local_of(entries, &keys) => {
-                let (agent, kind) = local;
+            Ok(keys) if only_removable && let Some(brought) = brought_of(entries, &keys) => {
+                let (agent, kind) = brought;
                 reply.send(Err(RetireError::NotRemovable { agent, kind }));
             }
             Ok(keys) => {
@@ -247,13 +247,19 @@ impl RegistryActor {
     }
 }
 
-/// The first of these whose code runs on this machine, and its kind.
-fn local_of(
+/// The first of these that code or configuration brings, and its kind: what runs here, and an
+/// endpoint that nobody registered at run time.
+fn brought_of(
     entries: &Registry<Address<AgentMessage>>,
     keys: &[AgentKey],
 ) -> Option<(AgentKey, AgentKind)> {
     let kinds = keys.iter().filter_map(|key| Some((key.clone(), entries.kind_of(key)?)));
-    kinds.into_iter().find(|(_, kind)| !kind.is_remote())
+    kinds.into_iter().find(|(key, kind)| match kind {
+        AgentKind::Native | AgentKind::Process => true,
+        AgentKind::Http => !entries.is_durable(key),
+        // A program that connects is configured nowhere.
+        AgentKind::Websocket => false,
+    })
 }
 
 fn refuse(pending: Pending, reason: &str) {

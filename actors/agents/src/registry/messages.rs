@@ -154,9 +154,9 @@ pub struct RetireAgent {
     pub agents: AgentSelector,
     /// Why, in words; goes to the listeners.
     pub reason: String,
-    /// Whether agents whose code runs here are refused: code or configuration would bring them
-    /// back, so that an operator can only pause or drain them.
-    pub only_remote: bool,
+    /// Whether agents that code or configuration brings are refused: they would be back at the
+    /// next start or reload, so that an operator can only pause or drain them.
+    pub only_removable: bool,
 }
 
 impl Ask for RetireAgent {
@@ -169,7 +169,7 @@ pub enum RetireError {
     /// There is none.
     #[error(transparent)]
     Unknown(#[from] UnknownAgent),
-    /// Its code runs here: it comes from code or configuration, which would bring it back.
+    /// It comes from code or configuration, which would bring it back.
     #[error("{agent} is of kind {kind}: code or configuration brings it, and only that removes it")]
     NotRemovable {
         /// The first that is.

@@ -1,5 +1,6 @@
 //! The link to one remote agent: the shell around [`HandOver`].
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use synod_runtime::{
@@ -9,7 +10,7 @@ use synod_runtime::{
 use tokio::sync::mpsc;
 
 use super::RemoteLink;
-use super::frames::{FromAgent, Heard, ToAgent};
+use super::frames::{FromAgent, Heard, NORMAL, ToAgent};
 use super::machine::{Command, HandOver, HandOverLimits, Input};
 use crate::actor::{Reported, report};
 use crate::id::AgentKey;
@@ -30,8 +31,10 @@ pub(crate) enum RemoteMessage {
     Connected { session: u64, outgoing: mpsc::Sender<ToAgent> },
     /// It sent a frame.
     Frame { session: u64, frame: Box<FromAgent> },
+    /// It sent a frame that can't be taken.
+    Unfit { session: u64, work: Option<String>, why: String },
     /// Its connection is gone.
-    Dropped { session: u64 },
+    Dropped { session: u64, reason: Cow<'static, str> },
     /// Time has passed.
     Tick,
     /// The registry answered that the agent is retired, or not.
@@ -94,9 +97,9 @@ impl RemoteActor {
             Command::DeadLetter { work, correlation } => {
                 self.dead_letter(work, correlation, ctx);
             }
-            Command::Close { session, reason } => {
+            Command::Close { session, code, reason } => {
                 tracing::info!(agent = %self.key(), session, reason, "connection closed");
-                self.send(ToAgent::Closing { reason: reason.to_owned() });
+                self.send(ToAgent::Closing { code, reason });
                 // The transport closes when its end of the channel has no sender any more.
                 self.outgoing = None;
             }
@@ -140,16 +143,30 @@ impl RemoteActor {
         match frame.heard() {
             Heard::Of(work, said) => match work.parse() {
                 Ok(work) => self.step(Input::Said { session, work, said }, ctx),
-                Err(error) => tracing::debug!(agent = %self.key(), %error, "frame ignored"),
+                Err(error) => {
+                    self.step(Input::Unfit { session, work: None, why: error.to_string() }, ctx);
+                }
             },
             Heard::Leave => self.leave(ctx),
             Heard::Alive => {}
         }
     }
 
+    fn unfit(&mut self, session: u64, work: Option<String>, why: String, ctx: &mut Context<Self>) {
+        if self.machine.session() != Some(session) {
+            return;
+        }
+        tracing::debug!(agent = %self.key(), work, why, "a frame can't be taken");
+        metrics::counter!("synod_remote_frames_rejected_total").increment(1);
+        self.link.beat(ctx.now());
+        self.step(Input::Heard { session }, ctx);
+        let work = work.and_then(|work| work.parse().ok());
+        self.step(Input::Unfit { session, work, why }, ctx);
+    }
+
     fn leave(&mut self, ctx: &mut Context<Self>) {
         let reason = "the agent left".to_owned();
-        let retire = RetireAgent { agents: self.key().into(), reason, only_remote: true };
+        let retire = RetireAgent { agents: self.key().into(), reason, only_removable: true };
         let within = self.link.ask_timeout();
         self.link.registry.ask_into(retire, within, &ctx.address(), |_| RemoteMessage::Retired);
     }
@@ -184,12 +201,13 @@ impl Actor for RemoteActor {
                 ctx.describe(format!("connection {session}"));
             }
             RemoteMessage::Frame { session, frame } => self.frame(session, *frame, ctx),
-            RemoteMessage::Dropped { session } => {
+            RemoteMessage::Unfit { session, work, why } => self.unfit(session, work, why, ctx),
+            RemoteMessage::Dropped { session, reason } => {
                 if self.machine.session() == Some(session) {
                     self.outgoing = None;
                     ctx.describe("not connected");
                 }
-                self.step(Input::Dropped { session }, ctx);
+                self.step(Input::Dropped { session, reason }, ctx);
             }
             RemoteMessage::Tick => {
                 self.alarm.rang();
@@ -201,6 +219,7 @@ impl Actor for RemoteActor {
     }
 
     async fn stop(&mut self, _reason: &ExitReason, _ctx: &mut Context<Self>) {
-        self.send(ToAgent::Closing { reason: "the agent's actor stops".to_owned() });
+        let reason = "the agent's actor stops".to_owned();
+        self.send(ToAgent::Closing { code: NORMAL, reason });
     }
 }

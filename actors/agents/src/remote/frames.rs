@@ -23,11 +23,17 @@
 //! has in hand. A result, or an error, acknowledges as well. What a program holds when its
 //! connection drops goes back to the task engine at once; a result that comes later, over a new
 //! connection, is ignored.
+//!
+//! A frame that can't be taken (not JSON, not of these shapes, over the limit of a message) fails
+//! the work that it names, and that alone; the connection stays. One that names no work in hand is
+//! answered by `error`, and so many of them in a row ([`MAX_STRAYS`](crate::MAX_STRAYS)) that
+//! nothing sensible is to be expected any more close the connection; heartbeats end no such row.
 
 use serde::{Deserialize, Serialize};
 
 use crate::card::AgentCard;
 use crate::payload::PayloadDocument;
+use crate::unfit::named_in;
 use crate::wire::{WorkError, WorkOrder, WorkProgress, WorkResult};
 
 /// From the program to the node.
@@ -78,7 +84,18 @@ pub enum FromAgent {
     Leave,
 }
 
+/// The connection has done what it was for (RFC 6455, section 7.4.1).
+pub(super) const NORMAL: u16 = 1_000;
+/// The program broke a rule.
+pub(super) const POLICY: u16 = 1_008;
+
 impl FromAgent {
+    /// The work that a frame names, as far as it can be read: for frames that can't be taken.
+    #[must_use]
+    pub fn work_named_in(text: &str) -> Option<String> {
+        named_in(text.as_bytes(), "work")
+    }
+
     /// What a frame comes to, once the program is registered.
     pub(super) fn heard(self) -> Heard {
         match self {
@@ -151,8 +168,19 @@ pub enum ToAgent {
         /// Time until it is ignored, in milliseconds.
         grace_ms: u64,
     },
+    /// A frame could not be taken.
+    Error {
+        /// The work that it named, which has failed for it and is not waited for any more; absent
+        /// when it named none that is in hand.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        work: Option<String>,
+        /// What was wrong, where, and what was expected.
+        message: String,
+    },
     /// The connection is closed after this frame.
     Closing {
+        /// The code it is closed with (RFC 6455, section 7.4.1).
+        code: u16,
         /// Why: replaced by a newer connection, silent for too long, retired, the node stops.
         reason: String,
     },

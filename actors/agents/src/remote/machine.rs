@@ -1,14 +1,16 @@
 //! Handing work to a program at the other end of a connection: acknowledge, deliver again, give
 //! back what is lost. Pure.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use synod_runtime::{Correlation, after};
 
-use super::frames::{Said, ToAgent};
+use super::frames::{NORMAL, POLICY, Said, ToAgent};
 use crate::config::Undelivered;
 use crate::error::AgentError;
+use crate::unfit::MAX_STRAYS;
 use crate::wire::{WorkOrder, WorkProgress};
 use crate::work::{Assignment, Performed, WorkId};
 
@@ -28,12 +30,14 @@ pub(crate) struct HandOverLimits {
 pub(crate) enum Input {
     /// A program connected; an older connection is replaced.
     Connected { session: u64 },
-    /// A connection ended.
-    Dropped { session: u64 },
+    /// A connection ended, and why.
+    Dropped { session: u64, reason: Cow<'static, str> },
     /// Any frame came.
     Heard { session: u64 },
     /// The program says something about a work.
     Said { session: u64, work: WorkId, said: Said },
+    /// A frame came that can't be taken; the work that it names.
+    Unfit { session: u64, work: Option<WorkId>, why: String },
     /// Work is to be handed over.
     Deliver { assignment: Box<Assignment> },
     /// Work is to stop.
@@ -43,7 +47,7 @@ pub(crate) enum Input {
 }
 
 /// What the shell is to do.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Command {
     /// Send a frame over the connection; no room means that it is lost.
     Send(ToAgent),
@@ -54,7 +58,7 @@ pub(crate) enum Command {
     /// Nobody acknowledged the work, and it is not to be tried again.
     DeadLetter { work: WorkId, correlation: Option<Correlation> },
     /// Close this connection.
-    Close { session: u64, reason: &'static str },
+    Close { session: u64, code: u16, reason: String },
     /// The agent can be reached, or can't.
     Reachable(bool),
 }
@@ -76,6 +80,8 @@ struct Held {
 struct Session {
     number: u64,
     heard: Instant,
+    /// Frames in a row that were about nothing in hand.
+    strays: u32,
 }
 
 /// The work in the hands of one remote agent.
@@ -107,17 +113,20 @@ impl HandOver {
     pub(crate) fn step(&mut self, now: Instant, input: Input, out: &mut Vec<Command>) {
         match input {
             Input::Connected { session } => self.connected(now, session, out),
-            Input::Dropped { session } if self.session() == Some(session) => {
+            Input::Dropped { session, reason } if self.session() == Some(session) => {
                 self.session = None;
-                self.give_back("the connection to the agent dropped", out);
+                self.give_back(&reason, out);
                 out.push(Command::Reachable(false));
             }
             Input::Heard { session } => self.heard(now, session),
             Input::Said { session, work, said } if self.session() == Some(session) => {
                 self.said(work, said, out);
             }
+            Input::Unfit { session, work, why } if self.session() == Some(session) => {
+                self.unfit(work, why, out);
+            }
             // From a connection that was replaced or closed: what it held is given back already.
-            Input::Dropped { .. } | Input::Said { .. } => {}
+            Input::Dropped { .. } | Input::Said { .. } | Input::Unfit { .. } => {}
             Input::Deliver { assignment } => self.deliver(now, *assignment, out),
             Input::Cancel { work } => self.cancel(now, work, out),
             Input::Tick => self.tick(now, out),
@@ -125,9 +134,10 @@ impl HandOver {
     }
 
     fn connected(&mut self, now: Instant, session: u64, out: &mut Vec<Command>) {
-        if let Some(old) = self.session.replace(Session { number: session, heard: now }) {
-            let reason = "a newer connection of the same agent took its place";
-            out.push(Command::Close { session: old.number, reason });
+        let new = Session { number: session, heard: now, strays: 0 };
+        if let Some(old) = self.session.replace(new) {
+            let reason = "a newer connection of the same agent took its place".to_owned();
+            out.push(Command::Close { session: old.number, code: NORMAL, reason });
             self.give_back("the agent connected anew", out);
         }
         out.push(Command::Reachable(true));
@@ -140,6 +150,9 @@ impl HandOver {
     }
 
     fn said(&mut self, work: WorkId, said: Said, out: &mut Vec<Command>) {
+        if let Some(session) = &mut self.session {
+            session.strays = 0;
+        }
         if !self.held.contains_key(&work) {
             return; // Given back or forgotten before: the result is fenced here.
         }
@@ -149,9 +162,38 @@ impl HandOver {
                 self.accepted(work);
                 out.push(Command::Note { work, progress });
             }
-            Said::Done(result) => self.answer(work, result.try_into(), out),
+            Said::Done(result) => match result.try_into() {
+                Ok(performed) => self.answer(work, Ok(performed), out),
+                Err(AgentError { message, .. }) => self.unfit(Some(work), message, out),
+            },
             Said::Failed(error) => self.answer(work, Err(error.into()), out),
         }
+    }
+
+    /// Fails the work that a frame was about, and no other; whoever sends too much that is about
+    /// nothing is not listened to any more.
+    fn unfit(&mut self, work: Option<WorkId>, why: String, out: &mut Vec<Command>) {
+        let held = work.filter(|work| self.held.contains_key(work));
+        let told = held.map(|work| work.to_string());
+        out.push(Command::Send(ToAgent::Error { work: told, message: why.clone() }));
+        if let Some(work) = held {
+            let error = AgentError::failed(format!("the agent sent what can't be taken: {why}"));
+            return self.answer(work, Err(error), out);
+        }
+        let Some(session) = &mut self.session else { return };
+        session.strays += 1;
+        if session.strays > MAX_STRAYS {
+            let reason = format!("{MAX_STRAYS} frames in a row were of no use; the next: {why}");
+            self.hang_up(POLICY, reason, out);
+        }
+    }
+
+    /// Closes the connection from this side.
+    fn hang_up(&mut self, code: u16, reason: String, out: &mut Vec<Command>) {
+        let Some(session) = self.session.take() else { return };
+        self.give_back(&reason, out);
+        out.push(Command::Close { session: session.number, code, reason });
+        out.push(Command::Reachable(false));
     }
 
     fn accepted(&mut self, work: WorkId) {
@@ -211,12 +253,9 @@ impl HandOver {
         }
         let silent =
             self.session.filter(|session| after(session.heard, self.limits.silence) <= now);
-        if let Some(session) = silent {
-            self.session = None;
-            let reason = "no sign of life in time";
-            out.push(Command::Close { session: session.number, reason });
-            self.give_back("the agent fell silent", out);
-            out.push(Command::Reachable(false));
+        if silent.is_some() {
+            let seconds = self.limits.silence.as_secs();
+            self.hang_up(POLICY, format!("no sign of life from the agent in {seconds} s"), out);
         }
     }
 
@@ -256,7 +295,7 @@ impl HandOver {
     }
 
     /// All that is held is lost; the task engine decides what follows.
-    fn give_back(&mut self, why: &'static str, out: &mut Vec<Command>) {
+    fn give_back(&mut self, why: &str, out: &mut Vec<Command>) {
         self.due.clear();
         let mut lost: Vec<_> = self.held.drain().map(|(work, _)| work).collect();
         lost.sort_unstable(); // The order of a hash map would differ from run to run.

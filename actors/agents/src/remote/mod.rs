@@ -117,7 +117,8 @@ impl RemoteFactory {
         let session = self.0.sessions.fetch_add(1, Ordering::Relaxed) + 1;
         let link = self.0.address.lock().clone()?;
         let farewell = Some(link.reserve().ok()?);
-        let inlet = SessionInlet { link: link.clone(), session, farewell };
+        let reason = "the connection to the agent dropped".into();
+        let inlet = SessionInlet { link: link.clone(), session, farewell, reason };
         link.try_send(RemoteMessage::Connected { session, outgoing }).ok()?;
         Some(inlet)
     }

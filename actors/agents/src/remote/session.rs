@@ -1,5 +1,7 @@
 //! The node's end of a connection, whatever transports it.
 
+use std::borrow::Cow;
+
 use synod_runtime::{Address, Permit};
 
 use super::actor::RemoteMessage;
@@ -13,6 +15,8 @@ pub struct SessionInlet {
     pub(super) session: u64,
     /// The slot for the last word, which must not fail for room.
     pub(super) farewell: Option<Permit<RemoteMessage>>,
+    /// Why the connection ended.
+    pub(super) reason: Cow<'static, str>,
 }
 
 /// The agent of the connection is gone; close it.
@@ -30,12 +34,28 @@ impl SessionInlet {
         let message = RemoteMessage::Frame { session: self.session, frame: Box::new(frame) };
         self.link.send(message).await.map_err(|_| SessionClosed)
     }
+
+    /// Says that a frame could not be taken: `work` is what it named, if it could be read, and
+    /// `why` says what was wrong, where, and what was expected. The work fails for it.
+    ///
+    /// # Errors
+    /// [`SessionClosed`] when the transport should close the connection.
+    pub async fn reject(&self, work: Option<String>, why: String) -> Result<(), SessionClosed> {
+        let message = RemoteMessage::Unfit { session: self.session, work, why };
+        self.link.send(message).await.map_err(|_| SessionClosed)
+    }
+
+    /// The connection has ended, and why: what the program held goes back with this reason.
+    pub fn close(mut self, reason: impl Into<Cow<'static, str>>) {
+        self.reason = reason.into();
+    }
 }
 
 impl Drop for SessionInlet {
     fn drop(&mut self) {
         if let Some(permit) = self.farewell.take() {
-            permit.send(RemoteMessage::Dropped { session: self.session });
+            let reason = std::mem::take(&mut self.reason);
+            permit.send(RemoteMessage::Dropped { session: self.session, reason });
         }
     }
 }

@@ -10,6 +10,7 @@ use super::machine::{Command, HandOver, HandOverLimits, Input};
 use crate::config::Undelivered;
 use crate::error::{AgentError, AgentErrorKind};
 use crate::payload::Payload;
+use crate::unfit::MAX_STRAYS;
 use crate::wire::{WorkProgress, WorkResult};
 use crate::work::{Assignment, Performed, WorkId};
 
@@ -81,6 +82,10 @@ impl World {
 
     fn said(&mut self, seconds: u64, session: u64, part: u16, said: Said) -> Vec<Command> {
         self.at(seconds, Input::Said { session, work: work(part), said })
+    }
+
+    fn unfit(&mut self, seconds: u64, session: u64, work: Option<WorkId>) -> Vec<Command> {
+        self.at(seconds, Input::Unfit { session, work, why: "no payload".into() })
     }
 
     fn wakes_at(&self) -> Option<u64> {
@@ -166,7 +171,7 @@ fn what_a_dropped_connection_held_is_lost_at_once() {
     world.deliver(0, 0);
     world.deliver(0, 1);
     world.said(1, 1, 1, Said::Accepted);
-    let dropped = world.at(2, Input::Dropped { session: 1 });
+    let dropped = world.at(2, Input::Dropped { session: 1, reason: "it broke".into() });
     assert_eq!(errors(&dropped), [(0, AgentErrorKind::Lost), (1, AgentErrorKind::Lost)]);
     assert_eq!(dropped.last(), Some(&Command::Reachable(false)));
     assert_eq!(errors(&world.deliver(3, 2)), [(2, AgentErrorKind::Unavailable)]);
@@ -183,7 +188,7 @@ fn a_newer_connection_replaces_the_older_whose_words_count_no_more() {
     assert_eq!(replaced.last(), Some(&Command::Reachable(true)));
     world.deliver(2, 1);
     assert!(world.said(3, 1, 1, done()).is_empty());
-    assert!(world.at(3, Input::Dropped { session: 1 }).is_empty());
+    assert!(world.at(3, Input::Dropped { session: 1, reason: "it broke".into() }).is_empty());
     assert_eq!(world.said(4, 2, 1, done()).len(), 1);
 }
 
@@ -224,7 +229,7 @@ fn a_silent_connection_is_closed_and_a_heartbeat_keeps_it() {
     world.at(SILENCE - 1, Input::Heard { session: 1 });
     assert!(world.at(SILENCE, Input::Tick).is_empty());
     let closed = world.at(2 * SILENCE, Input::Tick);
-    assert!(matches!(closed[0], Command::Close { session: 1, .. }));
+    assert!(matches!(closed[0], Command::Close { session: 1, code: 1_008, .. }));
     assert_eq!(closed.last(), Some(&Command::Reachable(false)));
 }
 
@@ -235,6 +240,56 @@ fn an_unreadable_result_is_a_failure_of_the_agent() {
     let document = serde_json::from_str(r#"{"json": 1, "text": "1"}"#).unwrap();
     let result = Said::Done(WorkResult { payload: document, state: None });
     assert_eq!(errors(&world.said(1, 1, 0, result)), [(0, AgentErrorKind::Failed)]);
+}
+
+#[test]
+fn a_frame_that_can_not_be_taken_fails_the_work_it_names_and_that_alone() {
+    let mut world = World::connected();
+    world.deliver(0, 0);
+    world.deliver(0, 1);
+    let out = world.unfit(1, 1, Some(work(0)));
+    let told = ToAgent::Error { work: Some(work(0).to_string()), message: "no payload".into() };
+    assert_eq!(out[0], Command::Send(told));
+    let [_, Command::Answer { work: failed, outcome: Err(error) }] = &out[..] else {
+        panic!("{out:?}")
+    };
+    assert_eq!((*failed, error.kind), (work(0), AgentErrorKind::Failed));
+    assert!(error.message.ends_with("no payload"), "{error}");
+    assert_eq!(world.machine.session(), Some(1));
+    assert_eq!(errors(&world.said(2, 1, 1, done())), []);
+}
+
+#[test]
+fn frames_about_nothing_are_answered_and_too_many_in_a_row_close_the_connection() {
+    let mut world = World::connected();
+    world.deliver(0, 0);
+    let told = Command::Send(ToAgent::Error { work: None, message: "no payload".into() });
+    for _ in 0..2 {
+        for _ in 0..MAX_STRAYS {
+            // Work that is not in hand is nothing, too, and a heartbeat ends no row.
+            assert_eq!(world.unfit(1, 1, Some(work(7))), [told.clone()]);
+            assert!(world.at(1, Input::Heard { session: 1 }).is_empty());
+        }
+        world.said(1, 1, 0, Said::Accepted);
+    }
+    for _ in 0..MAX_STRAYS {
+        assert_eq!(world.unfit(1, 1, None), [told.clone()]);
+    }
+    let out = world.unfit(1, 1, None);
+    assert_eq!(errors(&out), [(0, AgentErrorKind::Lost)]);
+    let closed = |command: &Command| matches!(command, Command::Close { code: 1_008, .. });
+    assert!(out.iter().any(closed), "{out:?}");
+    assert_eq!(out.last(), Some(&Command::Reachable(false)));
+    assert!(world.unfit(2, 1, None).is_empty(), "it is not listened to any more");
+}
+
+#[test]
+fn what_goes_back_says_why_its_connection_ended() {
+    let mut world = World::connected();
+    world.deliver(0, 0);
+    let out = world.at(1, Input::Dropped { session: 1, reason: "a frame too large".into() });
+    let Command::Answer { outcome: Err(error), .. } = &out[0] else { panic!("{out:?}") };
+    assert_eq!((error.kind, error.message.as_str()), (AgentErrorKind::Lost, "a frame too large"));
 }
 
 #[test]
@@ -250,9 +305,9 @@ fn frames_are_written_as_their_documentation_shows_them() {
     let FromAgent::Error { error, .. } = read(error) else { panic!("not an error") };
     assert_eq!(AgentError::from(error).kind, AgentErrorKind::RateLimited);
     assert!(serde_json::from_str::<FromAgent>(r#"{"type":"result","work":"w"}"#).is_err());
-    let closing = ToAgent::Closing { reason: "x".into() };
+    let closing = ToAgent::Closing { code: 1_000, reason: "x".into() };
     let text = serde_json::to_string(&closing).unwrap();
-    assert_eq!(text, r#"{"type":"closing","reason":"x"}"#);
+    assert_eq!(text, r#"{"type":"closing","code":1000,"reason":"x"}"#);
 }
 
 #[test]

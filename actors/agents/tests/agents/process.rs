@@ -146,18 +146,18 @@ async fn requests_are_pipelined_to_one_child() {
 }
 
 #[tokio::test]
-async fn garbage_is_a_failure_of_the_agent_and_its_child_is_started_again() {
+async fn garbage_is_a_failure_of_the_work_and_its_child_goes_on() {
     let script = Script::new(
         r#"read -r line
-           if [ -e once ]; then reply "$(id_of)" '{"payload":{}}'
-           else touch once; echo 'print!'; fi
+           if [ -e once ]; then echo twice; exit; fi; touch once
+           echo 'print!'; read -r line
+           reply "$(id_of)" '{"payload":{}}'
            while read -r line; do :; done"#,
     );
-    let (stage, agent) = up(script.config()).await;
+    let (_stage, agent) = up(script.config()).await;
     let error = give(&agent.address, quick("count")).await.unwrap().unwrap().unwrap_err();
     assert_eq!(error.kind, AgentErrorKind::Failed);
     assert!(error.message.contains("not JSON-RPC") && error.message.contains("print!"), "{error}");
-    let agent = stage.until("script", AgentStatus::Active).await;
     assert!(give(&agent.address, quick("count")).await.unwrap().unwrap().is_ok());
 }
 
@@ -331,7 +331,7 @@ async fn a_retired_agent_asks_its_program_to_end_and_kills_who_does_not() {
     let (stage, _agent) = up(script.config()).await;
     let child = number_in(&script.path("child")).await;
     let agents = AgentSelector::from(AgentId::new("script").unwrap());
-    let retire = RetireAgent { agents, reason: "enough".into(), only_remote: false };
+    let retire = RetireAgent { agents, reason: "enough".into(), only_removable: false };
     stage.registry.ask(retire, PATIENCE).await.unwrap().unwrap();
     assert_eq!(number_in(&script.path("asked")).await, "asked");
     until_dead(&child).await;

@@ -64,7 +64,7 @@ async fn add(stage: &Stage, card: AgentCard) -> Result<synod_agents::AgentEntry,
 }
 
 async fn retire(stage: &Stage, id: &str) -> Result<Vec<synod_agents::AgentKey>, RetireError> {
-    let retire = RetireAgent { agents: select(id), reason: "enough".into(), only_remote: false };
+    let retire = RetireAgent { agents: select(id), reason: "enough".into(), only_removable: false };
     stage.registry.ask(retire, PATIENCE).await.unwrap()
 }
 
@@ -93,7 +93,7 @@ async fn run_time_registrations_come_back_after_a_restart_of_the_node() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_operator_retires_remote_agents_alone() {
+async fn an_operator_retires_only_what_nothing_brings_back() {
     let disk = SimulatedDisk::new(1);
     let stage = node_on(&disk).await;
     let echo = stage.start(factory(|| Echo)).await.unwrap();
@@ -101,8 +101,11 @@ async fn an_operator_retires_remote_agents_alone() {
     let ask = |id: &str| RetireAgent {
         agents: select(id),
         reason: "retired by an operator".into(),
-        only_remote: true,
+        only_removable: true,
     };
+    stage.start(factory(|| Web(web("configured")))).await.unwrap();
+    let refused = stage.registry.ask(ask("configured"), PATIENCE).await.unwrap().unwrap_err();
+    assert!(matches!(refused, RetireError::NotRemovable { kind: AgentKind::Http, .. }));
     let refused = stage.registry.ask(ask("echo"), PATIENCE).await.unwrap().unwrap_err();
     let RetireError::NotRemovable { agent, kind } = refused else { panic!("{refused:?}") };
     assert_eq!(
