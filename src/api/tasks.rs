@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
-use synod_agents::PayloadError;
+use synod_agents::{AgentSelector, PayloadError};
 use synod_runtime::{AskError, Priority};
 use synod_tasks::{
     Accepted, CancelError, CancelTask, EngineStats, EngineStatsResponse, GetTask, ListTasks,
@@ -22,6 +22,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::ApiState;
+use super::agents::selector;
 use super::correlation::Caller;
 use super::json::Json;
 use super::problem::{Problem, ProblemType};
@@ -308,6 +309,9 @@ struct ListQuery {
     tenant: Option<String>,
     /// Only those with this label, written `key=value`.
     label: Option<String>,
+    /// Only those of which this agent has a part, or was the last to have it: `id`, or
+    /// `id@version`.
+    agent: Option<String>,
     /// `next` of the page before.
     cursor: Option<String>,
     /// Most tasks on the page, 1 to 1,000; default 50.
@@ -327,6 +331,7 @@ impl ListQuery {
             Some(Some((key, value))) => Some((key.to_owned(), value.to_owned())),
             None => None,
         };
+        let agent = self.agent.as_deref().map(agent_named).transpose()?;
         let filter = TaskFilter {
             state: self.state,
             kind: self.kind,
@@ -334,9 +339,15 @@ impl ListQuery {
             priority: self.priority,
             mode: self.mode,
             label,
+            agent,
         };
         Ok(ListTasks { filter, cursor: self.cursor, limit })
     }
+}
+
+fn agent_named(text: &str) -> Result<AgentSelector, Problem> {
+    let expected = "`id` or `id@version` of an agent";
+    selector(text).ok_or_else(|| Problem::invalid("agent", expected, format!("{text:?}")))
 }
 
 /// Lists tasks, the newest first. The header `Synod-Stream-Cursor` says from where to read the

@@ -34,17 +34,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Agents {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Segment(text) = Segment::from_request_parts(parts, state).await?;
-        let (id, version) = match text.split_once('@') {
-            Some((id, version)) => (id, Some(version)),
-            None => (text.as_str(), None),
-        };
-        let version = version.map(Version::from_str).transpose().ok();
-        match (AgentId::new(id), version) {
-            (Ok(id), Some(version)) => Ok(Self(AgentSelector { id, version })),
-            // What can't be a name names nothing.
-            _ => Err(no_agent(&text)),
-        }
+        // What can't be a name names nothing.
+        selector(&text).map(Self).ok_or_else(|| no_agent(&text))
     }
+}
+
+/// What `id` or `id@version` names.
+pub(super) fn selector(text: &str) -> Option<AgentSelector> {
+    let (id, version) = match text.split_once('@') {
+        Some((id, version)) => (id, Some(version)),
+        None => (text, None),
+    };
+    let version = version.map(Version::from_str).transpose().ok()?;
+    Some(AgentSelector { id: AgentId::new(id).ok()?, version })
 }
 
 fn no_agent(name: &str) -> Problem {

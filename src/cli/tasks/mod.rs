@@ -72,6 +72,9 @@ pub(crate) struct Filter {
     /// Only those with this label
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     label: Option<(String, String)>,
+    /// Only those of which this agent has a part, or had it last
+    #[arg(long, value_name = "ID[@VERSION]")]
+    agent: Option<String>,
     /// Most tasks to list
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     limit: u16,
@@ -153,6 +156,7 @@ impl Filter {
             ("mode", self.mode),
             ("tenant", self.tenant),
             ("label", label),
+            ("agent", self.agent),
             ("limit", Some(self.limit.to_string())),
             ("cursor", self.cursor),
         ];

@@ -263,11 +263,11 @@ fn change_part(
             let agent = part.agent.as_deref().and_then(|label| label.split('@').next());
             return Ok(agent.zip(saved.clone()).map(|(id, state)| (id.to_owned(), state)));
         }
-        Event::Returned { .. } => {
+        Event::Returned { why, .. } => {
             task.spent = task.spent.saturating_sub(part.cost);
-            part.phase = Phase::Ready;
             part.returned += 1;
             counters.returned += 1;
+            ready_again(part, why);
         }
         Event::PartFailed { failure, .. } => {
             part.ended_at = Some(at);
@@ -295,13 +295,20 @@ fn set_back(part: &mut Part, event: &Event, counters: &mut PartCounters) {
             part.last_error = Some(failure.clone());
             counters.retried += 1;
         }
-        Event::Lost { .. } => {
-            part.phase = Phase::Ready;
+        Event::Lost { why, .. } => {
             part.lost += 1;
             counters.lost += 1;
+            ready_again(part, why);
         }
         Event::Resumed { .. } => part.phase = Phase::Ready,
         _ => {}
+    }
+}
+
+fn ready_again(part: &mut Part, why: &Option<Failure>) {
+    part.phase = Phase::Ready;
+    if let Some(failure) = why {
+        part.last_error = Some(failure.clone());
     }
 }
 
@@ -320,14 +327,15 @@ fn fail(part: &mut Part, failure: &Failure, counters: &mut PartCounters) {
     counters.failed += 1;
 }
 
-fn part_of(event: &Event) -> Option<u16> {
+/// The part that an event is about.
+pub(super) fn part_of(event: &Event) -> Option<u16> {
     match event {
         Event::Started { part, .. }
         | Event::Succeeded { part, .. }
         | Event::Retried { part, .. }
         | Event::Resumed { part }
-        | Event::Lost { part }
-        | Event::Returned { part }
+        | Event::Lost { part, .. }
+        | Event::Returned { part, .. }
         | Event::PartFailed { part, .. } => Some(*part),
         Event::Accepted { .. } | Event::Planned(_) | Event::Ended(_) => None,
     }

@@ -44,7 +44,7 @@ impl TaskMachine {
         for command in running {
             if let Command::Cancel { work, .. } = &command {
                 let (id, part) = (work.task, work.part);
-                self.emit(now, id, Event::Returned { part }, out);
+                self.emit(now, id, Event::Returned { part, why: None }, out);
                 self.enqueue(id, part);
             }
             out.commands.push(command);

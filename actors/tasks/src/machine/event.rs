@@ -34,10 +34,11 @@ pub(crate) enum Event {
     Retried { part: u16, failure: Failure, until: i64 },
     /// The wait after an error is over.
     Resumed { part: u16 },
-    /// An execution was lost; the part is queued again.
-    Lost { part: u16 },
-    /// The agent handed the part back without executing it; it is queued again.
-    Returned { part: u16 },
+    /// An execution was lost; the part is queued again. Why is not known of those that were
+    /// recorded before reasons were.
+    Lost { part: u16, why: Option<Failure> },
+    /// The part came back undone and is queued again; why, unless the engine took it back.
+    Returned { part: u16, why: Option<Failure> },
     /// A part failed for good. Of the kind `Lost`: once too often lost.
     PartFailed { part: u16, failure: Failure },
     /// The task ended; what had not ended of it is cancelled.
@@ -56,7 +57,9 @@ impl Event {
             Self::Ended(Verdict::Completed(result)) => body(result),
             Self::Ended(Verdict::Failed(failure, _))
             | Self::Retried { failure, .. }
-            | Self::PartFailed { failure, .. } => failure.message.len(),
+            | Self::PartFailed { failure, .. }
+            | Self::Lost { why: Some(failure), .. }
+            | Self::Returned { why: Some(failure), .. } => failure.message.len(),
             Self::Planned(needs) => needs.len() * 64,
             _ => 0,
         };

@@ -40,7 +40,7 @@ enum Fate {
     },
     Lost(String),
     /// Undone, and why.
-    Returned(String),
+    Returned(Failure),
 }
 
 impl TaskMachine {
@@ -76,8 +76,8 @@ impl TaskMachine {
             }
             Fate::Lost(why) => self.lost(now, id, part, why, out),
             Fate::Returned(why) => {
-                self.emit(now, id, Event::Returned { part }, out);
-                self.note_set_back(id, part, &why);
+                let why = self.set_back(id, part, why.kind, &why.message);
+                self.emit(now, id, Event::Returned { part, why: Some(why) }, out);
                 self.requeue(now, id, part, out);
             }
         }
@@ -105,8 +105,9 @@ impl TaskMachine {
             }
             Outcome::Lost(why) => (Fate::Lost(why), Showing::Lost),
             Outcome::Undelivered => {
-                let why = "it could not be handed over: the agent was full or gone".to_owned();
-                (Fate::Returned(why), Showing::Refused(None))
+                let why = "it could not be handed over: the agent was full or gone";
+                let failure = Failure::new(FailureKind::Unavailable, why);
+                (Fate::Returned(failure), Showing::Refused(None))
             }
             Outcome::Overdue => {
                 let message = "the agent gave no answer in time";
@@ -116,9 +117,9 @@ impl TaskMachine {
                 let wait = error.retry_after_ms.map(|ms| ms.saturating_mul(1_000));
                 match error.kind {
                     AgentErrorKind::Unavailable | AgentErrorKind::RateLimited => {
-                        (Fate::Returned(error.message), Showing::Refused(wait))
+                        (Fate::Returned(error.into()), Showing::Refused(wait))
                     }
-                    AgentErrorKind::Cancelled => (Fate::Returned(error.message), Showing::Nothing),
+                    AgentErrorKind::Cancelled => (Fate::Returned(error.into()), Showing::Nothing),
                     AgentErrorKind::Lost => (Fate::Lost(error.message), Showing::Lost),
                     _ => {
                         let again = error.retryable();
@@ -201,8 +202,8 @@ impl TaskMachine {
         let most = self.book.task(id).map_or(0, |task| task.spec.retry.max_lost);
         let lost = self.part(id, number).map_or(0, |part| part.lost);
         if lost < most {
-            self.emit(now, id, Event::Lost { part: number }, out);
-            self.note_set_back(id, number, &why);
+            let why = self.set_back(id, number, FailureKind::Lost, &why);
+            self.emit(now, id, Event::Lost { part: number, why: Some(why) }, out);
             return true;
         }
         let message = format!("lost {} times, the last time: {why}", lost + 1);

@@ -3,7 +3,7 @@
 use synod_agents::AgentStatus;
 
 use super::TaskMachine;
-use crate::task::{Part, Phase, TaskId};
+use crate::task::{Failure, FailureKind, Part, Phase, TaskId};
 
 /// Longest reason that is kept, in bytes.
 const MAX_REASON: usize = 512;
@@ -15,15 +15,19 @@ const MAX_LOOKED_AT: usize = 1_000;
 const MAX_NAMED: usize = 3;
 
 impl TaskMachine {
-    /// Remembers why a part was sent back: by its agent, or with it.
-    pub(super) fn note_set_back(&mut self, id: TaskId, number: u16, why: &str) {
-        let Some(part) = self.part(id, number) else { return };
-        let agent = part.agent.as_deref().unwrap_or("an agent");
-        let mut reason = format!("{agent}: {why}");
-        reason.truncate(reason.floor_char_boundary(MAX_REASON));
-        if let Some(part) = self.part_mut(id, number) {
-            part.set_back = Some(reason.into());
-        }
+    /// Why an execution of a part came back undone or was lost, in the words of its agent or of the
+    /// way to it. It is recorded, so that it is known after a restart as well.
+    pub(super) fn set_back(
+        &self,
+        id: TaskId,
+        number: u16,
+        kind: FailureKind,
+        why: &str,
+    ) -> Failure {
+        let agent = self.part(id, number).and_then(|part| part.agent.as_deref());
+        let mut message = format!("{}: {why}", agent.unwrap_or("an agent"));
+        message.truncate(message.floor_char_boundary(MAX_REASON));
+        Failure::new(kind, message)
     }
 
     /// Why a part that waits for an agent has none, as far as is known.
@@ -31,7 +35,9 @@ impl TaskMachine {
         if part.phase != Phase::Ready {
             return None;
         }
-        part.set_back.as_deref().map(str::to_owned).or_else(|| self.absence(part))
+        let sent_back = |failure: &&Failure| sends_back(failure.kind);
+        let last = part.last_error.as_ref().filter(sent_back);
+        last.map(|failure| failure.message.clone()).or_else(|| self.absence(part))
     }
 
     /// What kept an open task from being done: what came last for its first open part.
@@ -42,8 +48,7 @@ impl TaskMachine {
         let mut open = self.book.task(id)?.parts.iter().filter(|part| !part.has_ended());
         open.find_map(|part| {
             let failed = || part.last_error.as_ref().map(|failure| failure.message.clone());
-            let sent_back = || part.set_back.as_deref().map(str::to_owned);
-            self.obstacle(part).or_else(failed).or_else(sent_back)
+            self.obstacle(part).or_else(failed)
         })
     }
 
@@ -63,4 +68,10 @@ impl TaskMachine {
         }
         Some(format!("no capable agent is active: {}", away.join(", ")))
     }
+}
+
+/// Whether a part that ended an execution so is queued again at once, without having failed.
+fn sends_back(kind: FailureKind) -> bool {
+    use FailureKind::{Cancelled, Lost, RateLimited, Unavailable};
+    matches!(kind, Unavailable | RateLimited | Cancelled | Lost)
 }

@@ -55,7 +55,7 @@ use crate::matching::{AgentSlot, Matching};
 use crate::messages::{Accepted, TaskChange};
 use crate::records;
 use crate::stats::Statistics;
-use crate::task::{Body, Moment, TaskId, TaskSpec};
+use crate::task::{Body, Moment, Task, TaskId, TaskSpec, Verdict};
 
 /// Bytes above which a record is not added to.
 const LARGE_RECORD: usize = 256 << 10;
@@ -299,8 +299,19 @@ impl TaskMachine {
         let applied = self.book.apply(id, now.utc, &event);
         debug_assert!(applied.is_ok(), "the machine gave an event that does not fit: {applied:?}");
         let Some(task) = self.book.task_mut(id) else { return };
+        let part = reason_of(task, &event);
         task.mark = out.add(id, task.mark, Entry { at: now.utc, event });
         let (Ok(Some(transition)), true) = (applied, self.has_listeners) else { return };
-        out.commands.push(Command::Changed(view::change(task, transition, now)));
+        out.commands.push(Command::Changed(view::change(task, part, transition, now)));
     }
+}
+
+/// The part for which a task changes by this event: the one it is about, the one that decided its
+/// end, or else the only one there is.
+fn reason_of(task: &Task, event: &Event) -> Option<u16> {
+    let decided = match event {
+        Event::Ended(Verdict::CompletedBy(part) | Verdict::Failed(_, Some(part))) => Some(*part),
+        _ => book::part_of(event),
+    };
+    decided.or((task.parts.len() == 1).then_some(0))
 }

@@ -3,7 +3,7 @@
 use std::ops::Bound;
 
 use jiff::Timestamp;
-use synod_agents::Payload;
+use synod_agents::{AgentSelector, Payload};
 
 use super::TaskMachine;
 use super::book::Transition;
@@ -70,21 +70,29 @@ pub(crate) fn set_result(status: &mut TaskStatusResponse, payload: Payload) {
     status.result = Some(TaskOutput(payload));
 }
 
-/// The change that a transition is.
-pub(super) fn change(task: &Task, transition: Transition, now: Moment) -> TaskChange {
+/// The change that a transition is, for which `part` was the reason.
+pub(super) fn change(
+    task: &Task,
+    part: Option<u16>,
+    transition: Transition,
+    now: Moment,
+) -> TaskChange {
+    let part = part.and_then(|part| task.parts.get(usize::from(part)));
     TaskChange {
         sequence: transition.sequence,
         task_id: task.id,
         kind: task.spec.kind.clone(),
         tenant: task.spec.tenant.to_string(),
         state: transition.to,
+        agent: part.and_then(|part| part.agent.as_deref()).map(str::to_owned),
         at: time(now.utc),
+        correlation: task.spec.correlation,
         trace_id: task.spec.correlation.map(|correlation| correlation.trace_hex()),
     }
 }
 
 fn satisfies(task: &Task, filter: &TaskFilter) -> bool {
-    let TaskFilter { state, kind, tenant, priority, mode, label } = filter;
+    let TaskFilter { state, kind, tenant, priority, mode, label, agent } = filter;
     let spec = &task.spec;
     state.is_none_or(|state| task.state == state)
         && kind.as_ref().is_none_or(|kind| spec.kind == *kind)
@@ -92,6 +100,16 @@ fn satisfies(task: &Task, filter: &TaskFilter) -> bool {
         && priority.is_none_or(|priority| spec.priority == priority)
         && mode.is_none_or(|mode| spec.mode == mode)
         && label.as_ref().is_none_or(|(key, value)| spec.labels.get(key) == Some(value))
+        && agent.as_ref().is_none_or(|agent| task.parts.iter().any(|part| has(part, agent)))
+}
+
+/// Whether this agent has a part, or was the last to have it.
+fn has(part: &Part, agent: &AgentSelector) -> bool {
+    let Some((id, version)) = part.agent.as_deref().and_then(|label| label.split_once('@')) else {
+        return false;
+    };
+    id == agent.id.as_str()
+        && agent.version.as_ref().is_none_or(|wanted| version == wanted.to_string())
 }
 
 /// The result of a task that completed.

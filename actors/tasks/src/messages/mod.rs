@@ -17,7 +17,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use synod_agents::AgentChange;
+use synod_agents::{AgentChange, AgentSelector};
 use synod_runtime::{Address, Ask, Principal, Priority, Request, SendOptions, requests};
 
 use crate::actor::Step;
@@ -91,6 +91,8 @@ pub struct TaskFilter {
     pub mode: Option<TaskMode>,
     /// With this label, key and value.
     pub label: Option<(String, String)>,
+    /// Of which this agent has a part, or was the last to have it.
+    pub agent: Option<AgentSelector>,
 }
 
 /// End this task. Final once answered: what its agents still give is ignored.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use synod_runtime::Priority;
+use synod_runtime::{Correlation, Priority};
 use uuid::Uuid;
 
 use super::output::TaskOutput;
@@ -94,7 +94,8 @@ pub struct PartStatus {
     /// While it waits for an agent: why no agent has it, as far as is known. Absent from lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<String>,
-    /// Its last error, also of an attempt that was followed by another.
+    /// Its last error, also of an attempt that was followed by another: one that failed, was lost or
+    /// came back undone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<TaskError>,
 }
@@ -151,9 +152,15 @@ pub struct TaskChange {
     pub tenant: String,
     /// The state it is in now.
     pub state: TaskState,
+    /// The agent that has, or had, the part for which it changed, as `id@version`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
     /// When it changed.
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
     /// The trace it belongs to, 32 hexadecimal digits.
     pub trace_id: Option<String>,
+    /// The span in which the task was submitted; the envelope of a change tells it.
+    #[serde(skip)]
+    pub correlation: Option<Correlation>,
 }

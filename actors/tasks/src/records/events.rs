@@ -5,10 +5,8 @@ use std::sync::Arc;
 
 use synod_agents::AgentId;
 
-use super::v1::{
-    BodyV1, ContentTypeV1, EngineRecordV1, EntryV1, EventV1, FailureV1, NeedsV1, TaskRecordV1,
-    VerdictV1,
-};
+use super::v1::{BodyV1, ContentTypeV1, EngineRecordV1, EventV1, FailureV1, NeedsV1, VerdictV1};
+use super::v2::{EntryV2, TaskRecordV2};
 use super::{RecordError, id};
 use crate::machine::{EngineEvent, Entry, Event, TaskRecord};
 use crate::task::{BlobRef, Body, ContentType, Failure, FailureKind, Needs, Verdict};
@@ -17,21 +15,42 @@ pub(super) fn unknown(what: &'static str, found: impl ToString) -> RecordError {
     RecordError::UnknownValue { what, found: found.to_string() }
 }
 
-impl<'a> From<&'a TaskRecord> for TaskRecordV1<'a> {
+impl<'a> From<&'a TaskRecord> for TaskRecordV2<'a> {
     fn from(record: &'a TaskRecord) -> Self {
-        let entry = |entry: &'a Entry| EntryV1 { at: entry.at, event: (&entry.event).into() };
-        let entries = record.entries.iter().map(entry).collect();
+        let entries = record.entries.iter().map(Into::into).collect();
         Self { task: record.task.into_bytes(), entries }
     }
 }
 
-impl TryFrom<TaskRecordV1<'_>> for TaskRecord {
+impl TryFrom<TaskRecordV2<'_>> for TaskRecord {
     type Error = RecordError;
 
-    fn try_from(record: TaskRecordV1<'_>) -> Result<Self, RecordError> {
-        let entry = |entry: EntryV1<'_>| Ok(Entry { at: entry.at, event: entry.event.try_into()? });
-        let entries = record.entries.into_iter().map(entry).collect::<Result<_, RecordError>>()?;
-        Ok(Self { task: id(record.task), entries })
+    fn try_from(record: TaskRecordV2<'_>) -> Result<Self, RecordError> {
+        let entries = record.entries.into_iter().map(TryInto::try_into);
+        Ok(Self { task: id(record.task), entries: entries.collect::<Result<_, RecordError>>()? })
+    }
+}
+
+impl<'a> From<&'a Entry> for EntryV2<'a> {
+    fn from(entry: &'a Entry) -> Self {
+        let why = match &entry.event {
+            Event::Lost { why, .. } | Event::Returned { why, .. } => why.as_ref().map(Into::into),
+            _ => None,
+        };
+        Self { at: entry.at, event: (&entry.event).into(), why }
+    }
+}
+
+impl TryFrom<EntryV2<'_>> for Entry {
+    type Error = RecordError;
+
+    fn try_from(EntryV2 { at, event, why }: EntryV2<'_>) -> Result<Self, RecordError> {
+        let known = why.map(Failure::try_from).transpose()?;
+        let mut event = Event::try_from(event)?;
+        if let Event::Lost { why, .. } | Event::Returned { why, .. } = &mut event {
+            *why = known;
+        }
+        Ok(Self { at, event })
     }
 }
 
@@ -55,8 +74,8 @@ impl<'a> From<&'a Event> for EventV1<'a> {
                 Self::Retried { part: *part, failure: failure.into(), until: *until }
             }
             Event::Resumed { part } => Self::Resumed { part: *part },
-            Event::Lost { part } => Self::Lost { part: *part },
-            Event::Returned { part } => Self::Returned { part: *part },
+            Event::Lost { part, .. } => Self::Lost { part: *part },
+            Event::Returned { part, .. } => Self::Returned { part: *part },
             Event::PartFailed { part, failure } => {
                 Self::PartFailed { part: *part, failure: failure.into() }
             }
@@ -86,8 +105,8 @@ impl TryFrom<EventV1<'_>> for Event {
                 Self::Retried { part, failure: failure.try_into()?, until }
             }
             EventV1::Resumed { part } => Self::Resumed { part },
-            EventV1::Lost { part } => Self::Lost { part },
-            EventV1::Returned { part } => Self::Returned { part },
+            EventV1::Lost { part } => Self::Lost { part, why: None },
+            EventV1::Returned { part } => Self::Returned { part, why: None },
             EventV1::PartFailed { part, failure } => {
                 Self::PartFailed { part, failure: failure.try_into()? }
             }

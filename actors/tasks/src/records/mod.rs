@@ -11,6 +11,7 @@ mod specs;
 #[cfg(test)]
 mod tests;
 mod v1;
+mod v2;
 
 pub(crate) use snapshot::{SNAPSHOT_VERSION, decode_snapshot, encode_snapshot};
 
@@ -18,6 +19,7 @@ use synod_journal::{Codec, CodecError, Partition, Record, RecordCodec, RecordKin
 use synod_journal::{Stream, Versioned};
 
 use self::v1::{EngineRecordV1, TaskRecordV1};
+use self::v2::TaskRecordV2;
 use crate::machine::{EngineEvent, Event, TaskRecord};
 use crate::task::{TaskId, partition_of};
 
@@ -71,8 +73,8 @@ pub(crate) fn encode(record: &TaskRecord) -> Result<Record, CodecError> {
     } else {
         CHANGED
     };
-    let bytes = RecordCodec::encode(&TaskRecordV1::from(record))?;
-    Ok(Record::new(kind, TaskRecordV1::VERSION, bytes).in_partition(partition_of(record.task)))
+    let bytes = RecordCodec::encode(&TaskRecordV2::from(record))?;
+    Ok(Record::new(kind, TaskRecordV2::VERSION, bytes).in_partition(partition_of(record.task)))
 }
 
 /// The record of something that happened to the engine.
@@ -85,7 +87,7 @@ pub(crate) fn decode(stored: &StoredRecord) -> Result<Decoded, RecordError> {
     let StoredRecord { kind, version, bytes, .. } = stored;
     let of_task = [ACCEPTED, CHANGED, ENDED].iter().any(|known| known.as_str() == kind);
     if of_task {
-        let record = <TaskRecordV1<'static> as Versioned>::decode(*version, bytes)?;
+        let record = <TaskRecordV2<'static> as Versioned>::decode(*version, bytes)?;
         return Ok(Decoded::Task(record.try_into()?));
     }
     if kind == ENGINE.as_str() {
@@ -99,6 +101,12 @@ impl Versioned for TaskRecordV1<'static> {
     const KIND: RecordKind = CHANGED;
     const VERSION: u16 = 1;
     type Previous = Self;
+}
+
+impl Versioned for TaskRecordV2<'static> {
+    const KIND: RecordKind = CHANGED;
+    const VERSION: u16 = 2;
+    type Previous = TaskRecordV1<'static>;
 }
 
 impl Versioned for EngineRecordV1 {

@@ -66,10 +66,8 @@ pub(crate) struct Part {
     pub started_at: Option<i64>,
     /// When it ended, UTC microseconds.
     pub ended_at: Option<i64>,
-    /// The last error, also of an attempt that was followed by another.
+    /// The last error, also of an attempt that was followed by another, was lost or came back undone.
     pub last_error: Option<Failure>,
-    /// Volatile: why the last execution came back undone or was lost.
-    pub set_back: Option<Box<str>>,
     /// Volatile: the requirement class it is queued under.
     pub class: ClassId,
     /// Volatile: when its back-off is over, on the monotonic clock.
@@ -90,7 +88,6 @@ impl Part {
             started_at: None,
             ended_at: None,
             last_error: None,
-            set_back: None,
             class: ClassId::NONE,
             due: 0,
         }

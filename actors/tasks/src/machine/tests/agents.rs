@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use synod_agents::{AgentCard, AgentError, AgentStatus};
+use synod_agents::{AgentCard, AgentError, AgentErrorKind, AgentId, AgentSelector, AgentStatus};
 
 use super::{World, answer, request};
 use crate::machine::{Input, Outcome};
+use crate::messages::TaskFilter;
 use crate::task::TaskState;
 
 #[test]
@@ -103,4 +104,49 @@ fn a_voter_that_is_gone_before_it_voted_abstains() {
     }
     assert_eq!(world.state(task), TaskState::Completed);
     assert!(world.result(task).contains(r#""decision":"yes""#), "{}", world.result(task));
+}
+
+#[test]
+fn tasks_are_listed_by_the_agent_that_has_or_had_them() {
+    let mut world = World::new();
+    world.agent("a", &["x"]);
+    let had = world.accept(request("x"));
+    world.succeed("1");
+    let has = world.accept(request("x"));
+    let nobody = world.accept(request("x"));
+    world.agent("b", &["x"]);
+    let listed = |agent: &str, version: Option<&str>| {
+        let id = AgentId::new(agent).unwrap();
+        let version = version.map(|text| text.parse().unwrap());
+        let agent = Some(AgentSelector { id, version });
+        let page = world.machine.list(&TaskFilter { agent, ..Default::default() }, None, 10);
+        page.unwrap().tasks.into_iter().map(|task| task.task_id).collect::<Vec<_>>()
+    };
+    assert_eq!(listed("a", None), [has, had]);
+    assert_eq!(listed("a", Some("1.0.0")), [has, had]);
+    assert!(listed("a", Some("1.0.1")).is_empty());
+    assert_eq!(listed("b", None), [nobody]);
+    assert!(listed("c", None).is_empty());
+}
+
+#[test]
+fn a_change_names_the_agent_that_has_or_had_the_work() {
+    let mut world = World::new();
+    world.agent("a", &["x"]);
+    let task = world.accept(request("x"));
+    let execution = world.only_dispatch();
+    world.finish(execution, Outcome::Lost("gone".to_owned()));
+    world.err(AgentErrorKind::InvalidInput);
+    let told: Vec<_> = world.changes.iter().filter(|change| change.task_id == task).collect();
+    let told: Vec<_> = told.iter().map(|change| (change.state, change.agent.as_deref())).collect();
+    let a = Some("a@1.0.0");
+    let expected = [
+        (TaskState::Pending, None),
+        (TaskState::Queued, None),
+        (TaskState::Running, a),
+        (TaskState::Queued, a),
+        (TaskState::Running, a),
+        (TaskState::Failed, a),
+    ];
+    assert_eq!(told, expected);
 }

@@ -1,11 +1,11 @@
 //! Crashes of the engine: what the log says afterwards, and what goes on.
 
-use synod_agents::AgentErrorKind;
+use synod_agents::{AgentCard, AgentError, AgentErrorKind, AgentStatus};
 
 use super::{World, answer, request};
-use crate::machine::Input;
+use crate::machine::{Input, Outcome};
 use crate::records::{decode_snapshot, encode_snapshot};
-use crate::task::TaskState;
+use crate::task::{FailureKind, TaskState};
 
 #[test]
 fn queued_work_survives_a_crash_and_running_work_is_queued_again_as_lost() {
@@ -89,7 +89,7 @@ fn a_snapshot_holds_everything() {
     world.err(AgentErrorKind::Failed);
     let failed = world.accept(request("y"));
     let dispatch = world.dispatch_to("b");
-    world.finish(dispatch, crate::machine::Outcome::Lost("gone".to_owned()));
+    world.finish(dispatch, Outcome::Lost("gone".to_owned()));
     let bytes = encode_snapshot(world.machine.book()).unwrap();
     let book = decode_snapshot(1, &bytes).unwrap();
     assert_eq!(encode_snapshot(&book).unwrap(), bytes);
@@ -141,4 +141,41 @@ fn a_task_of_several_parts_goes_on_from_those_that_were_done() {
     assert_eq!(world.in_hand.len(), 0, "the first stage is not done again");
     world.finish(second, answer(r#""from y""#));
     assert_eq!(world.result(task), r#""from y""#);
+}
+
+#[test]
+fn a_part_that_waits_says_why_after_a_crash_and_after_a_snapshot_too() {
+    let mut world = World::new();
+    world.join(AgentCard::new("a", "1.0.0").capability("x").concurrency(2));
+    let (lost, refused) = (world.accept(request("x")), world.accept(request("x")));
+    world.set_status("a", AgentStatus::Paused);
+    let execution = world.in_hand.remove(0);
+    world.finish(execution, Outcome::Lost("the frame was too large".to_owned()));
+    let execution = world.in_hand.remove(0);
+    world.finish(execution, Outcome::Error(AgentError::unavailable("its endpoint is down")));
+    let waits = |world: &World| {
+        [lost, refused].map(|task| world.status(task).parts[0].waiting_for.clone().unwrap())
+    };
+    let told = waits(&world);
+    let expected = ["a@1.0.0: the frame was too large", "a@1.0.0: its endpoint is down"];
+    assert_eq!(told, expected);
+    world.crash();
+    assert_eq!(waits(&world), told);
+    let book = decode_snapshot(1, &world.image(world.machine.book())).unwrap();
+    world.restart(book);
+    assert_eq!(waits(&world), told);
+    let shown = world.status(lost).parts[0].error.clone().unwrap();
+    assert_eq!((shown.kind, shown.message), (FailureKind::Lost, told[0].clone()));
+}
+
+#[test]
+fn a_part_that_nobody_was_given_says_after_a_crash_what_its_agents_lack() {
+    let mut world = World::new();
+    world.agent("a", &["x"]);
+    world.set_status("a", AgentStatus::Disconnected);
+    let task = world.accept(request("x"));
+    let told = world.status(task).parts[0].waiting_for.clone();
+    assert!(told.as_deref().is_some_and(|why| why.contains("a@1.0.0 is disconnected")));
+    world.crash();
+    assert_eq!(world.status(task).parts[0].waiting_for, told);
 }

@@ -10,7 +10,7 @@ use crate::config::TasksConfig;
 use crate::error::{CancelError, SubmitError};
 use crate::machine::{Answer, Book, Command, Dispatch, Effects, Input, Outcome, TaskMachine};
 use crate::matching::AgentSlot;
-use crate::messages::{Accepted, TaskStatusResponse, TaskSubmissionRequest};
+use crate::messages::{Accepted, TaskChange, TaskStatusResponse, TaskSubmissionRequest};
 use crate::records;
 use crate::task::{Moment, TaskId, TaskState};
 use crate::validation::{Asker, check};
@@ -28,6 +28,8 @@ pub(crate) struct World {
     pub cancelled: Vec<(TaskId, u16)>,
     /// Tasks whose end was told.
     pub told: Vec<TaskId>,
+    /// Changes that were told.
+    pub changes: Vec<TaskChange>,
     agents: Vec<(Arc<AgentCard>, AgentStatus)>,
     effects: Effects,
     config: TasksConfig,
@@ -60,6 +62,7 @@ impl World {
             in_hand: Vec::new(),
             cancelled: Vec::new(),
             told: Vec::new(),
+            changes: Vec::new(),
             agents: Vec::new(),
             effects: Effects::after(0),
             config,
@@ -109,7 +112,7 @@ impl World {
             Command::Dispatch(dispatch) => self.in_hand.push(*dispatch),
             Command::Cancel { work, .. } => self.cancelled.push((work.task, work.part)),
             Command::Ended(task) => self.told.push(task),
-            Command::Changed(_) => {}
+            Command::Changed(change) => self.changes.push(change),
         }
     }
 
