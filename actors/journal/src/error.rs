@@ -212,6 +212,34 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    /// Whether opening fails again until somebody mends what is wrong. What may pass by itself, such
+    /// as a full disk, is worth a retry, and so is a lock that this very process still has.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::InUse { pid, .. } => *pid != Some(std::process::id()),
+            Self::Damaged(_) | Self::NewerFormat { .. } => true,
+            Self::Io { cause, .. } => matches!(
+                cause.kind(),
+                io::ErrorKind::PermissionDenied
+                    | io::ErrorKind::NotFound
+                    | io::ErrorKind::NotADirectory
+                    | io::ErrorKind::IsADirectory
+                    | io::ErrorKind::AlreadyExists
+                    | io::ErrorKind::ReadOnlyFilesystem
+            ),
+        }
+    }
+
+    /// Whether the system refused because the disk or the quota is used up.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let full = |kind| matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        matches!(self, Self::Io { cause, .. } if full(cause.kind()))
+    }
+}
+
 /// Where an acknowledged record stopped being sound, and what can be done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(

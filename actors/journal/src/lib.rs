@@ -54,7 +54,7 @@ mod test_log;
 mod window;
 mod writer;
 
-pub use actor::{Event, JournalActor};
+pub use actor::{Event, JournalActor, OpenFaults};
 pub use blob::BlobId;
 pub use codec::{Codec, CodecError, RECORD_LIMIT, RecordCodec, Versioned};
 pub use config::JournalConfig;

@@ -11,6 +11,7 @@
 
 mod desk;
 mod event;
+mod faults;
 mod jobs;
 mod opening;
 mod running;
@@ -25,6 +26,8 @@ use crate::config::JournalConfig;
 use crate::messages::JournalMessage;
 use crate::simulated::SimulatedDisk;
 pub use event::Event;
+use faults::Attempts;
+pub use faults::OpenFaults;
 use opening::{Opening, Storage};
 use running::Running;
 
@@ -41,6 +44,7 @@ pub struct JournalActor {
     storage: Storage,
     incarnation: u64,
     running: Option<Box<Running>>,
+    attempts: Arc<Attempts>,
 }
 
 impl JournalActor {
@@ -50,6 +54,12 @@ impl JournalActor {
     /// [`OpenError`](crate::OpenError) when the folder is in use or damaged.
     #[must_use]
     pub fn spec(config: JournalConfig, folder: impl Into<PathBuf>) -> Spec<Self> {
+        Self::watched(config, folder).0
+    }
+
+    /// Like [`JournalActor::spec`], and tells why the journal could not be opened, if it could not.
+    #[must_use]
+    pub fn watched(config: JournalConfig, folder: impl Into<PathBuf>) -> (Spec<Self>, OpenFaults) {
         Self::spec_on(config, Storage::Folder(Arc::new(folder.into())))
     }
 
@@ -57,10 +67,12 @@ impl JournalActor {
     /// a run under virtual time repeats.
     #[must_use]
     pub fn simulated(config: JournalConfig, disk: SimulatedDisk) -> Spec<Self> {
-        Self::spec_on(config, Storage::Simulated(disk))
+        Self::spec_on(config, Storage::Simulated(disk)).0
     }
 
-    fn spec_on(config: JournalConfig, storage: Storage) -> Spec<Self> {
+    fn spec_on(config: JournalConfig, storage: Storage) -> (Spec<Self>, OpenFaults) {
+        let (attempts, faults) = OpenFaults::new();
+        let attempts = Arc::new(attempts);
         let start_timeout = Duration::from_secs(config.open_timeout_s);
         let max_reserved = config.max_waiting_jobs as usize + SPARE_SLOTS;
         let mailbox = MailboxConfig { max_reserved, ..MailboxConfig::bounded(MAILBOX) };
@@ -68,12 +80,14 @@ impl JournalActor {
         let factory = move || {
             incarnations += 1;
             let (config, storage) = (config.clone(), storage.clone());
-            Self { config, storage, incarnation: incarnations, running: None }
+            let attempts = Arc::clone(&attempts);
+            Self { config, storage, incarnation: incarnations, running: None, attempts }
         };
-        Spec::new("journal", factory)
+        let spec = Spec::new("journal", factory)
             .mailbox(mailbox)
             .start_timeout(start_timeout)
-            .shutdown(Shutdown::Within(SHUTDOWN))
+            .shutdown(Shutdown::Within(SHUTDOWN));
+        (spec, faults)
     }
 }
 
@@ -92,10 +106,13 @@ impl Actor for JournalActor {
             log_id,
             now_us: ctx.system().clock().utc().as_microsecond(),
         };
-        let running = match self.storage {
-            Storage::Simulated(_) => opening.open()?,
-            Storage::Folder(_) => tokio::task::spawn_blocking(move || opening.open()).await??,
+        let opened = match self.storage {
+            Storage::Simulated(_) => opening.open(),
+            Storage::Folder(_) => tokio::task::spawn_blocking(move || opening.open()).await?,
         };
+        let opened = opened.map_err(Arc::new);
+        self.attempts.send_replace(opened.as_ref().err().map(Arc::clone));
+        let running = opened?;
         running.begin(ctx);
         self.running = Some(Box::new(running));
         Ok(())

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use synod_journal::{AppendError, JournalConfig, OpenError, SimulatedDisk};
-use synod_runtime::{ActorPath, AskError, Control};
+use synod_journal::{AppendError, Health, JournalActor, JournalConfig, OpenError, SimulatedDisk};
+use synod_runtime::{ActorPath, AskError, Control, System};
 use synod_testkit::{Seed, eventually};
 
 use super::{LONG, Node, one, small};
@@ -75,4 +75,38 @@ async fn a_damaged_log_is_not_started_and_says_where_it_is_damaged() {
 fn the_error_of_a_taken_folder_names_the_process() {
     let error = OpenError::InUse { folder: "data".into(), pid: Some(7) };
     assert!(error.to_string().contains("in use by process 7"));
+}
+
+#[tokio::test]
+async fn why_it_can_not_be_opened_is_told_as_it_is_and_lasts_until_it_is_mended() {
+    let folder = tempfile::tempdir().unwrap();
+    let in_its_way = folder.path().join("log");
+    std::fs::write(&in_its_way, "a file").unwrap();
+    let system = System::new(synod_runtime::SystemConfig::default());
+    let (spec, mut faults) = JournalActor::watched(JournalConfig::default(), folder.path());
+    assert!(faults.last().is_none());
+    let journal = system.spawn(spec).unwrap();
+    let fault = tokio::time::timeout(LONG, faults.lasting()).await.unwrap();
+    assert!(matches!(&*fault, OpenError::Io { .. }), "{fault}");
+    assert!(faults.last().is_some());
+
+    std::fs::remove_file(&in_its_way).unwrap();
+    journal.ask(Health {}, LONG).await.unwrap();
+    assert!(faults.last().is_none(), "the next attempt went well");
+}
+
+#[test]
+fn what_may_pass_by_itself_does_not_last() {
+    let io = |kind: std::io::ErrorKind| OpenError::Io {
+        action: "open",
+        file: "mark".into(),
+        cause: kind.into(),
+    };
+    let in_use = |pid| OpenError::InUse { folder: "data".into(), pid };
+    let full = io(std::io::ErrorKind::StorageFull);
+    assert!(full.is_full() && !full.is_lasting());
+    assert!(!io(std::io::ErrorKind::Interrupted).is_lasting());
+    assert!(!in_use(Some(std::process::id())).is_lasting(), "a thread of ours still has it");
+    assert!(in_use(Some(1)).is_lasting() && in_use(None).is_lasting());
+    assert!(io(std::io::ErrorKind::PermissionDenied).is_lasting());
 }
