@@ -9,7 +9,7 @@ use clap::builder::NonEmptyStringValueParser;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use synod_runtime::Principal;
 use synod_triage::{
-    Input, Progress, Style, TriageError, TriageOptions, TriageReport, render, team,
+    Input, Progress, Readable, Style, TriageError, TriageOptions, TriageReport, render, team,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
@@ -103,7 +103,7 @@ async fn triage(
     config: NodeConfig,
     folder: &Folder,
 ) -> Result<TriageReport, CliError> {
-    let agents = team(&config.triage);
+    let input = demo.input();
     let options = TriageOptions {
         run: format!("triage-{}", Uuid::now_v7()),
         config: config.triage.clone(),
@@ -111,21 +111,32 @@ async fn triage(
         rehearse_crash: !demo.no_crash,
         principal: Principal::default(),
     };
+    // The node is in this process alone: no other client can give its team files to read.
+    let agents = team(&config.triage, &Readable::of(&input, &options.spool));
     let builder = agents.into_iter().fold(builder, NodeBuilder::agent_from);
     let node = builder.config(config).without_http().start().await?;
-    let report = drive(demo, &node, options).await;
+    let report = drive(&input, &node, options).await;
     node.stop().await;
     report
 }
 
-async fn drive(demo: &Demo, node: &Node, options: TriageOptions) -> Result<TriageReport, CliError> {
-    let input = match &demo.input {
-        Some(text) if text == "-" => Input::Standard,
-        Some(path) => Input::Path(path.into()),
-        None => Input::Machine,
-    };
+impl Demo {
+    fn input(&self) -> Input {
+        match &self.input {
+            Some(text) if text == "-" => Input::Standard,
+            Some(path) => Input::Path(path.into()),
+            None => Input::Machine,
+        }
+    }
+}
+
+async fn drive(
+    input: &Input,
+    node: &Node,
+    options: TriageOptions,
+) -> Result<TriageReport, CliError> {
     let view = View::new();
-    let report = synod_triage::run(&input, node.tasks(), options, |step| view.show(&step)).await;
+    let report = synod_triage::run(input, node.tasks(), options, |step| view.show(&step)).await;
     view.bar.finish_and_clear();
     report.map_err(|error| match error {
         TriageError::Input(_) | TriageError::Config(_) => CliError::Usage(error.to_string()),

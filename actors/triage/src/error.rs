@@ -59,9 +59,15 @@ fn first(skipped: &[Skipped]) -> String {
     skipped.first().map_or_else(String::new, |s| format!(", the first is {}: {}", s.path, s.reason))
 }
 
-/// A chunk can't be read; another attempt reads it again.
+/// A chunk can't be read; another attempt reads it again, unless it is none of the input.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
+    /// The file is not what the team was given to read.
+    #[error("{path} is not read: it is no part of the input that this team was given")]
+    NotGiven {
+        /// Which file.
+        path: String,
+    },
     /// The file can't be opened or read.
     #[error("{path} can't be read: {source}")]
     Unreadable {

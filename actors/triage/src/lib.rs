@@ -46,8 +46,8 @@ pub use judges::{Case, Criterion, Rival, Verdict, Vote};
 pub use miner::{DatedLine, Group, Masker, Miner, WILDCARD, group};
 pub use reader::{
     ChunkReading, ChunkRef, Citation, Column, Entities, Input, Layout, LogFile, Parts, Planner,
-    Skipped, Sources, Stamp, TimestampForm, WrittenAt, cite, digest_chunk, entities, format_time,
-    read_chunk, survey,
+    Readable, Skipped, Sources, Stamp, TimestampForm, WrittenAt, cite, digest_chunk, entities,
+    format_time, read_chunk, survey,
 };
 pub use report::{
     CastVote, CrashLine, FileLine, JudgedFinding, Ledger, ModeLine, REPORT_VERSION, Speed, Style,

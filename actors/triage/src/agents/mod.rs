@@ -19,9 +19,10 @@ pub(crate) use cards::*;
 use crate::config::TriageConfig;
 use crate::detectors::{detect_failures, detect_rare, detect_spikes};
 use crate::digest::Digest;
+use crate::error::ReadError;
 use crate::finding::Finding;
 use crate::judges::{Case, Criterion, Vote};
-use crate::reader::{ChunkReading, Citation, cite, digest_chunk, read_chunk};
+use crate::reader::{ChunkReading, Citation, Readable, cite, digest_chunk, read_chunk};
 use crate::reporters::{Account, Facts, Voice};
 pub(crate) use specialist::Member;
 use specialist::{Attempt, specialist};
@@ -29,18 +30,19 @@ use specialist::{Attempt, specialist};
 /// Bytes of JSON that a digest may have as the input of a task.
 pub(crate) const MAX_INPUT_BYTES: usize = 768 << 10;
 
-/// The agents of the team; start each of them on the node that runs the triage.
-pub fn team(config: &TriageConfig) -> Vec<Arc<dyn AgentFactory>> {
+/// The agents of the team; start each of them on the node that runs the triage, and on no other.
+/// They open what is `readable`, whatever file a task names.
+pub fn team(config: &TriageConfig, readable: &Readable) -> Vec<Arc<dyn AgentFactory>> {
     let shared = |member| Arc::new(member) as Arc<dyn AgentFactory>;
-    members(config).into_iter().map(shared).collect()
+    members(config, readable).into_iter().map(shared).collect()
 }
 
-pub(crate) fn members(config: &TriageConfig) -> Vec<Member> {
+pub(crate) fn members(config: &TriageConfig, readable: &Readable) -> Vec<Member> {
     let config = Arc::new(config.clone());
     let mut team = vec![
-        reader(Arc::clone(&config)),
-        miner(Arc::clone(&config)),
-        clerk(Arc::clone(&config)),
+        reader(Arc::clone(&config), readable.clone()),
+        miner(Arc::clone(&config), readable.clone()),
+        clerk(Arc::clone(&config), readable.clone()),
         specialist(cards::auditor(), |digest: AuditedDigest, _| digest.audit()),
         summariser(Arc::clone(&config)),
     ];
@@ -56,21 +58,30 @@ pub(crate) fn members(config: &TriageConfig) -> Vec<Member> {
     team
 }
 
-fn reader(config: Arc<TriageConfig>) -> Member {
+fn unread(error: ReadError) -> AgentError {
+    match error {
+        // Another attempt may read no more of it.
+        ReadError::NotGiven { .. } => AgentError::refused(error.to_string()),
+        _ => AgentError::failed(error.to_string()),
+    }
+}
+
+fn reader(config: Arc<TriageConfig>, readable: Readable) -> Member {
     let card = cards::reader(workers(&config));
     specialist(card, move |task: ChunkTask, attempt: Attempt| {
         if task.rehearse_crash && attempt.number == 1 {
             attempt.crash("a crash on purpose: this is what a bug would do");
         }
-        read_chunk(&task.chunk, &config).map_err(|error| AgentError::failed(error.to_string()))
+        readable.check(&task.chunk.path).map_err(unread)?;
+        read_chunk(&task.chunk, &config).map_err(unread)
     })
 }
 
-fn miner(config: Arc<TriageConfig>) -> Member {
+fn miner(config: Arc<TriageConfig>, readable: Readable) -> Member {
     let card = cards::miner(workers(&config));
     specialist(card, move |reading: ChunkReading, _| {
-        let mut digest = digest_chunk(&reading, &config)
-            .map_err(|error| AgentError::failed(error.to_string()))?;
+        readable.check(&reading.chunk.path).map_err(unread)?;
+        let mut digest = digest_chunk(&reading, &config).map_err(unread)?;
         if digest.shrink_to(config.miner.max_digest_bytes, &config.miner) {
             return Ok(digest);
         }
@@ -79,9 +90,10 @@ fn miner(config: Arc<TriageConfig>) -> Member {
     })
 }
 
-fn clerk(config: Arc<TriageConfig>) -> Member {
+fn clerk(config: Arc<TriageConfig>, readable: Readable) -> Member {
     specialist(cards::clerk(), move |citation: Citation, _| {
-        cite(&citation, &config).map_err(|error| AgentError::failed(error.to_string()))
+        readable.check(&citation.chunk.path).map_err(unread)?;
+        cite(&citation, &config).map_err(unread)
     })
 }
 

@@ -10,7 +10,7 @@ use crate::reader::Parts;
 #[test]
 fn every_card_is_valid_and_every_capability_has_a_name_and_schemas() {
     let mut capabilities = BTreeSet::new();
-    for factory in team(&TriageConfig::default()) {
+    for factory in team(&TriageConfig::default(), &Readable::below([])) {
         let card = factory.card();
         assert_eq!(card.validate(), Ok(()), "{}", card.id);
         for capability in &card.capabilities {
@@ -35,7 +35,7 @@ fn every_card_is_valid_and_every_capability_has_a_name_and_schemas() {
 
 #[test]
 fn three_judges_and_two_reporters_share_a_capability() {
-    let team = team(&TriageConfig::default());
+    let team = team(&TriageConfig::default(), &Readable::below([]));
     let able = |name: &str| team.iter().filter(|f| f.card().find(name).is_some()).count();
     assert_eq!((able(JUDGE), able(REPORT)), (3, 2));
 }

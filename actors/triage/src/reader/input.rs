@@ -19,6 +19,11 @@ use crate::error::InputError;
 /// Where the logs of a machine lie.
 const MACHINE_LOGS: &str = "/var/log";
 
+/// The folder of the logs of a machine.
+pub(super) fn machine_logs() -> &'static Path {
+    Path::new(MACHINE_LOGS)
+}
+
 /// What is to be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Input {
@@ -131,7 +136,7 @@ fn survey_path(path: &Path, config: &TriageConfig) -> Result<Sources, InputError
 }
 
 fn survey_machine(config: &TriageConfig) -> Result<Sources, InputError> {
-    let found = Walk::below(Path::new(MACHINE_LOGS), config);
+    let found = Walk::below(machine_logs(), config);
     if !found.files.is_empty() {
         return Ok(found);
     }

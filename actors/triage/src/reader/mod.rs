@@ -15,6 +15,7 @@ mod json_line;
 mod layout;
 mod planner;
 mod probe;
+mod readable;
 mod timestamp;
 
 pub use chunk::{ChunkReading, ChunkRef, Citation, cite, digest_chunk, read_chunk};
@@ -22,6 +23,7 @@ pub use entity::{Entities, entities};
 pub use input::{Input, LogFile, Skipped, Sources, survey};
 pub use layout::{Column, Layout, Parts};
 pub use planner::Planner;
+pub use readable::Readable;
 pub use timestamp::{Stamp, TimestampForm, WrittenAt, format_time};
 
 pub(crate) use entity::{cut, source_of};

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::*;
 use crate::judges::Verdict;
+use crate::reader::Readable;
 use crate::severity::Severity;
 use engine::Engine;
 
@@ -179,4 +180,20 @@ async fn an_engine_that_is_gone_is_an_error_and_no_hang() {
     let address = Address::routed(path_of_engine, std::sync::Arc::new(Gone));
     let error = run(&Input::Path(path), &address, options(folder.path()), |_| {}).await;
     assert!(matches!(error, Err(TriageError::Engine(_))), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_file_that_the_team_was_not_given_is_not_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("given.log"), attacked()).unwrap();
+    fs::write(at("other.log"), attacked()).unwrap();
+    let options = options(folder.path());
+    let readable = Readable::of(&Input::Path(at("given.log")), &options.spool);
+    let engine = Engine::that_reads(&options.config, &readable);
+    let (given, _) = triage(Input::Path(at("given.log")), options.clone(), &engine).await;
+    assert_eq!(given.unwrap().totals.lines, 2880 + 160);
+    let (other, _) = triage(Input::Path(at("other.log")), options, &engine).await;
+    let skipped = other.map(|report| report.totals.lines);
+    assert!(!matches!(skipped, Ok(lines) if lines > 0), "{skipped:?}");
 }

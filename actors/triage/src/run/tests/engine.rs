@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use crate::agents::{Member, members};
 use crate::config::TriageConfig;
+use crate::reader::Readable;
 
 /// Executions of a part that may be lost.
 const MAX_LOST: u32 = 2;
@@ -46,9 +47,14 @@ struct Ended {
 }
 
 impl Engine {
+    /// One whose team may read anything.
     pub(super) fn new(config: &TriageConfig) -> Self {
+        Self::that_reads(config, &Readable::below(["/".into()]))
+    }
+
+    pub(super) fn that_reads(config: &TriageConfig, readable: &Readable) -> Self {
         let desk = Desk {
-            members: members(config),
+            members: members(config, readable),
             ended: watch::Sender::default(),
             ledger: Mutex::default(),
             seen: Mutex::default(),
