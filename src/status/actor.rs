@@ -20,7 +20,7 @@ use super::messages::{
 use super::view::{ActorCounts, Answers, NodeStatus, StatusReport};
 use crate::config::reload::Change;
 
-/// Time a part of the node has to say how it is. Shorter than any asker's patience.
+/// Most time a part of the node has to say how it is.
 const PART: Duration = Duration::from_millis(500);
 
 /// Time the engine has to say that it is drained, beyond what running work has.
@@ -98,25 +98,32 @@ impl StatusActor {
         }
     }
 
-    /// The node, once its parts have answered or failed to.
-    fn gather(&self, system: &System) -> impl Future<Output = NodeStatus> + Send + use<> {
+    /// The node, once its parts have answered or failed to: in time for an asker who waits until
+    /// `deadline`, so that one that hangs is named and does not make the whole node seem to.
+    fn gather(
+        &self,
+        system: &System,
+        deadline: Instant,
+    ) -> impl Future<Output = NodeStatus> + Send + use<> {
         let node = self.node(system);
+        let left = deadline.saturating_duration_since(system.clock().now());
+        let within = PART.min(left / 2);
         let StatusParts { journal, tasks, host, .. } = self.parts.clone();
         async move {
             let (journal, engine, stats, agents) = tokio::join!(
-                journal.ask(Health {}, PART),
-                tasks.ask(EngineHealth {}, PART),
-                tasks.ask(EngineStats {}, PART),
-                host.ask(AwaitAgents, PART),
+                journal.ask(Health {}, within),
+                tasks.ask(EngineHealth {}, within),
+                tasks.ask(EngineStats {}, within),
+                host.ask(AwaitAgents, within),
             );
             node.judge(Answers { journal, engine, stats, agents })
         }
     }
 
     fn show(&self, request: Request<ShowStatus>, ctx: &mut Context<Self>) {
+        let gathered = self.gather(ctx.system(), request.deadline());
         let (ShowStatus { path, depth }, reply) = request.into_parts();
         let path = path.unwrap_or_else(|| ActorPath::new("/"));
-        let gathered = self.gather(ctx.system());
         let system = ctx.system().clone();
         self.beside(ctx, async move {
             let node = gathered.await;
@@ -147,7 +154,8 @@ impl StatusActor {
         let within = request.body.within.unwrap_or(self.parts.drain_within);
         let me = ctx.address();
         let question = DrainEngine { within };
-        self.parts.tasks.ask_into(question, within + AFTER_DRAIN, &me, StatusMessage::Drained);
+        let told = within.saturating_add(AFTER_DRAIN);
+        self.parts.tasks.ask_into(question, told, &me, StatusMessage::Drained);
         ctx.describe("the node drains");
         request.answer(Draining { draining: true, within_s: within.as_secs() });
     }
@@ -220,8 +228,8 @@ impl Actor for StatusActor {
     ) -> Result<(), ActorError> {
         match message {
             StatusMessage::Check(request) => {
+                let gathered = self.gather(ctx.system(), request.deadline());
                 let (_, reply) = request.into_parts();
-                let gathered = self.gather(ctx.system());
                 self.beside(ctx, async move { reply.send(gathered.await) });
             }
             StatusMessage::Count(request) => {

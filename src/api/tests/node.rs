@@ -90,6 +90,16 @@ async fn a_part_that_hangs_makes_the_node_unready_with_the_reason() {
 }
 
 #[tokio::test]
+async fn a_part_that_hangs_is_named_however_short_the_patience() {
+    let config = super::ApiConfig { ask_timeout_ms: 200, ..Default::default() };
+    let world = super::world_with(config).await;
+    world.pause("/node/tasks");
+    let answer = world.get("/readyz").await;
+    let detail = answer.is_problem(503, "unavailable")["detail"].as_str().unwrap();
+    assert!(detail.contains("the task engine does not answer"), "{detail}");
+}
+
+#[tokio::test]
 async fn a_drained_node_accepts_nothing_and_says_so() {
     let world = world().await;
     let far = world.post("/api/v1/node/drain", &json!({"within_s": 100_000})).await;
