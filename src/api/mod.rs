@@ -51,7 +51,9 @@ pub use error::ApiError;
 pub use json::BodyLimits;
 pub use listener::Listener;
 pub use metrics::Metrics;
-pub use problem::{PROBLEM_JSON, Problem, ProblemFacts, ProblemMembers, ProblemType};
+pub use problem::{
+    FieldError, PROBLEM_JSON, Problem, ProblemFacts, ProblemMembers, ProblemType,
+};
 pub use server::{HttpServer, HttpServerMessage};
 pub use stream::EventHub;
 

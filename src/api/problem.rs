@@ -17,7 +17,7 @@ pub use types::{ProblemFacts, ProblemType};
 /// The media type of a problem (RFC 9457, section 3).
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
-/// A problem as it is sent: RFC 9457's members and five of our own.
+/// A problem as it is sent: RFC 9457's members and six of our own.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct ProblemMembers {
@@ -42,6 +42,9 @@ pub struct ProblemMembers {
     /// What came instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub got: Option<String>,
+    /// All that is wrong, where it may be more than one thing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
     /// What to do next.
     #[schema(value_type = String)]
     pub next_step: Cow<'static, str>,
@@ -51,6 +54,21 @@ pub struct ProblemMembers {
     /// Seconds after which a retry makes sense; also sent as `Retry-After`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_s: Option<u64>,
+}
+
+/// One of several things that are wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldError {
+    /// The field or key.
+    pub field: String,
+    /// What was expected there.
+    pub expected: String,
+    /// What came instead; absent where nothing came, or what may not be repeated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub got: Option<String>,
+    /// Where it stands, if not in the request: `node.toml:3:1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
 }
 
 /// A problem on its way to the client. Boxed: results that carry it stay small.
@@ -74,6 +92,7 @@ impl Problem {
             field: None,
             expected: None,
             got: None,
+            errors: Vec::new(),
             next_step: Cow::Borrowed(next_step),
             trace_id: None,
             retry_after_s: None,
@@ -134,6 +153,13 @@ impl Problem {
     pub fn expected(mut self, expected: impl Into<String>, got: impl Into<String>) -> Self {
         self.members.expected = Some(expected.into());
         self.members.got = Some(got.into());
+        self
+    }
+
+    /// Names all that is wrong.
+    #[must_use]
+    pub fn errors(mut self, errors: impl IntoIterator<Item = FieldError>) -> Self {
+        self.members.errors = errors.into_iter().collect();
         self
     }
 

@@ -14,8 +14,9 @@ use utoipa_axum::routes;
 use super::ApiState;
 use super::correlation::Caller;
 use super::json::{Json, MaybeJson};
-use super::problem::{Problem, ProblemType};
+use super::problem::{FieldError, Problem, ProblemType};
 use super::request::{Query, Segment};
+use crate::config::FaultReport;
 use crate::status::{
     ControlActor, ControlRefused, DrainNode, Draining, ReloadConfig, ReloadRefused, Reloaded,
     ShowStatus, StatusReport,
@@ -182,12 +183,34 @@ async fn reload(
 ) -> Result<Answer<Reloaded>, Problem> {
     let outcome = state.ask(PART, &state.status, ReloadConfig, &caller).await?;
     outcome.map(Answer).map_err(|why| match why {
-        ReloadRefused::Invalid(faults) => Problem::new(ProblemType::InvalidConfig, faults),
+        ReloadRefused::Invalid(detail, faults) => invalid_config(detail, &faults),
         ReloadRefused::NeedsRestart(keys) => Problem::new(ProblemType::Conflict, keys)
             .next("restart the node, or take these keys back and reload the others"),
         ReloadRefused::NoFile => Problem::new(ProblemType::Conflict, why.to_string())
             .next("start the node with --config FILE"),
     })
+}
+
+/// All faults of a configuration; a single one is what the problem itself is about.
+fn invalid_config(detail: String, faults: &[FaultReport]) -> Problem {
+    let errors: Vec<FieldError> = faults
+        .iter()
+        .map(|fault| FieldError {
+            field: fault.key.clone().unwrap_or_else(|| "(file)".to_owned()),
+            expected: fault.expected.clone(),
+            got: fault.found.clone(),
+            at: fault.at(),
+        })
+        .collect();
+    let problem = Problem::new(ProblemType::InvalidConfig, detail);
+    let problem = match errors.as_slice() {
+        [FieldError { field, expected, got, .. }] => {
+            let got = got.as_deref().unwrap_or("the key");
+            problem.field(field).expected(expected, got)
+        }
+        _ => problem,
+    };
+    problem.errors(errors)
 }
 
 /// The routes of status and node.

@@ -189,7 +189,10 @@ fn report(error: &CliError, global: &Global) {
     let told = if global.json {
         let next_step = error.next_step();
         let exit = error.exit() as u8;
-        let object = json!({"error": error.to_string(), "exit": exit, "next_step": next_step});
+        let mut object = json!({"error": error.to_string(), "exit": exit, "next_step": next_step});
+        if let CliError::Config(faults) = error {
+            object["errors"] = json!(faults.report());
+        }
         writeln!(stderr, "{object}")
     } else {
         let coloured = global.color.on(io::stderr().is_terminal());

@@ -1,46 +1,42 @@
-//! The file as it was written: its values, and the line each key stands on.
+//! The file as it was written: its values, and the place each key stands at.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 use toml::de::{DeTable, DeValue};
 
+use super::error::{Place, SyntaxFault};
 use super::path::KeyPath;
 
 /// A parsed configuration file.
 #[derive(Debug, Default)]
 pub(super) struct Document {
     values: Map<String, Value>,
-    /// The line each key, table and element begins on, from 1.
-    lines: BTreeMap<KeyPath, usize>,
-}
-
-/// What is wrong with the text as TOML.
-#[derive(Debug)]
-pub(super) struct SyntaxFault {
-    pub(super) line: usize,
-    pub(super) column: usize,
-    pub(super) message: String,
+    /// Where each key, table and element begins.
+    places: BTreeMap<KeyPath, Place>,
 }
 
 impl Document {
     /// Parses `text`.
-    pub(super) fn parse(text: &str) -> Result<Self, SyntaxFault> {
+    pub(super) fn parse(text: &str) -> Result<Self, Vec<SyntaxFault>> {
         let starts = line_starts(text);
-        let fault = |error: toml::de::Error| {
+        let fault = |error: &toml::de::Error| {
             let at = error.span().map_or(0, |span| span.start);
-            let line = line_of(&starts, at);
-            let column = text[starts[line - 1]..at].chars().count() + 1;
-            SyntaxFault { line, column, message: error.message().to_owned() }
+            SyntaxFault { place: place(text, &starts, at), message: error.message().to_owned() }
         };
-        let table = DeTable::parse(text).map_err(fault)?;
-        let values = toml::from_str(text).map_err(fault)?;
-        let mut lines = BTreeMap::new();
+        let (table, errors) = DeTable::parse_recoverable(text);
+        if !errors.is_empty() {
+            let mut faults: Vec<SyntaxFault> = errors.iter().map(fault).collect();
+            faults.sort_by_key(|fault| fault.place);
+            return Err(faults);
+        }
+        let values = toml::from_str(text).map_err(|error| vec![fault(&error)])?;
+        let mut places = BTreeMap::new();
         let mut note = |path: KeyPath, at: usize| {
-            lines.insert(path, line_of(&starts, at));
+            places.insert(path, place(text, &starts, at));
         };
-        places(&KeyPath::default(), table.get_ref(), &mut note);
-        Ok(Self { values, lines })
+        note_places(&KeyPath::default(), table.get_ref(), &mut note);
+        Ok(Self { values, places })
     }
 
     /// The values, as a tree that the environment can be laid over.
@@ -48,12 +44,12 @@ impl Document {
         self.values.clone()
     }
 
-    /// The line on which the key stands, or the closest table above it; from 1.
-    pub(super) fn line(&self, path: &KeyPath) -> Option<usize> {
+    /// Where the key stands, or the closest table above it.
+    pub(super) fn place(&self, path: &KeyPath) -> Option<Place> {
         let mut path = path.clone();
         while !path.is_root() {
-            if let Some(line) = self.lines.get(&path) {
-                return Some(*line);
+            if let Some(place) = self.places.get(&path) {
+                return Some(*place);
             }
             path = path.parent();
         }
@@ -62,22 +58,22 @@ impl Document {
 
     /// Whether the file sets this very key.
     pub(super) fn sets(&self, path: &KeyPath) -> bool {
-        self.lines.contains_key(path)
+        self.places.contains_key(path)
     }
 }
 
 /// Tells `note` where each key, table and element below `at` begins.
-fn places(at: &KeyPath, table: &DeTable<'_>, note: &mut impl FnMut(KeyPath, usize)) {
+fn note_places(at: &KeyPath, table: &DeTable<'_>, note: &mut impl FnMut(KeyPath, usize)) {
     for (key, value) in table {
         let path = at.key(key.get_ref());
         note(path.clone(), key.span().start);
         match value.get_ref() {
-            DeValue::Table(inner) => places(&path, inner, note),
+            DeValue::Table(inner) => note_places(&path, inner, note),
             DeValue::Array(items) => {
                 for (index, item) in items.iter().enumerate() {
                     let path = path.index(index);
                     note(path.clone(), item.span().start);
-                    item.get_ref().as_table().into_iter().for_each(|t| places(&path, t, note));
+                    item.get_ref().as_table().into_iter().for_each(|t| note_places(&path, t, note));
                 }
             }
             _ => {}
@@ -90,8 +86,11 @@ fn line_starts(text: &str) -> Vec<usize> {
     std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect()
 }
 
-fn line_of(starts: &[usize], at: usize) -> usize {
-    starts.partition_point(|&start| start <= at).max(1)
+/// The place of the byte `at`; an error may lie behind the end.
+fn place(text: &str, starts: &[usize], at: usize) -> Place {
+    let line = starts.partition_point(|&start| start <= at).max(1);
+    let before = text.get(starts[line - 1]..at).unwrap_or_default();
+    Place { line, column: before.chars().count() + 1 }
 }
 
 #[cfg(test)]
@@ -103,8 +102,10 @@ mod tests {
         let text = "# about\n[http]\nlisten = \"x\"\n\n[[agents.process]]\nid = \"a\"\n\
                     [[agents.process]]\nid = \"b\"\n";
         let document = Document::parse(text).unwrap();
-        let line = |path: &str| document.line(&KeyPath::parse(path));
-        assert_eq!(line("http.listen"), Some(3));
+        let place = |path: &str| document.place(&KeyPath::parse(path));
+        let line = |path: &str| place(path).map(|place| place.line);
+        assert_eq!(place("http.listen"), Some(Place { line: 3, column: 1 }));
+        assert_eq!(place("http"), Some(Place { line: 2, column: 2 }));
         assert_eq!(line("agents.process[1].id"), Some(8));
         assert_eq!(line("http.missing"), Some(2), "the table it belongs to");
         assert_eq!(line("tasks.timeout_s"), None);
@@ -114,9 +115,16 @@ mod tests {
 
     #[test]
     fn a_syntax_fault_knows_its_place() {
-        let fault = Document::parse("[http]\nlisten = \"x\nb = 1\n").unwrap_err();
-        assert_eq!(fault.line, 2);
-        assert!(fault.column > 1, "{fault:?}");
-        assert_eq!(Document::parse("a = 1\na = 2\n").unwrap_err().line, 2);
+        let faults = Document::parse("[http]\nlisten = \"x\nb = 1\n").unwrap_err();
+        assert_eq!(faults[0].place.line, 2);
+        assert!(faults[0].place.column > 1, "{faults:?}");
+        assert_eq!(Document::parse("a = 1\na = 2\n").unwrap_err()[0].place.line, 2);
+    }
+
+    #[test]
+    fn every_syntax_fault_is_told() {
+        let faults = Document::parse("a = \nb = 1\nc = [1,,2]\n").unwrap_err();
+        let lines: Vec<usize> = faults.iter().map(|fault| fault.place.line).collect();
+        assert_eq!((lines.first(), lines.last()), (Some(&1), Some(&3)), "{faults:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::path::KeyPath;
 
@@ -18,20 +18,41 @@ pub enum ConfigError {
         source: io::Error,
     },
     /// The file is no TOML.
-    #[error("{}:{line}:{column}: not valid TOML: {message}", path.display())]
+    #[error("{}", listed(faults.iter().map(|fault| fault.told(path))))]
     Syntax {
         /// The file.
         path: PathBuf,
-        /// Line, from 1.
-        line: usize,
-        /// Column in characters, from 1.
-        column: usize,
-        /// What the parser expected.
-        message: String,
+        /// All that the parser found.
+        faults: Vec<SyntaxFault>,
     },
     /// Keys that are unknown or whose values are not allowed; all that were found.
-    #[error("{}", Listed(.0))]
+    #[error("{}", listed(.0))]
     Invalid(Vec<KeyFault>),
+}
+
+/// A place in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+}
+
+/// What is wrong with a file's text as TOML.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyntaxFault {
+    /// Where.
+    pub place: Place,
+    /// What the parser expected.
+    pub message: String,
+}
+
+impl SyntaxFault {
+    fn told(&self, path: &Path) -> String {
+        let Place { line, column } = self.place;
+        format!("{}:{line}:{column}: not valid TOML: {}", path.display(), self.message)
+    }
 }
 
 /// One key that is unknown, or whose value is not allowed.
@@ -41,7 +62,7 @@ pub struct KeyFault {
     pub key: KeyPath,
     /// Where the value comes from.
     pub origin: Origin,
-    /// The value that was found, as TOML; absent for an unknown key.
+    /// The value that was found, as TOML; absent for an unknown key, and for what may be secret.
     pub found: Option<String>,
     /// What is wrong with it and what was expected.
     pub reason: String,
@@ -54,12 +75,12 @@ pub struct KeyFault {
 pub enum Origin {
     /// Nobody set it.
     Default,
-    /// A line of the file.
+    /// A place in the file.
     File {
         /// The file.
         path: PathBuf,
-        /// The line, from 1, when it is known.
-        line: Option<usize>,
+        /// Where the key begins.
+        place: Place,
     },
     /// An environment variable.
     Environment {
@@ -68,12 +89,23 @@ pub enum Origin {
     },
 }
 
+impl Origin {
+    /// The place in the file, which comes before every other origin.
+    pub(super) fn place(&self) -> (bool, Option<Place>) {
+        match self {
+            Self::File { place, .. } => (false, Some(*place)),
+            _ => (true, None),
+        }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
-            Self::File { path, line: Some(line) } => write!(f, "{}:{line}", path.display()),
-            Self::File { path, line: None } => write!(f, "{}", path.display()),
+            Self::File { path, place: Place { line, column } } => {
+                write!(f, "{}:{line}:{column}", path.display())
+            }
             Self::Environment { variable } => write!(f, "environment {variable}"),
         }
     }
@@ -91,14 +123,7 @@ impl fmt::Display for KeyFault {
 }
 
 /// Faults, one to a line.
-struct Listed<'f>(&'f [KeyFault]);
-
-impl fmt::Display for Listed<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, fault) in self.0.iter().enumerate() {
-            let separator = if index == 0 { "" } else { "\n" };
-            write!(f, "{separator}{fault}")?;
-        }
-        Ok(())
-    }
+fn listed(faults: impl IntoIterator<Item = impl ToString>) -> String {
+    let lines: Vec<String> = faults.into_iter().map(|fault| fault.to_string()).collect();
+    lines.join("\n")
 }

@@ -25,12 +25,16 @@ pub(super) fn explain(message: &str, key: &KeyPath) -> Explained {
     let advice = || {
         let mut quoted = message.split('`').skip(1).step_by(2);
         let wrong = quoted.next()?;
-        nearest(wrong, quoted).map(|known| format!("did you mean `{known}`?"))
+        nearest(wrong, quoted).map(meant)
     };
     if unknown || message.starts_with("unknown variant") {
         let expected = message.split_once("expected ").map_or("nothing here", |(_, rest)| rest);
         let what = if unknown { "there is no such key; expected" } else { "expected" };
         return Explained { unknown, reason: format!("{what} {expected}"), advice: advice() };
+    }
+    if missing_key(message).is_some() {
+        let reason = "expected a value; the key is missing".to_owned();
+        return Explained { unknown: false, reason, advice: None };
     }
     let is_type_fault = message.starts_with("invalid ");
     let reason = match message.rsplit_once("expected ") {
@@ -39,6 +43,16 @@ pub(super) fn explain(message: &str, key: &KeyPath) -> Explained {
     };
     let advice = seconds_written_as_text(message, key);
     Explained { unknown, reason, advice }
+}
+
+/// The advice to one who probably meant this key.
+pub(super) fn meant(known: &str) -> String {
+    format!("did you mean `{known}`?")
+}
+
+/// The key that serde's message says is missing.
+pub(super) fn missing_key(message: &str) -> Option<&str> {
+    message.strip_prefix("missing field `")?.split('`').next()
 }
 
 /// The key that serde's message says is unknown.

@@ -9,7 +9,9 @@
 //! part; a key that needs a restart never changes in a running node ([`reload`]).
 
 mod agents;
+mod agreement;
 mod document;
+mod draft;
 mod env;
 mod error;
 mod explain;
@@ -17,6 +19,7 @@ mod load;
 mod nearest;
 mod path;
 pub mod reload;
+mod report;
 mod sections;
 
 use std::path::Path;
@@ -32,11 +35,12 @@ use crate::api::ApiConfig;
 
 pub use agents::AgentsSection;
 pub use env::environment;
-pub use error::{ConfigError, KeyFault, Origin};
+pub use error::{ConfigError, KeyFault, Origin, Place, SyntaxFault};
 pub use explain::toml_text;
 pub use load::Loaded;
 pub use nearest::nearest;
 pub use path::KeyPath;
+pub use report::FaultReport;
 pub use sections::{LogFormat, LogSection, NodeSection};
 
 use load::Reader;
@@ -72,7 +76,7 @@ macro_rules! sections {
                     let found = self.$name.validate().err().unwrap_or_default();
                     faults.extend(found.into_iter().map(|f| f.within(stringify!($name))));
                 )*
-                faults.extend(self.disagreements());
+                faults.extend(agreement::disagreements(&self.tasks, &self.journal));
                 if faults.is_empty() { Ok(()) } else { Err(faults) }
             }
         }
@@ -106,20 +110,6 @@ impl NodeConfig {
         let tree = serde_json::to_value(self).unwrap_or_default();
         leaves(&KeyPath::default(), tree, &mut found);
         found
-    }
-
-    /// What sections of different families must agree on.
-    fn disagreements(&self) -> Option<ConfigFault> {
-        // A result that was put together is one record, beside its names and times.
-        let most = self.journal.max_record_bytes / 4 * 3;
-        let collected = self.tasks.max_collected_bytes;
-        (collected > most).then(|| {
-            let reason = format!(
-                "expected at most {most}, three quarters of `journal.max_record_bytes`, \
-                 got {collected}"
-            );
-            ConfigFault::new("tasks.max_collected_bytes", reason)
-        })
     }
 
     /// Reads a file (none: the defaults), lays the environment over it, and checks the result.

@@ -60,6 +60,16 @@ impl KeyPath {
         self.0.starts_with(&outer.0)
     }
 
+    /// The path of these steps.
+    pub(super) fn of(steps: &[Step]) -> Self {
+        Self(steps.to_vec())
+    }
+
+    /// This path, and `path` from there.
+    pub(super) fn join(&self, path: &Self) -> Self {
+        Self([self.steps(), path.steps()].concat())
+    }
+
     pub(super) fn steps(&self) -> &[Step] {
         &self.0
     }
@@ -69,6 +79,17 @@ impl KeyPath {
         self.0.iter().try_fold(root, |value, step| match step {
             Step::Key(key) => value.get(key),
             Step::Index(index) => value.get(index),
+        })
+    }
+
+    /// The value at this path, to change it.
+    pub(super) fn find_mut<'v>(
+        &self,
+        root: &'v mut serde_json::Value,
+    ) -> Option<&'v mut serde_json::Value> {
+        self.0.iter().try_fold(root, |value, step| match step {
+            Step::Key(key) => value.get_mut(key),
+            Step::Index(index) => value.get_mut(index),
         })
     }
 

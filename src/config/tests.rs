@@ -22,7 +22,7 @@ fn faults(text: &str, env: &[(&str, &str)]) -> Vec<KeyFault> {
 
 fn line(fault: &KeyFault) -> Option<usize> {
     match &fault.origin {
-        Origin::File { line, .. } => *line,
+        Origin::File { place, .. } => Some(place.line),
         _ => None,
     }
 }
@@ -42,7 +42,7 @@ fn the_environment_lies_on_top_of_the_file() {
     assert_eq!(loaded.config.node.shutdown_s, 5);
     let origin = |key: &str| loaded.origin(&KeyPath::parse(key)).to_string();
     assert_eq!(origin("node.name"), "environment SYNOD_NODE__NAME");
-    assert!(origin("node.shutdown_s").ends_with("node.toml:3"));
+    assert!(origin("node.shutdown_s").ends_with("node.toml:3:1"));
     assert_eq!(origin("node.data_folder"), "default");
 }
 
@@ -76,8 +76,77 @@ fn faults_of_all_sections_are_told_at_once() {
     let text = "[node]\nshutdown_s = 99999\n[log]\nformat = \"xml\"\n[nowhere]\n";
     let found = faults(text, &[]);
     let keys: Vec<String> = found.iter().map(|fault| fault.key.to_string()).collect();
-    assert_eq!(keys, ["log.format", "nowhere", "node.shutdown_s"]);
-    assert!(found[2].reason.contains("99999"), "{}", found[2]);
+    assert_eq!(keys, ["node.shutdown_s", "log.format", "nowhere"], "in the order of the file");
+    assert_eq!(found[0].found.as_deref(), Some("99999"));
+    assert_eq!(found[0].reason, "expected 0 to 3600");
+}
+
+#[test]
+fn no_fault_hides_another_of_the_same_section() {
+    let text = "[tasks]\nmax_queud = 1\nmax_parts = \"many\"\nmax_keys = 0\n\
+                keep_ended = true\n[tasks.retry]\nmax_ms = -1\njitter = 7\ncolour = 1\n";
+    let env = [("SYNOD_TASKS__MAX_LISTENERS", "few"), ("SYNOD_TASKS__MAX_WAITERS", "0")];
+    let told: Vec<_> =
+        faults(text, &env).into_iter().map(|f| (f.key.to_string(), f.found)).collect();
+    let found = |key: &str| told.iter().find(|(known, _)| known == key).map(|(_, f)| f.as_deref());
+    assert_eq!(found("tasks.max_queud"), Some(None));
+    assert_eq!(found("tasks.max_parts"), Some(Some("\"many\"")));
+    assert_eq!(found("tasks.max_keys"), Some(Some("0")));
+    assert_eq!(found("tasks.keep_ended"), Some(Some("true")));
+    assert_eq!(found("tasks.retry.max_ms"), Some(Some("-1")));
+    assert_eq!(found("tasks.retry.jitter"), Some(Some("7.0")));
+    assert_eq!(found("tasks.retry.colour"), Some(None));
+    assert_eq!(found("tasks.max_listeners"), Some(Some("\"few\"")));
+    assert_eq!(found("tasks.max_waiters"), Some(Some("0")));
+    assert_eq!(told.len(), 9, "{told:?}");
+}
+
+#[test]
+fn every_fault_of_a_list_is_told_by_its_element() {
+    let element = |body: &str| format!("[[agents.process]]\n{body}\n");
+    let good = "capabilities = [\"x\"]\ncommand = \"x\"";
+    let text = [
+        element(&format!("id = 7\nmax_lins_per_s = 1\n{good}")),
+        element(&format!("id = \"a\"\nping_ms = \"1\"\n{good}\nargs = [1, \"x\", 2]")),
+        element(&format!("id = \"b\"\nping_ms = 1\n{good}")),
+    ]
+    .concat();
+    let told: Vec<String> = faults(&text, &[]).iter().map(|f| f.key.to_string()).collect();
+    for key in [
+        "agents.process[0].id",
+        "agents.process[0].max_lins_per_s",
+        "agents.process[1].ping_ms",
+        "agents.process[1].args[0]",
+        "agents.process[1].args[2]",
+        "agents.process[2].ping_ms",
+    ] {
+        assert!(told.iter().any(|known| known == key), "{key} is not in {told:?}");
+    }
+    assert_eq!(told.len(), 6, "{told:?}");
+}
+
+#[test]
+fn what_may_be_secret_is_not_repeated() {
+    let text = "[[agents.http.agent]]\nid = \"a\"\nheaders = { authorization = 123456 }\n\
+                endpoint = \"http://127.0.0.1:1/\"\ncapabilities = [\"x\"]\n";
+    let found = faults(text, &[]);
+    let told: String = found.iter().map(KeyFault::to_string).collect();
+    assert!(told.contains("headers") && !told.contains("123456"), "{told}");
+}
+
+#[test]
+fn a_report_gives_each_fault_its_place_for_programs() {
+    let error = load("[node]\n  shutdown_s = -1\n", &[("SYNOD_LOG__FORMAT", "xml")]).unwrap_err();
+    let report = error.report();
+    assert_eq!((report[0].line, report[0].column, report.len()), (Some(2), Some(3), 2));
+    assert_eq!(report[0].key.as_deref(), Some("node.shutdown_s"));
+    assert_eq!(report[0].found.as_deref(), Some("-1"));
+    assert!(report[0].at().unwrap().ends_with("node.toml:2:3"));
+    assert_eq!(report[1].variable.as_deref(), Some("SYNOD_LOG__FORMAT"));
+    assert_eq!(report[1].at().unwrap(), "environment SYNOD_LOG__FORMAT");
+    assert_eq!((&report[1].file, report[1].found.as_deref()), (&None, Some("\"xml\"")));
+    let broken = load("a = \nb = [1,,2]\n", &[]).unwrap_err().report();
+    assert!(broken.len() >= 2 && broken.iter().all(|fault| fault.line.is_some()), "{broken:?}");
 }
 
 #[test]
@@ -97,7 +166,9 @@ fn a_variable_of_an_unknown_section_is_named() {
 #[test]
 fn text_that_is_no_toml_names_line_and_column() {
     match load("[node\n", &[]) {
-        Err(ConfigError::Syntax { line, column, .. }) => assert_eq!((line, column > 1), (1, true)),
+        Err(ConfigError::Syntax { faults, .. }) => {
+            assert_eq!((faults[0].place.line, faults[0].place.column > 1), (1, true));
+        }
         other => panic!("expected a syntax fault, got {other:?}"),
     }
 }
@@ -123,8 +194,9 @@ fn the_lists_of_agents_are_read_by_their_families() {
 #[test]
 fn a_fault_in_a_list_names_element_and_line() {
     let text = "[[agents.process]]\nid = \"a\"\ncommand = \"x\"\ncapabilities = [\"x\"]\n\n\
-                [[agents.process]]\nid = \"b\"\ncomand = \"x\"\n";
+                [[agents.process]]\nid = \"b\"\ncomand = \"x\"\ncapabilities = [\"x\"]\n";
     let found = faults(text, &[]);
+    assert_eq!(found.len(), 1, "that there is no command follows: {found:?}");
     assert_eq!(found[0].key.to_string(), "agents.process[1].comand");
     assert_eq!(line(&found[0]), Some(8));
     assert_eq!(found[0].advice.as_deref(), Some("did you mean `command`?"));
@@ -144,6 +216,7 @@ fn listening_beyond_loopback_is_refused_with_the_reason() {
 #[test]
 fn sections_must_agree() {
     let found = faults("[journal]\nmax_record_bytes = 65536\n", &[]);
-    assert_eq!(found[0].key.to_string(), "tasks.max_collected_bytes");
-    assert!(found[0].reason.contains("journal.max_record_bytes"), "{}", found[0]);
+    let keys: Vec<String> = found.iter().map(|fault| fault.key.to_string()).collect();
+    assert_eq!(keys, ["tasks.inline_bytes", "tasks.max_collected_bytes"]);
+    assert!(found.iter().all(|fault| fault.reason.contains("`journal.max_record_bytes`")));
 }

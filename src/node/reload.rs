@@ -37,8 +37,10 @@ pub(super) fn reload(builder: &NodeBuilder, tasks: Address<TasksMessage>) -> Rel
 
 impl Running {
     fn reload(&self, file: &Path) -> Result<Vec<Change>, ReloadRefused> {
-        let invalid = |error: &dyn std::fmt::Display| ReloadRefused::Invalid(error.to_string());
-        let loaded = NodeConfig::load(Some(file), environment()).map_err(|e| invalid(&e))?;
+        let invalid =
+            |error: &dyn std::fmt::Display| ReloadRefused::Invalid(error.to_string(), Vec::new());
+        let loaded = NodeConfig::load(Some(file), environment())
+            .map_err(|faults| ReloadRefused::Invalid(faults.to_string(), faults.report()))?;
         let mut config = self.config.lock();
         let changes = diff_live(&config, &loaded.config)
             .map_err(|error| ReloadRefused::NeedsRestart(error.to_string()))?;

@@ -10,6 +10,7 @@ use synod_tasks::Drained;
 use utoipa::ToSchema;
 
 use super::view::{ActorCounts, NodeStatus, StatusReport};
+use crate::config::FaultReport;
 use crate::config::reload::Change;
 
 /// How is the node? Without the tree.
@@ -117,9 +118,9 @@ pub enum ReloadRefused {
     /// The node was started without a file.
     #[error("the node was started without a configuration file: there is nothing to read again")]
     NoFile,
-    /// The file can't be read, or keys have faults; all of them.
+    /// The file can't be read, or keys have faults: all of them, in words and as a list.
     #[error("{0}")]
-    Invalid(String),
+    Invalid(String, Vec<FaultReport>),
     /// Keys that can't change while the node runs.
     #[error("{0}")]
     NeedsRestart(String),

@@ -140,6 +140,8 @@ fn a_typo_in_the_configuration_is_told_with_what_was_meant() {
     let told = alone(&["config", "check", "--config", path, "--json"]);
     let told: Value = serde_json::from_str(&told.err).expect("JSON");
     assert_eq!(told["exit"], 2, "{told}");
+    let fault = &told["errors"][0];
+    assert_eq!((&fault["line"], &fault["column"]), (&json!(1), &json!(6)), "{told}");
 }
 
 #[test]

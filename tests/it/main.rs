@@ -14,6 +14,7 @@ mod agents;
 mod bad_input;
 mod cli;
 mod commands;
+mod config_faults;
 mod damage;
 mod demo;
 mod examples;

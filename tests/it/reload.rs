@@ -82,6 +82,12 @@ async fn a_faulty_file_is_refused_with_every_fault_and_the_node_goes_on() {
     assert_problem(&answer, 422, "invalid-config");
     let detail = answer.1["detail"].as_str().expect("a detail");
     assert!(detail.contains("tasks.max_quoued") && detail.contains("max_queued"), "{detail}");
+    let errors = answer.1["errors"].as_array().expect("a list");
+    let of = |field: &str| errors.iter().find(|error| error["field"] == field);
+    let keys = of("tasks.max_keys").unwrap_or_else(|| panic!("{}", answer.1));
+    assert_eq!((&keys["got"], &keys["expected"]), (&json!("0"), &json!("expected 1 to 100000000")));
+    let slip = of("tasks.max_quoued").unwrap_or_else(|| panic!("{}", answer.1));
+    assert!(slip["at"].as_str().is_some_and(|at| at.contains("node.toml:")), "{slip}");
     world.node.signal(Signal::HUP);
     world.node.until_logged("the configuration was not reloaded");
     assert_eq!(room(&world).await, 2);
