@@ -1,1 +1,20 @@
 //! Durable workflows: definitions as data, and runs that go on after every crash where they were.
+
+mod config;
+mod error;
+mod messages;
+
+pub use config::WorkflowsConfig;
+pub use error::{ControlError, DecideError, DefineError, InvalidCursor, StartError};
+pub use messages::{
+    AmendRun, ApprovalPage, ApprovalResponse, ApprovalState, CancelRun, CheckDefinition, CheckpointRun, Decide,
+    DecisionResponse, DefineWorkflow, DefinitionFault, DefinitionReport, DefinitionResponse,
+    DefinitionSummary, DrainWorkflows, ForgetDefinition, ForkRun, GetRun, HistoryEvent, HistoryPage,
+    ItemsStatus, ListApprovals, ListDefinitions, ListRuns, MessageSent, PauseRun, Progress,
+    Reconfigure, ResumeRun, RetryRun, RunAccepted, RunChange, RunError, RunFilter, RunHistory, RunId,
+    RunLatency, RunLink, RunListener, RunOptions, RunPage, RunRelation, RunSource, RunState,
+    RunStatusResponse, RunSummary, RollbackRun, SendMessage, ShowApproval, ShowDefinition, StartRun, StepState,
+    StepStats, StepStatus, Verdict, WaitKind, WaitRun, WaitingFor, WorkflowHealth,
+    WorkflowHealthResponse, WorkflowRef, WorkflowStats, WorkflowStatsResponse, WorkflowsDrained,
+    WorkflowsMessage,
+};
