@@ -1,12 +1,22 @@
-//! Large contents, stored once each under the hash of their bytes.
+//! Large contents, stored once for each owner under the hash of their bytes.
+//!
+//! ```text
+//!  blobs/tasks/ba7816bf8f01cf...       the owner is a stream; its records name what is live
+//!  blobs/workflows/ba7816bf8f01cf...   the same content for another owner is another file
+//! ```
 //!
 //! A blob is durable before its name is given out, and checked against its name whenever it is
-//! read. Two puts of the same content make one file.
+//! read. Two puts of the same content by one owner make one file. An owner sweeps its own folder
+//! and no other's, so it need not know who else keeps blobs.
+//!
+//! In the former layout the files were in `blobs/` itself, and all were of the stream `tasks`,
+//! which alone had any. They are moved into its folder when the journal is opened; a move that a
+//! crash interrupts goes on at the next start.
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io;
 use std::str::FromStr;
@@ -14,14 +24,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::disk::{BLOBS, Disk, FileEntry, TEMPORARY, is_full, read_whole, write_whole};
 use crate::error::BlobError;
-use crate::messages::{PutBlob, Swept};
-use crate::names::InvalidName;
+use crate::messages::{PutBlob, SweepBlobs, Swept};
+use crate::names::{InvalidName, Stream};
+
+/// Whose the blobs were that had no owner's folder.
+const FORMER_OWNER: Stream = Stream::new("tasks");
 
 /// The SHA-256 of a blob's content; shown and parsed as 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -78,16 +91,29 @@ pub(crate) struct Blobs {
     limit: u64,
     /// Makes names of temporary files differ.
     written: AtomicU64,
+    owners: Mutex<HashMap<Stream, Arc<Owner>>>,
+}
+
+/// An owner's folder, once it is there.
+struct Owner {
+    folder: String,
     /// Puts share it; a sweep has it alone, so that it can't remove what was just found again.
     sweeping: RwLock<()>,
 }
 
 impl Blobs {
-    pub(crate) fn new(disk: Arc<dyn Disk>, limit: u64) -> Self {
-        Self { disk, limit, written: AtomicU64::new(0), sweeping: RwLock::new(()) }
+    /// The blobs that are there. Those of the former layout are given to their owner.
+    ///
+    /// # Errors
+    /// When the disk fails; some may have been moved by then.
+    pub(crate) fn open(disk: Arc<dyn Disk>, limit: u64) -> io::Result<Self> {
+        let owners = Mutex::default();
+        let blobs = Self { disk, limit, written: AtomicU64::new(0), owners };
+        blobs.move_former()?;
+        Ok(blobs)
     }
 
-    /// Stores the bytes durably, unless they are there.
+    /// Stores the bytes durably, unless the owner has them.
     ///
     /// # Errors
     /// [`BlobError`]; nothing was stored.
@@ -98,26 +124,27 @@ impl Blobs {
             let (expected, found) = (expected.to_string(), id.to_string());
             return Err(BlobError::WrongHash { expected, found });
         }
-        let _no_sweep = self.sweeping.read();
-        let name = id.to_string();
-        let path = format!("{BLOBS}/{name}");
+        let owner = self.owner(put.owner).map_err(blob_error)?;
+        let _no_sweep = owner.sweeping.read();
         // What is there already but isn't sound is replaced.
-        if matches!(self.get(id), Ok(Some(_))) {
-            self.disk.touch(&path).map_err(blob_error)?;
+        if matches!(self.get(put.owner, id), Ok(Some(_))) {
+            self.disk.touch(&path(put.owner, id)).map_err(blob_error)?;
             return Ok(id);
         }
+        let name = id.to_string();
         let temporary =
             format!("{name}.{}{TEMPORARY}", self.written.fetch_add(1, Ordering::Relaxed));
-        write_whole(&*self.disk, BLOBS, &temporary, &name, &[&put.bytes]).map_err(blob_error)?;
+        write_whole(&*self.disk, &owner.folder, &temporary, &name, &[&put.bytes])
+            .map_err(blob_error)?;
         Ok(id)
     }
 
-    /// Reads a blob; `None` when there is none.
+    /// Reads a blob of this owner; `None` when it has none.
     ///
     /// # Errors
     /// [`BlobError::Damaged`] when the bytes don't have the hash that names them.
-    pub(crate) fn get(&self, id: BlobId) -> Result<Option<Bytes>, BlobError> {
-        let path = format!("{BLOBS}/{id}");
+    pub(crate) fn get(&self, owner: Stream, id: BlobId) -> Result<Option<Bytes>, BlobError> {
+        let path = path(owner, id);
         let Some(bytes) = read_whole(&*self.disk, &path, self.limit).map_err(blob_error)? else {
             return Ok(None);
         };
@@ -128,28 +155,76 @@ impl Blobs {
         Ok(Some(bytes.into()))
     }
 
-    /// Removes what isn't live and was last put before `before_us`, UTC microseconds.
+    /// Removes what of this owner isn't live and was last put before `before_us`, UTC
+    /// microseconds.
     ///
     /// # Errors
     /// When the disk fails; some may be gone by then.
-    pub(crate) fn sweep(&self, live: &HashSet<BlobId>, before_us: i64) -> Result<Swept, BlobError> {
-        let _alone = self.sweeping.write();
+    pub(crate) fn sweep(&self, sweep: &SweepBlobs, before_us: i64) -> Result<Swept, BlobError> {
+        let owner = self.owner(sweep.owner).map_err(blob_error)?;
+        let _alone = owner.sweeping.write();
         let mut swept = Swept::default();
-        for entry in self.disk.list(BLOBS).map_err(blob_error)? {
-            if entry.modified_us < before_us && is_dead(&entry, live) {
-                self.disk.remove(&format!("{BLOBS}/{}", entry.name)).map_err(blob_error)?;
+        for entry in self.disk.list(&owner.folder).map_err(blob_error)? {
+            if entry.modified_us < before_us && is_dead(&entry, &sweep.live) {
+                let path = format!("{}/{}", owner.folder, entry.name);
+                self.disk.remove(&path).map_err(blob_error)?;
                 swept.blobs += 1;
                 swept.bytes += entry.bytes;
             }
         }
-        self.disk.sync_folder(BLOBS).map_err(blob_error)?;
+        self.disk.sync_folder(&owner.folder).map_err(blob_error)?;
         Ok(swept)
+    }
+
+    /// The owner's folder, made unless it is there.
+    fn owner(&self, stream: Stream) -> io::Result<Arc<Owner>> {
+        let mut owners = self.owners.lock();
+        if let Some(known) = owners.get(&stream) {
+            return Ok(Arc::clone(known));
+        }
+        let folder = folder(stream);
+        self.disk.create_folder(&folder)?;
+        let owner = Arc::new(Owner { folder, sweeping: RwLock::new(()) });
+        owners.insert(stream, Arc::clone(&owner));
+        Ok(owner)
+    }
+
+    /// Moves what has no owner's folder into that of the only owner there was, and removes what a
+    /// crash left of a put.
+    fn move_former(&self) -> io::Result<()> {
+        let former = self.disk.list(BLOBS)?;
+        let ids = former.iter().filter_map(|entry| entry.name.parse::<BlobId>().ok());
+        let ids: Vec<BlobId> = ids.collect();
+        let unfinished = former.iter().filter(|entry| entry.name.ends_with(TEMPORARY));
+        for entry in unfinished {
+            self.disk.remove(&format!("{BLOBS}/{}", entry.name))?;
+        }
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let owner = self.owner(FORMER_OWNER)?;
+        for id in &ids {
+            self.disk.rename(&format!("{BLOBS}/{id}"), &path(FORMER_OWNER, *id))?;
+        }
+        // The new names first: a blob is never without a durable one.
+        self.disk.sync_folder(&owner.folder)?;
+        self.disk.sync_folder(BLOBS)?;
+        tracing::info!(blobs = ids.len(), owner = %FORMER_OWNER, "blobs were given to their owner");
+        Ok(())
     }
 
     fn within_limit(&self, bytes: u64) -> Result<(), BlobError> {
         let limit = self.limit;
         if bytes <= limit { Ok(()) } else { Err(BlobError::TooLarge { bytes, limit }) }
     }
+}
+
+fn folder(owner: Stream) -> String {
+    format!("{BLOBS}/{owner}")
+}
+
+fn path(owner: Stream, id: BlobId) -> String {
+    format!("{BLOBS}/{owner}/{id}")
 }
 
 /// Whether a file is a blob that isn't live, or what a crash left of one.

@@ -8,7 +8,7 @@
 //!    log/00000000000000000001.segment  records, named by the first position; `frame.rs`
 //!    log/mark                          up to where the log is known to be synced; `mark.rs`
 //!    snapshots/tasks-0000000...42.snapshot   the last two of each stream; `snapshots.rs`
-//!    blobs/ba7816bf8f01cf...           contents by their sha256; `blob.rs`
+//!    blobs/tasks/ba7816bf8f01cf...     contents by owner and sha256; `blob.rs`
 //! ```
 //!
 //! An append's records are all on the disk when it is answered, or none will ever be read. The

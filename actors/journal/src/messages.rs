@@ -28,7 +28,7 @@ pub enum JournalMessage {
     PutBlob(Request<PutBlob>),
     /// Read a blob.
     GetBlob(Request<GetBlob>),
-    /// Remove blobs that nobody names.
+    /// Remove blobs that their owner no longer names.
     SweepBlobs(Request<SweepBlobs>),
     /// Tell how the journal is.
     Health(Request<Health>),
@@ -222,9 +222,11 @@ pub struct Truncated {
     pub first: Position,
 }
 
-/// Stores bytes under their hash. What is already there isn't written again.
+/// Stores bytes under their hash. What the owner already has isn't written again.
 #[derive(Clone, Debug)]
 pub struct PutBlob {
+    /// The stream whose records name it. Each owner keeps, and sweeps, its own.
+    pub owner: Stream,
     /// The bytes.
     pub bytes: Bytes,
     /// The hash that they must have, when the sender knows it.
@@ -235,9 +237,11 @@ impl Ask for PutBlob {
     type Reply = Result<BlobId, BlobError>;
 }
 
-/// Reads a blob and checks it against its hash; `None` when there is none.
+/// Reads a blob and checks it against its hash; `None` when its owner has none.
 #[derive(Clone, Copy, Debug)]
 pub struct GetBlob {
+    /// Whose it is.
+    pub owner: Stream,
     /// Its hash.
     pub id: BlobId,
 }
@@ -246,10 +250,12 @@ impl Ask for GetBlob {
     type Reply = Result<Option<Bytes>, BlobError>;
 }
 
-/// Removes the blobs that nobody names, except those put within the grace time.
+/// Removes the owner's blobs that it no longer names, except those put within the grace time.
 #[derive(Clone, Debug)]
 pub struct SweepBlobs {
-    /// All that are still named.
+    /// Whose they are; no other owner's are touched.
+    pub owner: Stream,
+    /// All that it still names.
     pub live: HashSet<BlobId>,
 }
 

@@ -110,7 +110,8 @@ impl fmt::Display for Position {
     }
 }
 
-/// The name of one sequence of records: 1 to 64 bytes of `[a-z0-9._-]`, held inline.
+/// The name of one sequence of records: 1 to 64 bytes of `[a-z0-9._-]`, not `.` or `..`, held
+/// inline.
 #[derive(Clone, Copy)]
 pub struct Stream {
     length: u8,
@@ -121,24 +122,21 @@ impl Stream {
     /// The stream of that name, for names that are written in the source.
     ///
     /// # Panics
-    /// When the name is empty, longer than 64 bytes or has another character than `[a-z0-9._-]`.
-    /// In a `const` that is a compile error; names that come from outside go through
+    /// When the name is empty, longer than 64 bytes, has another character than `[a-z0-9._-]` or
+    /// is `.` or `..`. In a `const` that is a compile error; names from outside go through
     /// [`Stream::parse`].
     #[must_use]
     pub const fn new(name: &str) -> Self {
-        assert!(
-            is_name(name.as_bytes(), STREAM_NAME_LIMIT),
-            "a stream name is [a-z0-9._-]{{1,64}}"
-        );
+        assert!(is_stream_name(name.as_bytes()), "a stream name is [a-z0-9._-]{{1,64}}");
         Self::copied(name.as_bytes())
     }
 
     /// The stream of that name.
     ///
     /// # Errors
-    /// [`InvalidName`] when it isn't 1 to 64 bytes of `[a-z0-9._-]`.
+    /// [`InvalidName`] when it isn't 1 to 64 bytes of `[a-z0-9._-]`, or is `.` or `..`.
     pub fn parse(name: &str) -> Result<Self, InvalidName> {
-        if is_name(name.as_bytes(), STREAM_NAME_LIMIT) {
+        if is_stream_name(name.as_bytes()) {
             return Ok(Self::copied(name.as_bytes()));
         }
         Err(InvalidName { what: "stream", expected: "1 to 64 bytes of [a-z0-9._-]" })
@@ -248,6 +246,11 @@ pub struct InvalidName {
     pub expected: &'static str,
 }
 
+/// Whether a stream may have this name, which is a folder's as well.
+const fn is_stream_name(name: &[u8]) -> bool {
+    is_name(name, STREAM_NAME_LIMIT) && !matches!(name, b"." | b"..")
+}
+
 /// Whether these bytes are 1 to `limit` characters of `[a-z0-9._-]`.
 pub(crate) const fn is_name(name: &[u8], limit: usize) -> bool {
     if name.is_empty() || name.len() > limit {
@@ -279,7 +282,7 @@ mod tests {
 
     #[test]
     fn names_that_could_leave_their_folder_are_refused() {
-        for name in ["", "a/b", "A", "ä", " ", &"x".repeat(65)] {
+        for name in ["", "a/b", "A", "ä", " ", ".", "..", &"x".repeat(65)] {
             assert!(Stream::parse(name).is_err(), "{name:?}");
         }
         assert!(Stream::parse(&"x".repeat(64)).is_ok());

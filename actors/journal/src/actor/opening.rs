@@ -9,7 +9,7 @@ use super::running::Running;
 use crate::blob::Blobs;
 use crate::commit::GroupCommit;
 use crate::config::JournalConfig;
-use crate::disk::{Disk, LOG, LocalDisk, LockFault, SNAPSHOTS};
+use crate::disk::{BLOBS, Disk, LOG, LocalDisk, LockFault, SNAPSHOTS};
 use crate::error::OpenError;
 use crate::frame::LogKey;
 use crate::recovery::{Birth, OpenLog, io_error, open_log};
@@ -51,7 +51,8 @@ impl Opening {
         let last = log.end.next.previous();
         let snapshots = Snapshots::open(Arc::clone(&disk), log.log_id, limit, last)
             .map_err(io_error(&*disk, "list", SNAPSHOTS))?;
-        let blobs = Blobs::new(Arc::clone(&disk), self.config.max_blob_bytes);
+        let blobs = Blobs::open(Arc::clone(&disk), self.config.max_blob_bytes)
+            .map_err(io_error(&*disk, "move former blobs in", BLOBS))?;
         let key = LogKey::new(&log.log_id);
         let store = Store { disk, key, snapshots, blobs, _lock: lock };
         self.set_up(log, Arc::new(store))

@@ -88,7 +88,7 @@ impl Running {
             JournalMessage::GetBlob(request) => {
                 let (get, reply) = request.into_parts();
                 let refusal = Err(BlobError::Overloaded);
-                self.jobs.run(ctx, reply, refusal, move |store| store.blobs.get(get.id));
+                self.jobs.run(ctx, reply, refusal, move |store| store.blobs.get(get.owner, get.id));
             }
             JournalMessage::SweepBlobs(request) => self.sweep_blobs(request, ctx),
             JournalMessage::Health(request) => request.answer(self.health()),
@@ -251,11 +251,11 @@ impl Running {
     }
 
     fn sweep_blobs(&mut self, request: Request<SweepBlobs>, ctx: &mut Context<JournalActor>) {
-        let (SweepBlobs { live }, reply) = request.into_parts();
+        let (sweep, reply) = request.into_parts();
         let grace_us = i64::try_from(self.config.blob_grace_s * 1_000_000).unwrap_or(i64::MAX);
         let before_us = now_us(ctx).saturating_sub(grace_us);
         let refusal = Err(BlobError::Overloaded);
-        self.jobs.run(ctx, reply, refusal, move |store| store.blobs.sweep(&live, before_us));
+        self.jobs.run(ctx, reply, refusal, move |store| store.blobs.sweep(&sweep, before_us));
     }
 
     fn health(&self) -> JournalHealth {

@@ -58,6 +58,10 @@ impl Disk for LocalDisk {
         Ok(Box::new(file))
     }
 
+    fn create_folder(&self, folder: &str) -> io::Result<()> {
+        create_durably(&self.path(folder))
+    }
+
     fn list(&self, folder: &str) -> io::Result<Vec<FileEntry>> {
         let mut entries = Vec::new();
         for entry in fs::read_dir(self.path(folder))? {

@@ -9,7 +9,7 @@ use std::io;
 
 pub use local::LocalDisk;
 
-/// The folders that a disk has.
+/// The folders that a disk has from the beginning.
 pub const FOLDERS: [&str; 3] = [LOG, SNAPSHOTS, BLOBS];
 /// Where the segments and the mark are.
 pub(crate) const LOG: &str = "log";
@@ -26,7 +26,10 @@ pub trait Disk: Send + Sync + 'static {
     /// [`LockFault`]; nothing was taken.
     fn lock(&self) -> Result<Box<dyn Send + Sync>, LockFault>;
 
-    /// The files in a folder, in no particular order.
+    /// Makes a folder, durably, unless it is there; the one it is in is there.
+    fn create_folder(&self, folder: &str) -> io::Result<()>;
+
+    /// The files in a folder, in no particular order; not those in folders within it.
     fn list(&self, folder: &str) -> io::Result<Vec<FileEntry>>;
 
     /// Makes an empty file, or empties the one that is there.

@@ -217,10 +217,18 @@ impl Disk for SimulatedDisk {
         Ok(Box::new(SimulatedLock { disk: self.clone(), since: world.power_cuts }))
     }
 
+    /// Nothing: a path needs no folder here.
+    fn create_folder(&self, _folder: &str) -> io::Result<()> {
+        Ok(())
+    }
+
     fn list(&self, folder: &str) -> io::Result<Vec<FileEntry>> {
         let world = self.world.lock();
         let entries = world.names.iter().filter_map(|(path, id)| {
             let name = path.strip_prefix(folder)?.strip_prefix('/')?.to_owned();
+            if name.contains('/') {
+                return None;
+            }
             let inode = world.inodes.get(id)?;
             let bytes = inode.contents().len() as u64;
             Some(FileEntry { name, bytes, modified_us: inode.modified_us })

@@ -92,15 +92,15 @@ async fn a_blob_is_kept_while_it_is_young_or_named() {
     // 2026-01-01, where virtual time starts.
     disk.set_now_us(1_767_225_600_000_000);
     let node = Node::simulated(&disk, small());
-    let put = |text: &'static str| PutBlob { bytes: text.into(), expected: None };
+    let put = |text: &'static str| PutBlob { owner: TASKS, bytes: text.into(), expected: None };
     let named = node.journal.ask(put("named"), LONG).await.unwrap().unwrap();
     let dead = node.journal.ask(put("dead"), LONG).await.unwrap().unwrap();
-    let sweep = || SweepBlobs { live: HashSet::from([named]) };
+    let sweep = || SweepBlobs { owner: TASKS, live: HashSet::from([named]) };
     assert_eq!(node.journal.ask(sweep(), LONG).await.unwrap(), Ok(Swept::default()));
     tokio::time::sleep(Duration::from_secs(3_601)).await;
     let swept = Swept { blobs: 1, bytes: 4 };
     assert_eq!(node.journal.ask(sweep(), LONG).await.unwrap(), Ok(swept));
-    let get = |id| GetBlob { id };
+    let get = |id| GetBlob { owner: TASKS, id };
     assert_eq!(node.journal.ask(get(dead), LONG).await.unwrap(), Ok(None));
     let kept = node.journal.ask(get(named), LONG).await.unwrap().unwrap().unwrap();
     assert_eq!(kept, "named");
@@ -119,14 +119,18 @@ async fn snapshots_and_blobs_are_on_the_real_disk_too() {
         client.await.unwrap();
     }
     node.save(200, "state").await.unwrap();
-    let put = PutBlob { bytes: "content".into(), expected: None };
+    let put = PutBlob { owner: TASKS, bytes: "content".into(), expected: None };
     let id = node.journal.ask(put, LONG).await.unwrap().unwrap();
     node.stop().await;
+    let own = folder.path().join("blobs/tasks").join(id.to_string());
+    let former = folder.path().join("blobs").join(id.to_string());
+    std::fs::rename(own, &former).unwrap();
 
     let node = Node::in_folder(folder.path(), small());
     let snapshot = node.load().await.unwrap().unwrap();
     assert_eq!((snapshot.at, &snapshot.bytes[..]), (Position(200), &b"state"[..]));
-    let blob = node.journal.ask(GetBlob { id }, LONG).await.unwrap().unwrap();
+    let blob = node.journal.ask(GetBlob { owner: TASKS, id }, LONG).await.unwrap().unwrap();
     assert_eq!(blob.unwrap(), "content");
+    assert!(!former.exists(), "it was given to its owner");
     node.stop().await;
 }

@@ -12,6 +12,7 @@ use crate::error::SubmitError;
 use crate::machine::{Dispatch, Outcome};
 use crate::matching::AgentSlot;
 use crate::messages::{Accepted, TaskStatusResponse, TasksMessage};
+use crate::records;
 use crate::task::{BlobRef, Body, ContentType, Moment, TaskSpec};
 
 /// How long to wait before a submission is tried again that found the blob store busy, in seconds.
@@ -54,7 +55,7 @@ impl TaskEngine {
         let (length, content_type) = (bytes.len() as u64, content_type.as_str().into());
         let input = Box::new(StoredInput { spec, content_type, length, reply });
         let stored = move |outcome| TasksMessage::Own(Step(Own::InputStored { input, outcome }));
-        let put = PutBlob { bytes, expected: None };
+        let put = PutBlob { owner: records::STREAM, bytes, expected: None };
         self.journal.ask_into(put, self.journal_timeout(), &ctx.address(), stored);
     }
 
@@ -91,7 +92,7 @@ impl TaskEngine {
         let output = StoredOutput { work, agent, ran_us, content_type, length, saved };
         let output = Box::new(output);
         let stored = move |outcome| TasksMessage::Own(Step(Own::OutputStored { output, outcome }));
-        let put = PutBlob { bytes, expected: None };
+        let put = PutBlob { owner: records::STREAM, bytes, expected: None };
         self.journal.ask_into(put, self.journal_timeout(), &ctx.address(), stored);
     }
 
@@ -120,7 +121,7 @@ impl TaskEngine {
         blob: BlobRef,
         ctx: &Context<Self>,
     ) {
-        let get = GetBlob { id: BlobId(blob.hash) };
+        let get = GetBlob { owner: records::STREAM, id: BlobId(blob.hash) };
         dispatch.input = Body::Blob(blob);
         let loaded = move |outcome| TasksMessage::Own(Step(Own::InputLoaded { dispatch, outcome }));
         self.journal.ask_into(get, self.journal_timeout(), &ctx.address(), loaded);
@@ -159,7 +160,7 @@ impl TaskEngine {
         blob: BlobRef,
         ctx: &Context<Self>,
     ) {
-        let get = GetBlob { id: BlobId(blob.hash) };
+        let get = GetBlob { owner: records::STREAM, id: BlobId(blob.hash) };
         let content_type = blob.content_type.into();
         let loaded = move |outcome| {
             let own = Own::ResultLoaded { replies, status, content_type, outcome };

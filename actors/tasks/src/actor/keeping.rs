@@ -116,7 +116,8 @@ impl TaskEngine {
                 let within = self.journal_timeout();
                 let truncate = Truncate { before: at };
                 self.journal.ask_into(truncate, within, &ctx.address(), truncated);
-                self.journal.ask_into(SweepBlobs { live }, within, &ctx.address(), swept);
+                let sweep = SweepBlobs { owner: records::STREAM, live };
+                self.journal.ask_into(sweep, within, &ctx.address(), swept);
             }
             Ok(Err(error)) => tracing::warn!(%error, "a snapshot of the tasks was not saved"),
             Err(error) => tracing::warn!(%error, "a snapshot of the tasks was not saved"),
