@@ -281,6 +281,7 @@ fn change_part(
 fn start(part: &mut Part, at: i64, attempt: u32, agent: Arc<str>, cost: u64) {
     part.phase = Phase::Running { agent: None };
     part.attempt = attempt;
+    part.set_back = None;
     part.agent = Some(agent);
     part.cost = cost;
     part.started_at = Some(at);
@@ -307,7 +308,10 @@ fn set_back(part: &mut Part, event: &Event, counters: &mut PartCounters) {
 
 fn ready_again(part: &mut Part, why: &Option<Failure>) {
     part.phase = Phase::Ready;
-    if let Some(failure) = why {
+    part.set_back.clone_from(why);
+    // That something came back undone must not hide what went wrong before.
+    let told = part.last_error.as_ref().is_some_and(|last| !last.kind.is_undone());
+    if let Some(failure) = why.as_ref().filter(|why| !told || !why.kind.is_undone()) {
         part.last_error = Some(failure.clone());
     }
 }

@@ -35,8 +35,8 @@ impl TaskMachine {
         if part.phase != Phase::Ready {
             return None;
         }
-        let sent_back = |failure: &&Failure| sends_back(failure.kind);
-        let last = part.last_error.as_ref().filter(sent_back);
+        let sent_back = |failure: &&Failure| failure.kind.sends_back();
+        let last = part.set_back.as_ref().or(part.last_error.as_ref().filter(sent_back));
         last.map(|failure| failure.message.clone()).or_else(|| self.absence(part))
     }
 
@@ -68,10 +68,4 @@ impl TaskMachine {
         }
         Some(format!("no capable agent is active: {}", away.join(", ")))
     }
-}
-
-/// Whether a part that ended an execution so is queued again at once, without having failed.
-fn sends_back(kind: FailureKind) -> bool {
-    use FailureKind::{Cancelled, Lost, RateLimited, Unavailable};
-    matches!(kind, Unavailable | RateLimited | Cancelled | Lost)
 }

@@ -36,6 +36,18 @@ named! {
     }
 }
 
+impl FailureKind {
+    /// Whether an execution that ended so was never begun, or at least has done nothing.
+    pub(crate) fn is_undone(self) -> bool {
+        matches!(self, Self::Unavailable | Self::RateLimited | Self::Cancelled)
+    }
+
+    /// Whether a part whose execution ended so is queued again at once, without having failed.
+    pub(crate) fn sends_back(self) -> bool {
+        self.is_undone() || self == Self::Lost
+    }
+}
+
 impl From<AgentErrorKind> for FailureKind {
     fn from(kind: AgentErrorKind) -> Self {
         match kind {

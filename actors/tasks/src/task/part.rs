@@ -66,8 +66,12 @@ pub(crate) struct Part {
     pub started_at: Option<i64>,
     /// When it ended, UTC microseconds.
     pub ended_at: Option<i64>,
-    /// The last error, also of an attempt that was followed by another, was lost or came back undone.
+    /// The last error, also of an attempt that was followed by another or was lost; of one that
+    /// came back undone only as long as there is no other.
     pub last_error: Option<Failure>,
+    /// Why the last execution came back undone or was lost. Not in snapshots: after one, the last
+    /// error tells.
+    pub set_back: Option<Failure>,
     /// Volatile: the requirement class it is queued under.
     pub class: ClassId,
     /// Volatile: when its back-off is over, on the monotonic clock.
@@ -88,6 +92,7 @@ impl Part {
             started_at: None,
             ended_at: None,
             last_error: None,
+            set_back: None,
             class: ClassId::NONE,
             due: 0,
         }

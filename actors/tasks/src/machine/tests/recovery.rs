@@ -169,6 +169,25 @@ fn a_part_that_waits_says_why_after_a_crash_and_after_a_snapshot_too() {
 }
 
 #[test]
+fn what_comes_back_undone_hides_no_error_before_it() {
+    let mut world = World::new();
+    world.agent("a", &["x"]);
+    let task = world.accept(request("x"));
+    let execution = world.only_dispatch();
+    world.finish(execution, Outcome::Lost("the frame was too large".to_owned()));
+    let execution = world.only_dispatch();
+    world.set_status("a", AgentStatus::Paused);
+    world.finish(execution, Outcome::Error(AgentError::unavailable("its endpoint is down")));
+    for _ in 0..2 {
+        let part = &world.status(task).parts[0];
+        assert_eq!(part.waiting_for.as_deref(), Some("a@1.0.0: its endpoint is down"));
+        let error = part.error.as_ref().unwrap();
+        assert_eq!(error.message, "a@1.0.0: the frame was too large");
+        world.crash();
+    }
+}
+
+#[test]
 fn a_part_that_nobody_was_given_says_after_a_crash_what_its_agents_lack() {
     let mut world = World::new();
     world.agent("a", &["x"]);
