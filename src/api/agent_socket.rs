@@ -4,11 +4,13 @@
 //! This is the transport alone: frames in through the session's inlet, frames out of its channel.
 //! What the frames mean is the affair of `synod_agents`.
 
+mod ending;
+
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
 use synod_agents::{AgentCard, ConnectAgent, FromAgent, SessionInlet, ToAgent};
 use tokio::sync::mpsc;
@@ -17,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::ending::Ending;
 use super::ApiState;
 use super::agents::not_added;
 use super::correlation::Caller;
@@ -30,6 +33,13 @@ const WAITING: usize = 256;
 
 /// Time from the connection to the frame that registers.
 const TO_REGISTER: Duration = Duration::from_secs(10);
+
+/// How many times `max_body_bytes` a frame may have to be read at all. One in between fails the work
+/// that it names; a larger one ends the connection, since what comes after it can't be found.
+const READABLE: usize = 4;
+
+/// Time in which a program that still writes may read why its connection is closed.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Connects an agent. The first frame registers its card; then the node sends work and the program
 /// answers. When the connection drops, what it held goes back to the queue.
@@ -61,7 +71,7 @@ async fn connect(
             .next("examples/websocket_agent.rs shows how")
     })?;
     let slot = state.streams.slot()?;
-    let most = state.config.max_body_bytes;
+    let most = state.config.max_body_bytes.saturating_mul(READABLE);
     let upgrade = upgrade.max_message_size(most).max_frame_size(most);
     Ok(upgrade.on_upgrade(move |socket| async move {
         let Lifeline { stopping, open } = lifeline;
@@ -70,71 +80,61 @@ async fn connect(
     }))
 }
 
-/// Why a connection is closed.
-struct Farewell {
-    code: u16,
-    reason: String,
-}
-
-impl Farewell {
-    fn new(code: u16, reason: impl Into<String>) -> Self {
-        Self { code, reason: reason.into() }
-    }
-
-    fn link_ended() -> Self {
-        Self::new(close_code::NORMAL, "the agent's link has ended")
-    }
-}
-
 async fn attend(
     mut socket: WebSocket,
     state: &ApiState,
     caller: &Caller,
     stopping: CancellationToken,
 ) {
-    let ended = match introduce(&mut socket, state, caller).await {
+    let ending = match introduce(&mut socket, state, caller).await {
         Ok((inlet, outgoing)) => {
-            let heartbeat = state.streams.heartbeat;
-            relay(&mut socket, inlet, outgoing, heartbeat, stopping).await
+            let limits =
+                Limits { message: state.config.max_body_bytes, heartbeat: state.streams.heartbeat };
+            let ending = relay(&mut socket, &inlet, outgoing, limits, stopping).await;
+            // First of all, so that the work is not kept from others.
+            inlet.close(ending.reason());
+            ending
         }
-        Err(Some(problem)) => {
-            let reason = problem.members().detail.clone();
-            let rejected = ToAgent::Rejected { reason: reason.clone() };
-            // Gone already is as good.
-            let _ = write(&mut socket, &rejected).await;
-            Some(Farewell::new(close_code::POLICY, reason))
-        }
-        Err(None) => None,
+        Err(ending) => ending,
     };
-    if let Some(Farewell { code, mut reason }) = ended {
-        // A control frame has room for 123 bytes of reason (RFC 6455, section 5.5).
-        reason.truncate(reason.floor_char_boundary(120));
-        let _ = socket.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await;
+    let linger = ending.leaves_unread();
+    ending.tell(&mut socket).await;
+    if linger {
+        // Closed under a program that still writes, the connection would be reset, and with it the
+        // reason could be lost.
+        tokio::time::sleep(LINGER).await;
     }
 }
 
 type Session = (SessionInlet, mpsc::Receiver<ToAgent>);
 
-/// The first frame must register. `None`: the program is gone.
+/// The first frame must register.
 async fn introduce(
     socket: &mut WebSocket,
     state: &ApiState,
     caller: &Caller,
-) -> Result<Session, Option<Problem>> {
-    let first = timeout(TO_REGISTER, next_text(socket)).await.map_err(|_| {
-        let detail = format!("no `register` frame within {} s", TO_REGISTER.as_secs());
-        Some(Problem::new(ProblemType::BodyTooSlow, detail))
-    })?;
-    let text = first.ok_or(None)?;
-    let card = match parse::<FromAgent>(text.as_bytes()) {
-        Ok(FromAgent::Register { card }) => *card,
-        Ok(_) => {
-            let expected = Problem::invalid("type", "`register` as the first frame", "another");
-            return Err(Some(expected));
+) -> Result<Session, Ending> {
+    let registered = match timeout(TO_REGISTER, next_text(socket)).await {
+        Err(_) => {
+            let detail = format!("no `register` frame within {} s", TO_REGISTER.as_secs());
+            Err(Problem::new(ProblemType::BodyTooSlow, detail))
         }
-        Err(problem) => return Err(Some(problem)),
+        Ok(text) => match parse::<FromAgent>(text?.as_bytes()) {
+            Ok(FromAgent::Register { card }) => join(*card, state, caller).await,
+            Ok(_) => Err(Problem::invalid("type", "`register` as the first frame", "another")),
+            Err(problem) => Err(problem),
+        },
     };
-    join(card, state, caller).await.map_err(Some)
+    match registered {
+        Ok(session) => Ok(session),
+        Err(problem) => {
+            let reason = problem.members().detail.clone();
+            let rejected = ToAgent::Rejected { reason: reason.clone() };
+            // Gone already is as good.
+            let _ = write(socket, &rejected).await;
+            Err(Ending::close(close_code::POLICY, reason))
+        }
+    }
 }
 
 async fn join(card: AgentCard, state: &ApiState, caller: &Caller) -> Result<Session, Problem> {
@@ -144,68 +144,120 @@ async fn join(card: AgentCard, state: &ApiState, caller: &Caller) -> Result<Sess
     Ok((inlet.map_err(not_added)?, frames))
 }
 
-/// The next text frame; `None` when the program is gone or sends what is no text.
-async fn next_text(socket: &mut WebSocket) -> Option<String> {
+/// The next text frame.
+async fn next_text(socket: &mut WebSocket) -> Result<String, Ending> {
     loop {
-        match socket.recv().await? {
-            Ok(Message::Text(text)) => return Some(text.to_string()),
-            Ok(Message::Ping(_) | Message::Pong(_)) => {}
-            Ok(Message::Binary(_) | Message::Close(_)) | Err(_) => return None,
+        match read(socket).await? {
+            Message::Text(text) => return Ok(text.to_string()),
+            Message::Ping(_) | Message::Pong(_) => {}
+            Message::Close(frame) => return Err(Ending::closed_by_program(frame.as_ref())),
+            Message::Binary(_) => {
+                return Err(Ending::close(close_code::UNSUPPORTED, "frames are JSON text"));
+            }
         }
     }
 }
 
-/// Passes frames in both directions until one side ends. Dropping the inlet tells the agent's
-/// actor.
+async fn read(socket: &mut WebSocket) -> Result<Message, Ending> {
+    match socket.recv().await {
+        Some(message) => message.map_err(Ending::unreadable),
+        None => Err(Ending::gone("the connection to the agent dropped")),
+    }
+}
+
+/// What holds for an agent's connection.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// Most bytes of a message.
+    message: usize,
+    heartbeat: Duration,
+}
+
+/// Passes frames in both directions until one side ends.
 async fn relay(
     socket: &mut WebSocket,
-    inlet: SessionInlet,
+    inlet: &SessionInlet,
     mut outgoing: mpsc::Receiver<ToAgent>,
-    heartbeat: Duration,
+    limits: Limits,
     stopping: CancellationToken,
-) -> Option<Farewell> {
+) -> Ending {
+    let heartbeat = limits.heartbeat;
     let mut beats = interval(heartbeat);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut heard = Instant::now();
+    let mut ending = Ending::link_ended();
     loop {
-        tokio::select! {
+        let sent = tokio::select! {
             () = stopping.cancelled() => {
-                return Some(Farewell::new(close_code::AWAY, "the node is stopping"));
+                return Ending::close(close_code::AWAY, "the node is stopping");
             }
-            frame = outgoing.recv() => match frame {
-                Some(frame) => write(socket, &frame).await.ok()?,
-                None => return Some(Farewell::link_ended()),
-            },
-            incoming = socket.recv() => {
-                heard = Instant::now();
-                if let Err(ended) = take(incoming?.ok()?, &inlet).await {
-                    return ended;
+            frame = outgoing.recv() => {
+                let Some(frame) = frame else { return ending };
+                if let ToAgent::Closing { code, reason } = &frame {
+                    ending = Ending::close(*code, reason.clone());
                 }
+                write(socket, &frame).await
+            }
+            incoming = read(socket) => {
+                heard = Instant::now();
+                let taken = match incoming {
+                    Ok(message) => take(message, inlet, limits.message).await,
+                    Err(ending) => Err(ending),
+                };
+                if let Err(ending) = taken {
+                    return ending;
+                }
+                Ok(())
             }
             _ = beats.tick() => {
                 if heard.elapsed() > 3 * heartbeat {
-                    return Some(Farewell::new(close_code::POLICY, "no answer to pings"));
+                    return Ending::close(close_code::POLICY, "no answer to pings");
                 }
-                socket.send(Message::Ping(Default::default())).await.ok()?;
+                socket.send(Message::Ping(Default::default())).await
             }
+        };
+        if sent.is_err() {
+            return Ending::gone("the connection to the agent dropped");
         }
     }
 }
 
-/// Takes a frame in. `Err` ends the connection, with a word or without.
-async fn take(message: Message, inlet: &SessionInlet) -> Result<(), Option<Farewell>> {
-    let frame = match message {
-        Message::Text(text) => parse::<FromAgent>(text.as_bytes()).map_err(|problem| {
-            Some(Farewell::new(close_code::UNSUPPORTED, problem.members().detail.clone()))
-        })?,
+/// Takes a message in. One that is not as it should be costs no more than the work it is about;
+/// `Err` ends the connection.
+async fn take(message: Message, inlet: &SessionInlet, most: usize) -> Result<(), Ending> {
+    let delivered = match message {
+        Message::Text(text) if text.len() > most => {
+            let length = text.len();
+            let why = format!(
+                "the message has {length} bytes, expected at most {most}: send less, or put it \
+                 where it can be fetched"
+            );
+            inlet.reject(FromAgent::work_named_in(&text), why).await
+        }
+        Message::Text(text) => match parse::<FromAgent>(text.as_bytes()) {
+            Ok(frame) => inlet.deliver(frame).await,
+            Err(problem) => inlet.reject(FromAgent::work_named_in(&text), told(&problem)).await,
+        },
         // Any library answers pings by itself: that is sign of life enough.
-        Message::Ping(_) | Message::Pong(_) => FromAgent::Heartbeat,
-        Message::Close(_) => return Err(None),
-        Message::Binary(_) => {
-            return Err(Some(Farewell::new(close_code::UNSUPPORTED, "frames are JSON text")));
+        Message::Ping(_) | Message::Pong(_) => inlet.deliver(FromAgent::Heartbeat).await,
+        Message::Close(frame) => return Err(Ending::closed_by_program(frame.as_ref())),
+        Message::Binary(bytes) => {
+            let why = format!("a binary frame of {} bytes, expected JSON text", bytes.len());
+            inlet.reject(None, why).await
         }
     };
-    inlet.deliver(frame).await.map_err(|_| Some(Farewell::link_ended()))
+    delivered.map_err(|_| Ending::link_ended())
+}
+
+/// What was wrong with a frame, where, and what was expected.
+fn told(problem: &Problem) -> String {
+    let said = problem.members();
+    match &said.expected {
+        Some(expected) if !said.detail.contains("expected") => {
+            format!("{}, expected {expected}", said.detail)
+        }
+        _ => said.detail.clone(),
+    }
 }
 
 async fn write(socket: &mut WebSocket, frame: &ToAgent) -> Result<(), axum::Error> {

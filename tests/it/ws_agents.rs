@@ -218,12 +218,20 @@ async fn a_program_that_breaks_the_protocol_is_told_why() {
         assert!(said.contains(reason), "{card}: {said}");
         assert!(agent.next().await.is_none(), "and it is closed");
     }
-    // Once registered, a frame that is none ends the connection, and its work goes back.
+    // Once registered, a frame that is none is answered, and what it names fails.
     let mut agent = WsAgent::connect(&node.url, card("a", "dig")).await;
-    let id = client.accepted(json!({"kind": "dig"})).await;
-    agent.take().await;
+    let id = client.accepted(json!({"kind": "dig", "retry": {"max_attempts": 2}})).await;
+    let order = agent.take().await;
     agent.send(json!({"type": "sing"})).await;
-    assert!(agent.next().await.is_none(), "it is closed");
-    let _other = named(&node.url, "b", "dig").await;
-    assert_eq!(client.until_ended(&id).await["result"]["by"], "b");
+    let frame = agent.frame().await;
+    assert_eq!((&frame["type"], &frame["work"]), (&json!("error"), &Value::Null), "{frame}");
+    agent.send(json!({"type": "sing", "work": order["work"]})).await;
+    let frame = agent.frame().await;
+    assert_eq!((&frame["type"], &frame["work"]), (&json!("error"), &order["work"]), "{frame}");
+    let again = agent.take().await;
+    agent.answer(&again, Outcome::Done(json!("a song"))).await;
+    let task = client.until_ended(&id).await;
+    assert_eq!((&task["result"], &task["lost"]), (&json!("a song"), &json!(0)), "{task}");
+    let said = task["parts"][0]["error"]["message"].as_str().expect("its last error");
+    assert!(said.contains("sing") && said.contains("expected"), "{said}");
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use synod_agents::MAX_STRAYS;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use super::{TASKS, World, world};
+use super::{ApiConfig, TASKS, World, world, world_with};
 
 /// The program's end of a connection.
 struct Program(WebSocketStream<MaybeTlsStream<TcpStream>>);
@@ -38,7 +39,10 @@ impl Program {
             let next = tokio::time::timeout(Duration::from_secs(10), self.0.next()).await;
             match next.expect("a frame within ten seconds").unwrap().unwrap() {
                 Message::Text(text) => return serde_json::from_str(&text).unwrap(),
-                Message::Close(frame) => return json!({"closed": frame.unwrap().reason.as_str()}),
+                Message::Close(frame) => {
+                    let frame = frame.unwrap();
+                    return json!({"closed": frame.reason.as_str(), "code": u16::from(frame.code)});
+                }
                 _ => {}
             }
         }
@@ -103,23 +107,114 @@ async fn a_first_frame_that_does_not_register_is_rejected_with_the_reason() {
     }
 }
 
+/// A task that is tried once, and what becomes of it when its program sends this text, where
+/// `WORK` stands for the work.
+async fn failed_by(world: &World, program: &mut Program, text: &str) -> Value {
+    let retry = json!({"max_attempts": 1});
+    let body = json!({"kind": "count", "capabilities": ["text.count"], "retry": retry});
+    let id = world.submit(body).await.is(201)["task_id"].as_str().unwrap().to_owned();
+    let work = program.take_work().await;
+    program.0.send(Message::text(text.replace("WORK", work.as_str().unwrap()))).await.unwrap();
+    let told = program.hear().await;
+    assert_eq!((&told["type"], &told["work"]), (&json!("error"), &work), "{told}");
+    let task = world.get(&format!("{TASKS}/{id}?wait=10")).await;
+    assert_eq!(task.is(200)["error"]["kind"], "failed", "{task:?}");
+    task.body["error"]["message"].clone()
+}
+
 #[tokio::test]
-async fn garbage_closes_the_connection_and_the_agent_is_disconnected() {
-    let world = world().await;
+async fn a_message_that_can_not_be_taken_fails_the_work_it_names_and_the_connection_stays() {
+    let config = ApiConfig { max_body_bytes: 10_000, ..Default::default() };
+    let world = world_with(config).await;
     let (address, _lifeline) = world.serve().await;
     let mut program = Program::registered(address).await;
-    program.0.send(Message::text("{garbage")).await.unwrap();
-    assert!(program.hear().await["closed"].is_string());
-    let gone = async {
+    let large = format!(
+        r#"{{"type":"result","payload":{{"text":"{}"}},"work":"WORK"}}"#,
+        "x".repeat(20_000)
+    );
+    for (text, says) in [
+        (r#"{"type":"result","work":"WORK"}"#, "`payload`: expected a value, got none"),
+        (r#"{"type":"result","work":"WORK","payload":{"json":}}"#, "line 1, column"),
+        (r#"{"type":"sing","work":"WORK"}"#, "sing"),
+        (r#"{"type":"result","work":"WORK","payload":{"json":1,"text":"1"}}"#, "more than one of"),
+        (&large, "expected at most 10000"),
+    ] {
+        let said = failed_by(&world, &mut program, text).await;
+        assert!(said.as_str().unwrap().contains(says), "{text}: {said}");
+    }
+    let id = submit(&world).await;
+    let work = program.take_work().await;
+    program.say(&json!({"type": "result", "work": work, "payload": {"json": 3}})).await;
+    let task = world.get(&format!("{TASKS}/{id}?wait=10")).await;
+    assert_eq!((&task.is(200)["state"], &task.body["lost"]), (&json!("completed"), &json!(0)));
+}
+
+/// How the part of a task stands once it has been lost.
+async fn lost(world: &World, id: &str) -> Value {
+    let lost = async {
         loop {
-            let shown = world.get("/api/v1/agents/counter").await;
-            if shown.is(200)["agents"][0]["status"] == "disconnected" {
-                return;
+            let shown = world.get(&format!("{TASKS}/{id}")).await;
+            let part = &shown.is(200)["parts"][0];
+            if part["lost"] == 1 {
+                return part.clone();
             }
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), gone).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(10), lost).await.unwrap()
+}
+
+#[tokio::test]
+async fn messages_about_nothing_are_answered_and_too_many_of_them_close_the_connection() {
+    let world = world().await;
+    let (address, _lifeline) = world.serve().await;
+    let mut program = Program::registered(address).await;
+    let id = submit(&world).await;
+    program.take_work().await;
+    for number in 0..MAX_STRAYS {
+        let message = match number % 3 {
+            0 => Message::text("{garbage"),
+            1 => Message::text(r#"{"type":"accepted","work":"none"}"#),
+            _ => Message::binary("x"),
+        };
+        program.0.send(message).await.unwrap();
+        let told = program.hear().await;
+        assert_eq!((&told["type"], &told["work"]), (&json!("error"), &Value::Null), "{told}");
+        assert!(told["message"].as_str().is_some_and(|said| !said.is_empty()), "{told}");
+    }
+    program.0.send(Message::text("{garbage")).await.unwrap();
+    assert_eq!(program.hear().await["type"], "error");
+    let closing = program.hear().await;
+    assert_eq!((&closing["type"], &closing["code"]), (&json!("closing"), &json!(1_008)));
+    let closed = program.hear().await;
+    assert_eq!(closed["code"], 1_008, "{closed}");
+    assert!(closed["closed"].as_str().unwrap().contains("16 frames in a row"), "{closed}");
+    let part = lost(&world, &id).await;
+    assert!(part["error"]["message"].as_str().unwrap().contains("16 frames in a row"), "{part}");
+}
+
+#[tokio::test]
+async fn a_frame_too_large_to_be_read_closes_the_connection_and_its_work_goes_back() {
+    let config = ApiConfig { max_body_bytes: 1_024, ..Default::default() };
+    let world = world_with(config).await;
+    let (address, _lifeline) = world.serve().await;
+    let mut program = Program::registered(address).await;
+    let id = submit(&world).await;
+    program.take_work().await;
+    program.0.send(Message::text("x".repeat(5_000))).await.unwrap();
+    let closed = program.hear().await;
+    assert_eq!(closed["code"], 1_009, "{closed}");
+    let says = "a frame of 5000 bytes; the limit is 4096: send less";
+    assert!(closed["closed"].as_str().unwrap().contains(says), "{closed}");
+
+    let part = lost(&world, &id).await;
+    assert_eq!(part["error"]["kind"], "lost", "{part}");
+    assert!(part["error"]["message"].as_str().unwrap().contains(says), "{part}");
+    let mut next = Program::registered(address).await;
+    let work = next.take_work().await;
+    next.say(&json!({"type": "result", "work": work, "payload": {"json": 3}})).await;
+    let task = world.get(&format!("{TASKS}/{id}?wait=10")).await;
+    assert_eq!((&task.is(200)["state"], &task.body["lost"]), (&json!("completed"), &json!(1)));
 }
 
 #[tokio::test]
