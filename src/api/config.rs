@@ -20,7 +20,8 @@ pub struct ApiConfig {
     pub allowed_hosts: Vec<String>,
     /// Origins (`https://host:port`) whose pages may use this node besides its own. Default none.
     pub allowed_origins: Vec<String>,
-    /// Most bytes of a request body. 1,024 to 268,435,456; default 4,194,304.
+    /// Most bytes of a request body, and of a message of a connected agent; a message of more than
+    /// four times as many closes the agent's connection. 1,024 to 268,435,456; default 4,194,304.
     pub max_body_bytes: usize,
     /// Time for a request's head to arrive, and for an idle connection to say something. 100 to
     /// 600,000; default 30,000.
@@ -36,8 +37,8 @@ pub struct ApiConfig {
     /// Longest wait for a task's end that a client may ask for with `?wait=`. 0 to 3,600; default
     /// 60.
     pub max_wait_s: u64,
-    /// Most connections served at once. Beyond it the one that has waited longest to send its first
-    /// request is closed, or else the newcomer is answered 503. 1 to 65,536; default 1,024.
+    /// Most connections served at once. Beyond it the one that has waited longest for a request, its
+    /// first or its next, is closed; when none waits, the newcomer is answered 503. 1 to 65,536; default 1,024.
     pub max_connections: usize,
     /// Most streams (WebSocket and SSE) and connected agents at once. 1 to 65,536; default 1,024.
     pub max_streams: usize,

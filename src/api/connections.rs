@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! backlog ─▶ accept ─┬─ a slot is free ───────────────▶ the API
-//!                    ├─ one waits without a request ──▶ the API; the oldest such is closed
+//!                    ├─ one waits for a request ──────▶ the API; the longest such is closed
 //!                    └─ none does ────────────────────▶ 503 at once, closed (a few at a time)
 //! ```
 //!
-//! Clients that connect and say nothing can't keep others out.
+//! Clients that connect and say nothing, or nothing more, can't keep others out.
 //!
 //! Never: a connection without a deadline for its next head, without a bound on a stalled write, or
 //! one that outlives the server.
@@ -143,10 +143,10 @@ impl Connections {
         let (visit, told_to_leave) = Visit::new(&self.idle, slot);
         let api = TowerToHyperService::new(self.api.clone());
         let service = service_fn(move |request| {
-            let answer = visit.keeps_slot().then(|| api.call(request));
+            let answer = visit.work().map(|work| (work, api.call(request)));
             async move {
                 match answer {
-                    Some(answer) => answer.await,
+                    Some((work, answer)) => answer.await.map(|answer| work.until_sent(answer)),
                     None => Ok(turn_away::answer()),
                 }
             }

@@ -73,8 +73,7 @@ async fn a_connection_beyond_the_limit_is_told_so_and_the_slot_comes_back() {
 async fn a_connection_beyond_the_limit_is_told_so_before_it_says_anything() {
     let config = ApiConfig { max_connections: 1, ..Default::default() };
     let server = server(config, hello()).await;
-    let mut holder = send(&server, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
-    holder.read_exact(&mut [0; 4]).await.unwrap();
+    let _holder = send(&server, "GET /never HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     for _ in 0..2 * TURNED_AWAY_AT_ONCE {
         let refused = all(send(&server, "").await).await;
         assert!(refused.contains("connection: close") && refused.ends_with('}'), "{refused}");
@@ -97,6 +96,50 @@ async fn clients_that_say_nothing_keep_nobody_out() {
     tokio::time::timeout(Duration::from_secs(5), served).await.unwrap();
     let first = all(mute.remove(0)).await;
     assert!(!first.contains("200 OK"), "it made room: {first}");
+}
+
+#[tokio::test]
+async fn a_connection_that_was_served_and_waits_makes_room() {
+    let config = ApiConfig { max_connections: 2, ..Default::default() };
+    let server = server(config, hello()).await;
+    let mut kept = Vec::new();
+    for _ in 0..2 {
+        let mut client = send(&server, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        let mut answer = [0; 12];
+        client.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200");
+        kept.push(client);
+    }
+    let served = async {
+        while !all(send(&server, GET).await).await.ends_with("hello") {
+            tokio::task::yield_now().await;
+        }
+    };
+    // Long before the 30 s that a connection may wait when there is room.
+    tokio::time::timeout(Duration::from_secs(5), served).await.unwrap();
+    let first = all(kept.remove(0)).await;
+    assert!(first.ends_with("hello"), "it had its answer, and closed: {first}");
+}
+
+#[tokio::test]
+async fn a_connection_at_work_gives_its_slot_to_nobody_and_waits_again_after_it() {
+    let slots = Arc::new(Semaphore::new(3));
+    let slot = || Arc::clone(&slots).try_acquire_owned().unwrap();
+    tokio::time::pause();
+    let idle = Arc::new(Idle::default());
+    let (visit, mut told_to_leave) = Visit::new(&idle, slot());
+    let work = visit.work().unwrap();
+    let answer = work.until_sent(Response::default());
+    tokio::time::advance(Duration::from_secs(60)).await;
+    let spare = idle.make_room(slot()).unwrap_err();
+    drop(answer);
+    let spare = idle.make_room(spare).unwrap_err();
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let given = idle.make_room(spare).unwrap();
+    assert!(told_to_leave.try_recv().is_ok());
+    assert!(visit.work().is_none(), "its slot is another's by now");
+    drop((visit, given));
+    assert_eq!(slots.available_permits(), 3);
 }
 
 #[tokio::test]
