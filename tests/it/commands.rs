@@ -2,7 +2,7 @@
 
 use std::process::{Output, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::node_process::synod;
 use crate::world::World;
@@ -48,6 +48,10 @@ fn what_a_program_gets_is_what_the_node_said() {
     assert_eq!(code, 0);
     let task = world.json(&["tasks", "show", id]);
     assert_eq!((&task["state"], &task["priority"]), (&"completed".into(), &"high".into()));
+    let page = world.json(&["tasks", "list", "--agent", "nobody"]);
+    assert_eq!(page["tasks"], json!([]), "{page}");
+    let page = world.json(&["tasks", "list", "--agent", "echo", "--state", "completed"]);
+    assert_ne!(page["tasks"], json!([]), "{page}");
     let page = world.json(&["tasks", "list", "--state", "completed", "--kind", "echo"]);
     assert_eq!(page["tasks"].as_array().map(Vec::len), Some(1));
     assert_eq!(world.json(&["tasks", "stats"])["ledger"]["completed"], 1);

@@ -107,6 +107,10 @@ async fn an_endpoint_of_the_configuration_gets_its_secret_headers() {
         endpoint.url
     ));
     assert_eq!(client.done(read(1, 0)).await["result"], "Bearer of-news");
+    // Configuration would bring it back.
+    let (status, refused) = client.delete(&format!("{AGENTS}/web")).await;
+    assert_eq!(status, 409, "{refused}");
+    assert!(refused["next_step"].as_str().is_some_and(|next| next.contains("pause")), "{refused}");
     for path in [&format!("{AGENTS}/web"), "/api/v1/status", "/metrics"] {
         let answer = client.raw(reqwest::Method::GET, path).send().await.expect("an answer");
         let text = answer.text().await.expect("text");

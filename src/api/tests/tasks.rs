@@ -145,6 +145,10 @@ async fn tasks_are_listed_by_filters_page_by_page() {
     let even = world.get(&format!("{TASKS}?label=parity%3Deven&state=completed")).await;
     assert_eq!(even.is(200)["tasks"].as_array().unwrap().len(), 3);
     assert!(even.headers.contains_key("synod-stream-cursor"));
+    for (agent, count) in [("echo", 5), ("echo%400.1.0", 5), ("echo%400.2.0", 0), ("other", 0)] {
+        let listed = world.get(&format!("{TASKS}?agent={agent}")).await;
+        assert_eq!(listed.is(200)["tasks"].as_array().unwrap().len(), count, "{agent}");
+    }
     let first = world.get(&format!("{TASKS}?limit=2")).await;
     let next = first.is(200)["next"].as_str().unwrap().to_owned();
     let second = world.get(&format!("{TASKS}?limit=2&cursor={next}")).await;
@@ -154,6 +158,8 @@ async fn tasks_are_listed_by_filters_page_by_page() {
         ("limit=x", "limit"),
         ("state=lost", "state"),
         ("label=x", "label"),
+        ("agent=No%20Name", "agent"),
+        ("agent=echo%40one", "agent"),
         ("cursor=x", "cursor"),
     ] {
         let answer = world.get(&format!("{TASKS}?{query}")).await;
