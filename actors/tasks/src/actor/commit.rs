@@ -77,7 +77,6 @@ impl TaskEngine {
     }
 
     fn task_ended(&mut self, id: TaskId) {
-        self.log_end(id);
         let replies = self.waiters.take(id);
         if replies.is_empty() {
             return;
@@ -86,12 +85,6 @@ impl TaskEngine {
             let release = Release::Status(replies, Some(Box::new(status)), blob);
             self.gathering.releases.push(release);
         }
-    }
-
-    fn log_end(&self, id: TaskId) {
-        let Some(task) = self.machine.book().task(id) else { return };
-        let trace_id = task.spec.correlation.map(tracing::field::display);
-        tracing::debug!(task_id = %id, trace_id, state = %task.state, "a task ended");
     }
 
     /// Stores what was gathered, unless as many appends are under way as may be: then it goes on
@@ -125,6 +118,7 @@ impl TaskEngine {
         let batch = self.gathering.effects.batch;
         let gathered = std::mem::replace(&mut self.gathering, Gathering::after(batch));
         let Gathering { effects, releases } = gathered;
+        self.log_decisions(&effects);
         let records = match effects.encode() {
             Ok(records) => records,
             Err(error) => {

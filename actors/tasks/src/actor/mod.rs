@@ -14,6 +14,7 @@
 mod agents;
 mod blobs;
 mod commit;
+mod decisions;
 mod drain;
 mod gauges;
 mod keeping;

@@ -214,7 +214,8 @@ impl TaskEngine {
         if let Some(address) = self.addresses.get(agent)
             && let Err(error) = address.try_send(AgentMessage::Cancel { work })
         {
-            tracing::debug!(%work, ?error, "an agent could not be told to stop");
+            let task_id = work.task;
+            tracing::debug!(%task_id, %work, ?error, "an agent could not be told to stop");
         }
     }
 

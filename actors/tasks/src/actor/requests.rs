@@ -50,15 +50,8 @@ impl TaskEngine {
         if let Some(reason) = self.refusal() {
             return Err(SubmitError::Unavailable { reason });
         }
-        let correlation = spec.correlation;
         match self.step(now, Input::Submit { spec: Arc::new(spec), input }) {
-            Answer::Submitted(result) => {
-                if let Ok(Accepted { task_id, .. }) = &result {
-                    let trace_id = correlation.map(tracing::field::display);
-                    tracing::debug!(%task_id, trace_id, "a task was accepted");
-                }
-                result
-            }
+            Answer::Submitted(result) => result,
             _ => Err(SubmitError::Unavailable { reason: "the engine gave no answer".to_owned() }),
         }
     }
