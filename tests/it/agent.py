@@ -60,7 +60,9 @@ for line in sys.stdin:
         send({"id": call["id"], "result": {}})
     elif call["method"] == "perform" and is_good():
         environment = sorted(os.environ)
-        output = {"of": call["params"]["payload"]["json"], "environment": environment}
+        order = call["params"]
+        output = {"of": order["payload"]["json"], "environment": environment}
+        output["traceparent"] = order.get("traceparent")
         send({"id": call["id"], "result": {"payload": {"json": output}}})
     elif call["method"] == "perform":
         misbehave(call)

@@ -30,5 +30,6 @@ mod slow_clients;
 mod status;
 mod stream;
 mod tasks;
+mod trace;
 mod web_page;
 mod ws_agents;

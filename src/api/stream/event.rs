@@ -6,7 +6,7 @@ use axum::extract::ws::Utf8Bytes;
 use jiff::Timestamp;
 use serde::Serialize;
 use synod_agents::{AgentId, AgentStatus};
-use synod_runtime::{ActorPath, ActorState};
+use synod_runtime::{ActorPath, ActorState, Correlation};
 use synod_tasks::TaskChange;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -87,6 +87,16 @@ pub enum Content {
     },
 }
 
+impl Content {
+    /// Where the change stands in a trace.
+    fn correlation(&self) -> Option<Correlation> {
+        match self {
+            Self::Task(change) => change.correlation,
+            _ => None,
+        }
+    }
+}
+
 /// Words to one reader about the stream itself.
 #[derive(Debug, Clone, Copy)]
 pub enum StreamNotice {
@@ -127,7 +137,8 @@ impl StreamNotice {
     }
 }
 
-/// A CloudEvent (CloudEvents 1.0, JSON event format), with the extension `sequence`.
+/// A CloudEvent (CloudEvents 1.0, JSON event format), with the extensions `sequence` and
+/// `traceparent` (Distributed Tracing).
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CloudEvent<'a> {
     /// Always `1.0`.
@@ -148,6 +159,9 @@ pub struct CloudEvent<'a> {
     datacontenttype: &'static str,
     /// The event's number within this boot of the node.
     sequence: String,
+    /// W3C trace context of what it happened to: of a task, the span of its submission.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<String>,
     /// The change.
     #[schema(value_type = Object)]
     data: &'a Content,
@@ -164,6 +178,7 @@ pub(super) fn cloud_event(source: &str, cursor: Cursor, event: &Event) -> Utf8By
         time: event.at.map(|at| at.to_string()),
         datacontenttype: "application/json",
         sequence: cursor.sequence.to_string(),
+        traceparent: event.content.correlation().map(|trace| trace.traceparent()),
         data: &event.content,
     };
     // Nothing in an event can fail to serialise: no maps with other keys than strings.
