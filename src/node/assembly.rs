@@ -30,7 +30,7 @@ use tokio::time::Instant;
 
 use super::endpoint::EndpointFile;
 use super::{Node, NodeBuilder, NodeError, Parts, reload};
-use crate::api::stream::{EventSource, StreamLimits};
+use crate::api::stream::{EventSource, LIFECYCLE_BUFFER, StreamLimits};
 use crate::api::{ApiParts, ApiState, EventHub, HttpServer, Listener};
 use crate::config::{AgentsSection, NodeConfig};
 use crate::status::{StatusActor, StatusParts};
@@ -213,7 +213,9 @@ fn with_http(
 ) -> SupervisorSpec {
     let config = &builder.config;
     let hub = EventHub::new(&config.node.name, boot.id, config.http.stream_buffer);
-    let source = EventSource::spec(hub.clone(), parts.tasks.clone(), parts.registry.clone());
+    let actors = system.subscribe_lifecycle(LIFECYCLE_BUFFER);
+    let (tasks, registry) = (parts.tasks.clone(), parts.registry.clone());
+    let source = EventSource::spec(hub.clone(), tasks, registry, actors);
     let state = ApiState::new(ApiParts {
         config: config.http.clone(),
         system: system.clone(),

@@ -143,22 +143,40 @@ async fn a_reader_may_want_one_task_or_one_agent_alone() {
 }
 
 #[tokio::test]
-async fn an_actor_that_restarts_is_told() {
-    let World { client, node: _node, .. } = &World::start("");
+async fn what_becomes_of_an_actor_is_told_step_by_step_however_fast_it_goes() {
+    let World { client, node, .. } = &World::start("");
     let mut stream = Sse::open(client, "type=synod.actor.*", None).await;
-    let echo = "actors/node/agents/echo@0.1.0";
-    let mut until = async |kind: &str| loop {
-        let event = read(&mut stream, 1).await.remove(0);
-        if event.kind() == kind && event.0["subject"] == echo {
-            return event;
+    assert_eq!(stream.next().await.expect("an event").kind(), "synod.stream.opened");
+    let _digger = WsAgent::connect(&node.url, card("digger", "dig")).await;
+    let path = "/node/agents/digger@1.0.0";
+    // All that is told of the actor, up to an event of this kind.
+    let mut until = async |last: &str| {
+        let mut told = Vec::new();
+        loop {
+            let event = read(&mut stream, 1).await.remove(0);
+            if event.0["subject"] == format!("actors{path}") {
+                told.push(event.kind().trim_start_matches("synod.actor.").to_owned());
+                if told.last().is_some_and(|kind| kind == last) {
+                    return (told, event.0["data"].clone());
+                }
+            }
         }
     };
-    until("synod.actor.started").await;
-    let restart = json!({"path": "/node/agents/echo@0.1.0"});
-    let (status, answer) = client.post("/api/v1/status/restart", restart).await;
-    assert_eq!(status, 202, "{answer}");
-    let event = until("synod.actor.restarted").await;
-    assert_eq!(event.0["data"]["restarts"], 1, "{}", event.0);
+    let control = async |word: &str| {
+        let answer = client.post(&format!("/api/v1/status/{word}"), json!({"path": path})).await;
+        assert_eq!(answer.0, 202, "{}", answer.1);
+    };
+    assert_eq!(until("started").await.0, ["started"]);
+    for word in ["pause", "resume", "restart"] {
+        control(word).await;
+    }
+    let (told, data) = until("restarted").await;
+    assert_eq!(told, ["paused", "resumed", "stopped", "restarted"]);
+    let expected =
+        json!({"kind": "agent", "state": "running", "restarts": 1, "reason": "shutdown"});
+    assert_eq!(data, expected);
+    control("stop").await;
+    assert_eq!(until("ended").await.0, ["stopped", "ended"]);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use synod_agents::{AgentChange, AgentEntry, AgentKey, AgentStatus};
-use synod_runtime::{ActorPath, ActorSnapshot, ActorState};
+use synod_runtime::{ActorPath, ActorState, LifecycleChange, LifecycleEvent};
 use synod_tasks::{TaskChange, TaskState};
 
 use super::event::{Content, Event, Subject};
@@ -108,147 +108,86 @@ fn agent_event(
     }
 }
 
-/// The actors that have been told of.
-#[derive(Debug, Default)]
-pub(super) struct KnownActors {
-    known: HashMap<ActorPath, Seen>,
-    looks: u64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Seen {
-    state: ActorState,
-    restarts: u32,
-    /// The look in which it was seen last.
-    look: u64,
-}
-
-impl KnownActors {
-    /// Tells the difference between a tree and the one before. `lives` says of an actor that is not
-    /// in the tree whether it is there all the same: a tree may be cut.
-    pub(super) fn look(
-        &mut self,
-        tree: &ActorSnapshot,
-        at: Timestamp,
-        lives: impl Fn(&ActorPath) -> bool,
-        mut tell: impl FnMut(Event),
-    ) {
-        self.looks += 1;
-        for actor in tree.iter() {
-            let now = Seen { state: actor.state, restarts: actor.restarts, look: self.looks };
-            let before = self.known.insert(actor.path.clone(), now);
-            if let Some(kind) = difference(before, now) {
-                tell(actor_event(kind, actor, at));
-            }
+/// The event of a change in an actor's life.
+pub(super) fn actor_event(change: &LifecycleEvent) -> Event {
+    let running = Some(ActorState::Running);
+    let (kind, state, reason) = match &change.change {
+        LifecycleChange::Started => ("synod.actor.started", running, None),
+        LifecycleChange::Restarted { reason } => {
+            ("synod.actor.restarted", running, reason.as_ref())
         }
-        let look = self.looks;
-        self.known.retain(|path, seen| {
-            let stays = seen.look == look || lives(path);
-            if !stays {
-                tell(ended(path, seen.restarts, at));
-            }
-            stays
-        });
-    }
-}
-
-fn difference(before: Option<Seen>, now: Seen) -> Option<&'static str> {
-    let Some(before) = before else { return Some("synod.actor.started") };
-    if now.restarts != before.restarts {
-        return Some("synod.actor.restarted");
-    }
-    (now.state != before.state).then_some(match now.state {
-        ActorState::Starting => "synod.actor.starting",
-        ActorState::Running => "synod.actor.running",
-        ActorState::Paused => "synod.actor.paused",
-        ActorState::Stopping => "synod.actor.stopping",
-        ActorState::Restarting => "synod.actor.restarting",
-        ActorState::Stopped => "synod.actor.stopped",
-        ActorState::Failed => "synod.actor.failed",
-    })
-}
-
-fn actor_event(kind: &'static str, actor: &ActorSnapshot, at: Timestamp) -> Event {
+        LifecycleChange::Stopped { reason } => ("synod.actor.stopped", None, Some(reason)),
+        LifecycleChange::Failed { reason } => ("synod.actor.failed", None, Some(reason)),
+        LifecycleChange::GaveUp { reason } => ("synod.actor.gave_up", None, Some(reason)),
+        LifecycleChange::Paused => ("synod.actor.paused", Some(ActorState::Paused), None),
+        LifecycleChange::Resumed => ("synod.actor.resumed", running, None),
+        LifecycleChange::Ended => ("synod.actor.ended", None, None),
+    };
     Event {
         kind,
-        subject: Subject::Actor(actor.path.clone()),
-        at: Some(at),
+        subject: Subject::Actor(change.path.clone()),
+        at: Some(change.at),
         content: Content::Actor {
-            state: Some(actor.state),
-            restarts: actor.restarts,
-            reason: actor.last_error.as_ref().map(ToString::to_string),
+            kind: change.kind,
+            state,
+            restarts: change.restarts,
+            reason: reason.map(ToString::to_string),
         },
     }
 }
 
-fn ended(path: &ActorPath, restarts: u32, at: Timestamp) -> Event {
+/// The event that tells of changes of actors that came too fast to be told.
+pub(super) fn missed_event(missed: u64, at: Timestamp) -> Event {
+    let next_step = "GET /api/v1/status shows how the actors are now";
     Event {
-        kind: "synod.actor.ended",
-        subject: Subject::Actor(path.clone()),
+        kind: "synod.actor.missed",
+        subject: Subject::Actor(ActorPath::new("/")),
         at: Some(at),
-        content: Content::Actor { state: None, restarts, reason: None },
+        content: Content::Missed { missed, next_step },
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use synod_runtime::ExitReason;
+
     use super::*;
 
-    fn actor(path: &str, state: ActorState, restarts: u32) -> ActorSnapshot {
-        ActorSnapshot {
-            path: path.into(),
-            kind: "test".into(),
-            state,
-            restarts,
-            lanes: [0; 5],
-            processed: 0,
-            busy_ratio: 0.0,
-            last_error: None,
-            uptime_ms: 0,
-            detail: None,
-            child_count: 0,
-            children: Vec::new(),
-        }
+    fn told(change: LifecycleChange) -> (&'static str, serde_json::Value) {
+        let (path, at) = ("/node/a".into(), Timestamp::UNIX_EPOCH);
+        let event = actor_event(&LifecycleEvent { path, kind: "agent", change, restarts: 2, at });
+        assert_eq!(event.subject.to_string(), "actors/node/a");
+        (event.kind, serde_json::to_value(&event.content).unwrap())
     }
 
-    fn told(known: &mut KnownActors, children: Vec<ActorSnapshot>, lives: bool) -> Vec<String> {
-        let tree = ActorSnapshot { children, ..actor("/", ActorState::Running, 0) };
-        let mut told = Vec::new();
-        known.look(
-            &tree,
-            Timestamp::UNIX_EPOCH,
-            |_| lives,
-            |event| {
-                told.push(format!("{} {}", event.kind, event.subject));
-            },
+    #[test]
+    fn a_restart_is_told_with_its_count_and_the_reason() {
+        let (kind, data) =
+            told(LifecycleChange::Restarted { reason: Some(ExitReason::Panic("no".into())) });
+        assert_eq!(kind, "synod.actor.restarted");
+        let expected = serde_json::json!({
+            "kind": "agent", "state": "running", "restarts": 2, "reason": "panic: no",
+        });
+        assert_eq!(data, expected);
+    }
+
+    #[test]
+    fn an_actor_without_an_incarnation_has_no_state() {
+        let (kind, data) = told(LifecycleChange::Failed { reason: ExitReason::Killed });
+        assert_eq!((kind, data.get("state")), ("synod.actor.failed", None));
+        assert_eq!(
+            told(LifecycleChange::Ended).1,
+            serde_json::json!({"kind": "agent", "restarts": 2})
         );
-        told
     }
 
     #[test]
-    fn only_differences_are_told() {
-        let mut known = KnownActors::default();
-        let running = || actor("/a", ActorState::Running, 0);
-        let first = told(&mut known, vec![running()], false);
-        assert_eq!(first, ["synod.actor.started actors/", "synod.actor.started actors/a"]);
-        assert!(told(&mut known, vec![running()], false).is_empty());
-        let paused = told(&mut known, vec![actor("/a", ActorState::Paused, 0)], false);
-        assert_eq!(paused, ["synod.actor.paused actors/a"]);
-    }
-
-    #[test]
-    fn a_restart_between_two_looks_is_told() {
-        let mut known = KnownActors::default();
-        told(&mut known, vec![actor("/a", ActorState::Running, 0)], false);
-        let again = told(&mut known, vec![actor("/a", ActorState::Running, 2)], false);
-        assert_eq!(again, ["synod.actor.restarted actors/a"]);
-    }
-
-    #[test]
-    fn an_actor_beyond_the_cut_of_the_tree_has_not_ended() {
-        let mut known = KnownActors::default();
-        told(&mut known, vec![actor("/a", ActorState::Running, 0)], false);
-        assert!(told(&mut known, vec![], true).is_empty());
-        assert_eq!(told(&mut known, vec![], false), ["synod.actor.ended actors/a"]);
+    fn changes_that_were_not_told_are_counted() {
+        let event = missed_event(7, Timestamp::UNIX_EPOCH);
+        assert_eq!(
+            (event.kind, event.subject.to_string().as_str()),
+            ("synod.actor.missed", "actors/")
+        );
+        assert_eq!(serde_json::to_value(&event.content).unwrap()["missed"], 7);
     }
 }

@@ -69,14 +69,23 @@ pub enum Content {
     },
     /// An actor of the node started, failed, restarted or ended.
     Actor {
-        /// Its state now; none when it has ended.
+        /// What it is: `agent`, `journal`.
+        kind: &'static str,
+        /// Its state now; none while it has no incarnation.
         #[serde(skip_serializing_if = "Option::is_none")]
         state: Option<ActorState>,
         /// How often it has been restarted.
         restarts: u32,
-        /// Its last error.
+        /// Why its incarnation ended, or the one before it did.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+    },
+    /// Changes of actors came faster than they could be told.
+    Missed {
+        /// How many are not told, all of them before the next event of an actor.
+        missed: u64,
+        /// What to do next.
+        next_step: &'static str,
     },
     /// A word to the reader.
     Stream {

@@ -1,40 +1,43 @@
 //! The actor that turns changes of tasks, agents and actors into events.
 //!
 //! Tasks and agents are told by their engine and registry, in order and after they are durable: the
-//! listeners given to them publish at once, on their thread, and never wait. Actors are not told:
-//! they are looked at, and the difference to the last look is published. An actor that failed and
-//! came back between two looks shows by its count of restarts.
+//! listeners given to them publish at once, on their thread, and never wait. Actors are told by the
+//! kernel's lifecycle feed, which a task of this actor reads. Where the feed was full, the gap is
+//! told with the number of changes that are missing.
 
+use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use parking_lot::Mutex;
 use synod_agents::{Delivery, Listener, RegistryMessage};
-use synod_runtime::{Actor, ActorError, ActorPath, Address, Context, Spec};
+use synod_runtime::{
+    Actor, ActorError, Address, Context, LifecycleFeed, Spec, System, TaskFailure,
+};
 use synod_tasks::{TaskListener, TasksMessage};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::changes::{KnownActors, KnownAgents, task_event};
+use super::changes::{KnownAgents, actor_event, missed_event, task_event};
 use super::hub::EventHub;
 
-/// Time between two looks at the tree.
-const LOOK: Duration = Duration::from_secs(1);
+/// Changes of actors that may wait to be told: more than come in the time of a turn.
+pub const LIFECYCLE_BUFFER: usize = 16_384;
 
-/// Most actors looked at. What is beyond it are agents and their workers, whose changes are told.
-const MAX_ACTORS: usize = 10_000;
-
-/// From the source to itself: look at the tree.
-#[derive(Debug, Clone, Copy)]
-pub struct Look;
+/// From the source to itself.
+#[derive(Debug)]
+pub enum SourceMessage {
+    /// The task that reads the lifecycle feed has ended, which it never does in order.
+    Deaf(TaskFailure),
+}
 
 /// Publishes what changes.
 pub struct EventSource {
     hub: EventHub,
     tasks: Address<TasksMessage>,
     registry: Address<RegistryMessage>,
-    /// Both outlive the incarnation: what was told is not told again after a restart.
+    /// Outlives the incarnation: what was told is not told again after a restart.
     agents: Arc<Mutex<KnownAgents>>,
-    actors: Arc<Mutex<KnownActors>>,
+    /// Outlives it, too: what happens while the source is down waits here.
+    actors: Arc<LifecycleFeed>,
     /// Tells the listeners of this incarnation that it is over.
     listening: Option<DropGuard>,
 }
@@ -46,8 +49,9 @@ impl EventSource {
         hub: EventHub,
         tasks: Address<TasksMessage>,
         registry: Address<RegistryMessage>,
+        actors: LifecycleFeed,
     ) -> Spec<Self> {
-        let (agents, actors) = (Arc::default(), Arc::default());
+        let (agents, actors) = (Arc::default(), Arc::new(actors));
         Spec::new("events", move || Self {
             hub: hub.clone(),
             tasks: tasks.clone(),
@@ -83,8 +87,19 @@ impl EventSource {
     }
 }
 
+/// Tells what becomes of actors, as long as it runs.
+async fn tell_actors(feed: Arc<LifecycleFeed>, hub: EventHub, system: System) -> Infallible {
+    loop {
+        let heard = feed.next().await;
+        if heard.missed > 0 {
+            hub.publish(missed_event(heard.missed, system.clock().utc()));
+        }
+        heard.events.iter().for_each(|change| hub.publish(actor_event(change)));
+    }
+}
+
 impl Actor for EventSource {
-    type Message = Look;
+    type Message = SourceMessage;
     const KIND: &'static str = "events";
 
     async fn start(&mut self, ctx: &mut Context<Self>) -> Result<(), ActorError> {
@@ -94,17 +109,19 @@ impl Actor for EventSource {
         let tasks = self.task_listener(over.clone());
         self.tasks.send(TasksMessage::Subscribe(tasks)).await?;
         self.listening = Some(over.drop_guard());
-        ctx.send_every(LOOK, || Look);
+        let (feed, hub) = (Arc::clone(&self.actors), self.hub.clone());
+        ctx.attach(tell_actors(feed, hub, ctx.system().clone()), |ended| match ended {
+            Ok(never) => match never {},
+            Err(why) => SourceMessage::Deaf(why),
+        })?;
         Ok(())
     }
 
-    async fn handle(&mut self, Look: Look, ctx: &mut Context<Self>) -> Result<(), ActorError> {
-        let system = ctx.system();
-        let at = system.clock().utc();
-        if let Some(tree) = system.observe_under(&ActorPath::new("/"), usize::MAX, MAX_ACTORS) {
-            let lives = |path: &ActorPath| system.observe_under(path, 0, 0).is_some();
-            self.actors.lock().look(&tree, at, lives, |event| self.hub.publish(event));
-        }
-        Ok(())
+    async fn handle(
+        &mut self,
+        SourceMessage::Deaf(why): SourceMessage,
+        _: &mut Context<Self>,
+    ) -> Result<(), ActorError> {
+        Err(ActorError::new(format!("what becomes of actors is not told: {why}")))
     }
 }

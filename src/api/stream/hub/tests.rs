@@ -16,7 +16,12 @@ fn change(kind: &'static str, task: u128) -> Event {
         kind,
         subject: Subject::Task(Uuid::from_u128(task)),
         at: Some(Timestamp::UNIX_EPOCH),
-        content: Content::Actor { state: Some(ActorState::Running), restarts: 0, reason: None },
+        content: Content::Actor {
+            kind: "test",
+            state: Some(ActorState::Running),
+            restarts: 0,
+            reason: None,
+        },
     }
 }
 
