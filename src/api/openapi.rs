@@ -17,7 +17,10 @@ use super::problem::{PROBLEM_JSON, ProblemMembers, ProblemType};
     info(
         title = "Synod",
         description = "A supervised node of actors in which agents take tasks, and nothing \
-                       accepted is lost.",
+                       accepted is lost. A request may bring a `traceparent` (W3C Trace Context); \
+                       each answer has `traceresponse`, its place in the trace, and \
+                       `X-Correlation-Id`, the id of the trace, which goes with the task to its \
+                       agents, the stream, the log and the journal.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     tags(

@@ -180,6 +180,31 @@ async fn one_trace_goes_from_the_request_through_task_and_agents_to_stream_log_a
 }
 
 #[tokio::test]
+async fn what_goes_wrong_is_told_in_the_log_with_its_task_and_trace() {
+    let config = "[log]\nformat = \"json\"\nlevel = \"warn,synod_tasks=debug\"\n";
+    let mut world = World::start(config);
+    let agent = WsAgent::connect(&world.node.url, card("digger", "dig")).await;
+    agent.work(|_| Outcome::Failed("failed"));
+    let task = json!({"kind": "dig", "retry": {"max_attempts": 2, "initial_ms": 1, "max_ms": 1}});
+    let task = world.client.done(task).await;
+    world.node.stop();
+    let log = world.node.log();
+    let lines = log.lines().map(|line| serde_json::from_str(line).expect(line));
+    let lines: Vec<Value> = lines.filter(|line: &Value| line["task_id"].is_string()).collect();
+    for told in ["part to be retried", "part queued again", "part failed", "task ended"] {
+        let line = lines.iter().find(|line| line["message"] == told);
+        let line = line.unwrap_or_else(|| panic!("{told}: {lines:#?}"));
+        assert_eq!((&line["task_id"], &line["trace_id"]), (&task["task_id"], &task["trace_id"]));
+    }
+    let failed = lines.iter().find(|line| line["message"] == "part failed").expect("found before");
+    assert_eq!((&failed["part"], &failed["error"]), (&json!(0), &json!("it is failed")));
+    assert_eq!(told(&lines, "task ended", "state"), BTreeSet::from(["failed".to_owned()]));
+    let dispatched = lines.iter().filter(|line| line["message"] == "part dispatched");
+    let attempts: Vec<_> = dispatched.map(|line| &line["attempt"]).collect();
+    assert_eq!(attempts, [&json!(1), &json!(2)]);
+}
+
+#[tokio::test]
 async fn a_traceparent_that_is_not_valid_is_as_good_as_none() {
     let World { client, node: _node, .. } = &World::start("");
     let malformed = [
