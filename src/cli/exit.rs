@@ -9,7 +9,7 @@ use crate::config::ConfigError;
 pub(crate) const HELP: &str = "Exit codes:
   0    done
   1    the work was done and failed, or the node made a mistake
-  2    wrong usage, wrong input or wrong configuration
+  2    wrong usage, input or configuration, or data that no node can run on before they are mended
   3    no node answers
   4    there is no such task, agent or actor
   5    the node refuses: the present state, a limit or a rule does not allow it
@@ -23,7 +23,7 @@ pub(crate) enum Exit {
     Done = 0,
     /// The work was done and failed, or the node made a mistake.
     Failed = 1,
-    /// Wrong usage, input or configuration.
+    /// Wrong usage, input or configuration, or data that have to be mended first.
     Usage = 2,
     /// No node answers.
     Unreachable = 3,

@@ -19,7 +19,8 @@ const SECONDS: [f64; 14] =
 /// Run a node until it is told to stop
 ///
 /// SIGTERM and SIGINT stop it in order: it accepts no more, lets running work finish, hands back
-/// what does not, and exits with 0. A second one ends it at once. SIGHUP reads the configuration
+/// what does not, and exits with 0. One that comes while it still starts ends it as well, before it
+/// has said that it is ready. A second one ends it at once. SIGHUP reads the configuration
 /// again.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  synod node --config config/node.toml\n  \
@@ -66,7 +67,11 @@ impl From<NodeError> for CliError {
             | NodeError::DataFolder { .. }
             | NodeError::Agent(_)
             | NodeError::Api(_) => Self::Usage(told),
-            NodeError::Start { .. } | NodeError::System { .. } => Self::Failed(told),
+            NodeError::Journal { source, .. } if source.is_lasting() => Self::Usage(told),
+            NodeError::Journal { .. }
+            | NodeError::Part { .. }
+            | NodeError::Start(_)
+            | NodeError::System { .. } => Self::Failed(told),
         }
     }
 }

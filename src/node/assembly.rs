@@ -11,24 +11,26 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::future::Future;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use synod_agents::{
-    AgentFactory, AgentHost, AgentKind, AwaitAgents, HostMessage, HostSettings, ProcessFactory,
-    RegistryActor, RegistryMessage, factory,
+    AgentFactory, AgentHost, AgentKind, HostMessage, HostSettings, ProcessFactory, RegistryActor,
+    RegistryMessage, factory,
 };
 use synod_integrations::http::{HttpAgent, HttpAgentConfig, kind_factory};
 use synod_journal::{JournalActor, JournalMessage};
 use synod_runtime::{
-    Address, Backoff, ConfigFault, RootHandle, Spec, Strategy, Supervisor, SupervisorSpec, System,
+    Address, Backoff, ConfigFault, Spec, Strategy, Supervisor, SupervisorSpec, System,
 };
 use synod_tasks::{TaskEngine, TasksMessage};
 use tokio::time::Instant;
 
-use super::endpoint::EndpointFile;
+use super::start::Start;
 use super::{Node, NodeBuilder, NodeError, Parts, reload};
 use crate::api::stream::{EventSource, LIFECYCLE_BUFFER, StreamLimits};
 use crate::api::{ApiParts, ApiState, EventHub, HttpServer, Listener};
@@ -38,13 +40,7 @@ use crate::status::{StatusActor, StatusParts};
 /// Restarts of the node's parts before the node gives up and ends.
 const INTENSITY: (u32, Duration) = (5, Duration::from_secs(60));
 
-/// Time for what has started to stop again when the rest can't start.
-const STOP_WITHIN: Duration = Duration::from_secs(5);
-
-/// Time for the agents to come back before the node is said to be up without some of them.
-const AGENTS_WITHIN: Duration = Duration::from_secs(60);
-
-/// A part that can't start is tried again for less than two seconds: a wrong folder is told soon.
+/// A part that can't start is tried again for less than two seconds: what is wrong is told soon.
 const BACKOFF: Backoff = Backoff {
     initial: Duration::from_millis(50),
     max: Duration::from_secs(5),
@@ -53,45 +49,29 @@ const BACKOFF: Backoff = Backoff {
     reset_after: Duration::from_secs(60),
 };
 
-pub(super) async fn start(builder: NodeBuilder) -> Result<Node, NodeError> {
+/// Starts the node, unless `stop` comes before it takes work.
+pub(super) async fn start<S>(
+    builder: NodeBuilder,
+    stop: impl Future<Output = S>,
+) -> Result<ControlFlow<S, Node>, NodeError> {
     let config = &builder.config;
     config.validate().map_err(NodeError::Config)?;
-    let folder = config.node.data_folder.clone();
-    make_folder(&folder)?;
+    let folder = &config.node.data_folder;
+    make_folder(folder)?;
     let listener = if builder.serves { Some(Listener::bind(&config.http)?) } else { None };
     let url = listener.as_ref().map(|listener| format!("http://{}", listener.address()));
     let system = System::builder().config(config.system).build();
     let boot = Boot::now(&system);
-    let (parts, root) = wire(&builder, &system, boot, listener)?;
+    let (journal, faults) = JournalActor::watched(config.journal.clone(), folder.clone());
+    let (parts, root) = wire(&builder, &system, boot, journal, listener)?;
     let drain_within = drain_within(config);
-    match begin(&system, root, &parts.host, url.as_deref(), &folder).await {
-        Ok((root, endpoint)) => Ok(Node { system, root, parts, url, endpoint, drain_within }),
-        Err(error) => {
-            if let Err(left) = system.stop(STOP_WITHIN).await {
-                tracing::warn!(%left, "the node that did not start did not stop in order either");
-            }
-            Err(error)
+    let start = Start::new(&system, parts.host.clone(), faults, folder, url.clone());
+    Ok(match start.run(root, stop).await? {
+        ControlFlow::Break(stopped) => ControlFlow::Break(stopped),
+        ControlFlow::Continue((root, endpoint)) => {
+            ControlFlow::Continue(Node { system, root, parts, url, endpoint, drain_within })
         }
-    }
-}
-
-/// Starts the tree, waits for the agents, and tells the machine where the node listens: who comes
-/// then finds the agents that were there before.
-async fn begin(
-    system: &System,
-    root: Spec<Supervisor>,
-    host: &Address<HostMessage>,
-    url: Option<&str>,
-    folder: &Path,
-) -> Result<(RootHandle, Option<EndpointFile>), NodeError> {
-    let failed = |source| NodeError::Start { folder: folder.to_path_buf(), source };
-    let root = system.start(root).await.map_err(failed)?;
-    if let Err(error) = host.ask(AwaitAgents, AGENTS_WITHIN).await {
-        tracing::warn!(%error, "not all agents are back yet");
-    }
-    let endpoint = url.map(|url| EndpointFile::write(folder, url)).transpose();
-    let unusable = |source| NodeError::DataFolder { folder: folder.to_path_buf(), source };
-    Ok((root, endpoint.map_err(unusable)?))
+    })
 }
 
 /// One start of the node.
@@ -124,11 +104,11 @@ fn wire(
     builder: &NodeBuilder,
     system: &System,
     boot: Boot,
+    journal: Spec<JournalActor>,
     listener: Option<Listener>,
 ) -> Result<(Parts, Spec<Supervisor>), NodeError> {
     let config = &builder.config;
-    let journal = JournalActor::spec(config.journal.clone(), config.node.data_folder.clone())
-        .backoff(BACKOFF);
+    let journal = journal.backoff(BACKOFF);
     let agents = Arc::new(config.agents.hosting.clone());
     let registry =
         RegistryActor::spec(Arc::clone(&agents), Some(journal.address())).backoff(BACKOFF);

@@ -1,5 +1,8 @@
 //! A node to be: its configuration and the agents that its program brings.
 
+use std::convert::Infallible;
+use std::future::Future;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -100,6 +103,21 @@ impl NodeBuilder {
     /// # Errors
     /// [`NodeError`]; nothing is left running then.
     pub async fn start(self) -> Result<Node, NodeError> {
-        assembly::start(self).await
+        match self.start_unless(std::future::pending::<Infallible>()).await? {
+            ControlFlow::Continue(node) => Ok(node),
+            ControlFlow::Break(never) => match never {},
+        }
+    }
+
+    /// Starts the node like [`NodeBuilder::start`], unless `stop` comes first, however long the
+    /// start takes: then what had started has been stopped again, and what `stop` gave is given.
+    ///
+    /// # Errors
+    /// [`NodeError`]; nothing is left running then.
+    pub async fn start_unless<S>(
+        self,
+        stop: impl Future<Output = S>,
+    ) -> Result<ControlFlow<S, Node>, NodeError> {
+        assembly::start(self, stop).await
     }
 }

@@ -2,9 +2,11 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use synod_agents::HostError;
-use synod_runtime::{ConfigFault, StartError};
+use synod_journal::OpenError;
+use synod_runtime::{ActorPath, ConfigFault, ExitReason, StartError};
 
 use crate::api::ApiError;
 
@@ -32,14 +34,25 @@ pub enum NodeError {
     /// The socket can't be opened; nothing was started.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// The tree did not start; everything has been stopped again.
-    #[error("{}", not_started(source, folder))]
-    Start {
+    /// The journal in the data folder can't be opened; everything has been stopped again.
+    #[error("the journal could not be opened: {source}{}", advice(source, folder))]
+    Journal {
         /// The data folder.
         folder: PathBuf,
-        /// Which part did not start, and why.
-        source: StartError,
+        /// Why.
+        source: Arc<OpenError>,
     },
+    /// A part failed to start as often as it was tried; everything has been stopped again.
+    #[error("the {} could not be started: {}", .part.name(), plain(.reason))]
+    Part {
+        /// Which part.
+        part: ActorPath,
+        /// Its last failure.
+        reason: ExitReason,
+    },
+    /// The tree did not start; everything has been stopped again.
+    #[error(transparent)]
+    Start(StartError),
     /// The operating system refused what the process needs.
     #[error("{what}: {source}")]
     System {
@@ -55,63 +68,60 @@ fn listed(faults: &[ConfigFault]) -> String {
     each.collect::<Vec<_>>().join("; ")
 }
 
-/// The part that did not start and the reason, without what its supervisors tried.
-fn not_started(error: &StartError, folder: &Path) -> String {
-    let told = error.to_string();
-    let (mut part, mut reason) = ("node", told.as_str());
-    // Each supervisor that gave up names its last child and that one's reason.
-    while let Some((name, why)) =
-        reason.split_once("the last of `").and_then(|(_, last)| last.split_once("`: "))
-    {
-        (part, reason) = (name, why);
-    }
-    let reason = ["start failed: ", "error: "]
-        .iter()
-        .fold(reason, |reason, prefix| reason.strip_prefix(prefix).unwrap_or(reason));
-    let failed = if part == "journal" { "opened" } else { "started" };
-    let mut told = format!("the {part} could not be {failed}: {reason}");
-    if is_full(reason) {
-        let folder = folder.display();
-        told.push_str(&format!(
-            "; free space in {folder}, or choose another data folder with `node.data_folder` or \
-             SYNOD_NODE__DATA_FOLDER"
-        ));
-    }
-    told
+/// What to do about a journal, where its error does not say it.
+fn advice(error: &OpenError, folder: &Path) -> String {
+    let mend = match error {
+        full if full.is_full() => "free space in",
+        OpenError::Io { .. } if error.is_lasting() => "let this user read and write all of",
+        _ => return String::new(),
+    };
+    format!(
+        "; {mend} {}, or choose another data folder with `node.data_folder` or \
+         SYNOD_NODE__DATA_FOLDER",
+        folder.display()
+    )
 }
 
-/// Whether the system refused because the disk or the quota is used up. Reasons of actors are
-/// texts: they outlive the actor.
-fn is_full(reason: &str) -> bool {
-    let reason = reason.to_ascii_lowercase();
-    ["no space left", "storage full", "quota exceeded"].iter().any(|word| reason.contains(word))
+/// The text of a failure, without how the actor put it.
+fn plain(reason: &ExitReason) -> String {
+    match reason {
+        ExitReason::StartFailed(text) | ExitReason::Error(text) => text.clone(),
+        other => other.to_string(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use synod_runtime::ExitReason;
-
     use super::*;
 
-    fn told(reason: &str) -> String {
-        let source = StartError::Failed(ExitReason::Escalated(reason.to_owned()));
-        NodeError::Start { folder: "/data".into(), source }.to_string()
-    }
-
-    #[test]
-    fn a_start_that_failed_names_the_part_and_the_reason_alone() {
-        let reason = "6 failures within 60s, the last of `journal`: start failed: it is locked";
-        assert_eq!(told(reason), "the journal could not be opened: it is locked");
-        let nested = "6 failures within 60s, the last of `host`: escalated: 3 failures within 5s, \
-                      the last of `echo`: start failed: gone";
-        assert_eq!(told(nested), "the echo could not be started: gone");
+    fn told(kind: io::ErrorKind) -> String {
+        let (action, file) = ("create", "/data/log".into());
+        let source = Arc::new(OpenError::Io { action, file, cause: kind.into() });
+        NodeError::Journal { folder: "/data".into(), source }.to_string()
     }
 
     #[test]
     fn a_full_disk_says_where_to_make_room() {
-        let reason = "6 failures within 60s, the last of `journal`: start failed: \
-                      No space left on device (os error 28)";
-        let told = told(reason);
+        let told = told(io::ErrorKind::StorageFull);
         assert!(told.contains("free space in /data, or choose another"), "{told}");
+    }
+
+    #[test]
+    fn a_folder_that_can_not_be_read_says_for_whom() {
+        let told = told(io::ErrorKind::PermissionDenied);
+        assert!(told.starts_with("the journal could not be opened: cannot create /data/log"));
+        assert!(told.contains("let this user read and write all of /data, or"), "{told}");
+    }
+
+    #[test]
+    fn a_part_that_failed_is_named_with_the_reason_alone() {
+        let told =
+            |reason| NodeError::Part { part: "/node/agents/echo".into(), reason }.to_string();
+        let expected = "the echo could not be started: gone";
+        assert_eq!(told(ExitReason::StartFailed("gone".into())), expected);
+        assert_eq!(
+            told(ExitReason::StartTimedOut),
+            "the echo could not be started: start timed out"
+        );
     }
 }

@@ -14,6 +14,7 @@ mod endpoint;
 mod error;
 pub mod process;
 mod reload;
+mod start;
 
 use std::time::Duration;
 

@@ -1,8 +1,10 @@
 //! A node as a process: it runs until a signal or its own end.
 //!
-//! SIGTERM and SIGINT stop it in order, a second one at once; SIGHUP reads the configuration again.
+//! SIGTERM and SIGINT stop it in order, also while it still starts, and a second one at once; SIGHUP
+//! reads the configuration again.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -56,13 +58,18 @@ impl Signals {
         }
     }
 
-    /// The next wish to stop; a reload is no answer to a node that stops.
+    /// The next wish to stop. One to reload waits: a node that starts has read its configuration,
+    /// and one that stops needs none.
     async fn stop(&mut self) {
-        while !matches!(self.next().await, Wish::Stop) {}
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 
-/// Starts a node and keeps it running; `ready` is told once, with the time that the start took.
+/// Starts a node and keeps it running; `ready` is told once, with the time that the start took,
+/// and never if the node is told to stop before.
 ///
 /// # Errors
 /// [`NodeError`] when the node can't be started.
@@ -77,7 +84,10 @@ pub fn run(builder: NodeBuilder, ready: impl FnOnce(&Node, Duration)) -> Result<
         .map_err(system("starting threads"))?;
     let ended = runtime.block_on(async {
         let mut signals = Signals::listen().map_err(system("listening to signals"))?;
-        let node = builder.start().await?;
+        let ControlFlow::Continue(node) = builder.start_unless(signals.stop()).await? else {
+            tracing::info!("stopped before it was ready");
+            return Ok(Ended::Stopped);
+        };
         ready(&node, begun.elapsed());
         Ok(keep(node, &mut signals).await)
     });

@@ -55,7 +55,7 @@ async fn a_byte_flipped_in_the_middle_of_the_log_is_found_and_nothing_is_changed
         fs::write(&segment, &damaged).expect("written");
         let _ = fs::remove_file(world.folder().join("node.log"));
         let refused = NodeProcess::refused(world.folder(), SMALL);
-        assert_eq!(refused.code, Some(1), "byte {at}: {}", refused.said);
+        assert_eq!(refused.code, Some(2), "byte {at}: {}", refused.said);
         let error = refused.said.lines().last().expect("an error");
         for text in ["damaged log", ".segment at offset", "record", "backup", "Nothing was changed"]
         {
@@ -112,13 +112,13 @@ async fn a_log_that_lost_acknowledged_records_is_refused() {
     bytes[end - 600..end].fill(0);
     fs::write(&segment, &bytes).expect("written");
     let refused = NodeProcess::refused(world.folder(), SMALL);
-    assert_eq!(refused.code, Some(1), "{}", refused.said);
+    assert_eq!(refused.code, Some(2), "{}", refused.said);
     assert!(refused.said.contains("damaged log"), "{}", refused.said);
     assert!(fs::read(&segment).expect("a segment") == bytes, "it was changed");
 
     fs::remove_file(&segment).expect("removed");
     let refused = NodeProcess::refused(world.folder(), SMALL);
-    assert_eq!(refused.code, Some(1), "a log without its records is no new log");
+    assert_eq!(refused.code, Some(2), "a log without its records is no new log");
     assert!(!segment.exists(), "nothing is made in its place");
 }
 

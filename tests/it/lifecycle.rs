@@ -1,11 +1,14 @@
 //! Starting, stopping and what lies between: nothing accepted is lost.
 
+use std::fs;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::json;
 
 use crate::client::{STATS, TASKS, assert_problem, echo, slow_echo};
+use crate::node_process::{Starting, data_folder};
 use crate::world::World;
 use crate::ws_agent::{Outcome, WsAgent, card};
 
@@ -107,6 +110,30 @@ async fn work_that_does_not_finish_in_time_is_handed_back_and_goes_on() {
     assert_eq!(task["lost"], 0, "handed back is not lost: {task}");
     let (_, stats) = world.client.get(STATS).await;
     assert_eq!(stats["parts"]["returned"], 1, "{stats}");
+}
+
+#[tokio::test]
+async fn a_node_told_to_stop_while_it_starts_ends_at_once_and_loses_nothing() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut world = World::start("");
+        let done = world.client.done(echo("a")).await;
+        world.node.stop();
+        // The last step of the start waits for a reader of this pipe, who never comes.
+        let pipe = data_folder(world.folder()).join("node.json.new");
+        let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs");
+        assert!(made.success());
+        let mut starting = Starting::spawn(world.folder());
+        starting.until_it_has_the_data();
+        starting.signal(signal);
+        let log = starting.ends_with(0);
+        assert!(!log.contains(r#""message":"ready""#), "{log}");
+        assert!(!data_folder(world.folder()).join("node.json").exists(), "nobody was sent there");
+
+        fs::remove_file(&pipe).expect("removed");
+        world.start_again("");
+        let id = done["task_id"].as_str().expect("an id");
+        assert_eq!(world.client.task(id).await, done);
+    }
 }
 
 #[tokio::test]

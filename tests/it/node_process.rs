@@ -117,6 +117,53 @@ impl Drop for NodeProcess {
     }
 }
 
+/// A node that does not come to the end of its start.
+pub(crate) struct Starting {
+    child: Child,
+    folder: PathBuf,
+}
+
+impl Starting {
+    /// Starts the process and waits for nothing; its log tells what it does.
+    pub(crate) fn spawn(folder: &Path) -> Self {
+        let _ = std::fs::remove_file(folder.join("node.log"));
+        let child = spawn(synod(), folder, "[log]\nlevel = \"info\"\n");
+        Self { child, folder: folder.to_path_buf() }
+    }
+
+    /// Waits until it holds the lock of its data, so that it has begun and listens to signals.
+    pub(crate) fn until_it_has_the_data(&mut self) {
+        let (until, pid) = (Instant::now() + PATIENCE, self.child.id().to_string());
+        let lock = data_folder(&self.folder).join("LOCK");
+        while std::fs::read_to_string(&lock).is_ok_and(|held| held.trim() != pid) {
+            assert!(Instant::now() < until, "it has not begun; log:\n{}", log(&self.folder));
+            thread::sleep(LOOK);
+        }
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id() as i32).expect("a pid");
+        kill_process(pid, signal).expect("the node could be signalled");
+    }
+
+    /// Waits for its end, which has this exit code; its log.
+    pub(crate) fn ends_with(&mut self, code: i32) -> String {
+        let status = wait_for(&mut self.child, &self.folder);
+        let log = log(&self.folder);
+        assert_eq!(status.code(), Some(code), "log:\n{log}");
+        log
+    }
+}
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        // Already gone is what it should be.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// The folder that a node of these tests keeps its data in.
 pub(crate) fn data_folder(folder: &Path) -> PathBuf {
     folder.join("data")
