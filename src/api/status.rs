@@ -82,7 +82,7 @@ struct Controlled {
 }
 
 /// Pauses, resumes, restarts or stops an actor. Stopped means for good, and its queue becomes dead
-/// letters; paused, its queue grows within its bound. The node's own parts can't be stopped.
+/// letters; paused, its queue grows within its bound. The node's own parts can be restarted alone.
 #[utoipa::path(
     post,
     path = "/api/v1/status/{control}",
@@ -124,7 +124,8 @@ async fn control(
                 .next("look at the supervisor in GET /api/v1/status"))
         }
         Err(why) => Err(Problem::new(ProblemType::Conflict, why.to_string()).field("path").next(
-            "restart it; to stop the node send SIGTERM, or drain it: POST /api/v1/node/drain",
+            "restart it; to let work rest pause an agent, or drain the node: `synod status drain`, \
+             POST /api/v1/node/drain; to stop the node send SIGTERM",
         )),
     }
 }

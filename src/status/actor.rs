@@ -139,11 +139,11 @@ impl StatusActor {
 
     fn control(&self, wanted: &ControlActor, ctx: &Context<Self>) -> Result<(), ControlRefused> {
         let ControlActor { path, control } = wanted;
-        let undoable = matches!(control, Control::Restart | Control::Resume);
-        if !undoable && is_own_voice(path, ctx) {
+        let harmless = matches!(control, Control::Restart | Control::Resume);
+        if !harmless && is_own_voice(path, ctx) {
             return Err(ControlRefused::OwnVoice(path.clone()));
         }
-        if matches!(control, Control::Stop) && is_part_of_node(path, ctx) {
+        if !harmless && is_part_of_node(path, ctx) {
             return Err(ControlRefused::PartOfNode(path.clone()));
         }
         Ok(ctx.system().control(path, *control)?)
@@ -193,7 +193,8 @@ fn is_own_voice(path: &ActorPath, ctx: &Context<StatusActor>) -> bool {
     seen.is_some_and(|actor| actor.kind == crate::api::HttpServer::KIND)
 }
 
-/// Whether it is started with the node, beside the status actor: stopped, it is gone for good.
+/// Whether it is started with the node, beside the status actor: stopped, it is gone for good, and
+/// while it is paused whoever asks it waits in vain.
 fn is_part_of_node(path: &ActorPath, ctx: &Context<StatusActor>) -> bool {
     path.parent() == ctx.path().parent() && ctx.system().observe_under(path, 0, 0).is_some()
 }

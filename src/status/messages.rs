@@ -69,8 +69,11 @@ pub enum ControlRefused {
     /// The operator could not undo it, for whom one would ask is what would end.
     #[error("{0} answers operators: restart is allowed, pause and stop are not")]
     OwnVoice(ActorPath),
-    /// The node can't work without it, and nothing but a restart of the process brings it back.
-    #[error("{0} is a part of the node: restart is allowed, stop is not")]
+    /// The node can't work without it: while it is paused nothing is accepted and nobody answered,
+    /// and once it is stopped nothing but a restart of the process brings it back.
+    #[error(
+        "{0} is a part of the node, which needs it: restart is allowed, pause and stop are not"
+    )]
     PartOfNode(ActorPath),
 }
 

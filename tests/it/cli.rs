@@ -314,6 +314,13 @@ async fn an_operator_controls_actors_and_drains_the_node() {
     assert!(shown.out.contains("echo@0.1.0") && shown.out.contains("running"), "{}", shown.out);
     let own = run(&world, &["status", "stop", "/node/status"]);
     assert_eq!(own.code, 5, "{}", own.err);
+    let part = run(&world, &["status", "pause", "/node/tasks"]);
+    assert_eq!(part.code, 5, "{}", part.err);
+    assert!(
+        part.err.contains("needs it") && part.err.contains("synod status drain"),
+        "{}",
+        part.err
+    );
     let watch = run(&world, &["status", "--watch"]);
     assert_eq!(watch.code, 2, "no terminal, no live view");
     assert!(watch.err.contains("needs a terminal"), "{}", watch.err);

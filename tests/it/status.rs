@@ -87,17 +87,28 @@ async fn a_paused_actor_takes_nothing_until_it_is_resumed() {
     control(client, "resume", ECHO).await;
     assert_eq!(client.until_ended(&id).await["state"], "completed");
 
-    // The engine itself: who asks it meanwhile is told, and nothing is lost.
-    control(client, "pause", "/node/tasks").await;
-    let answer = client.post(TASKS, json!({"kind": "echo", "payload": 2})).await;
-    assert_problem(&answer, 503, "overloaded");
-    let ready = client.get("/readyz").await;
-    assert_problem(&ready, 503, "unavailable");
-    assert!(ready.1["detail"].as_str().unwrap().contains("task engine does not answer"));
-    control(client, "resume", "/node/tasks").await;
-    client.done(json!({"kind": "echo", "payload": 3})).await;
     let ledger = client.ledger().await;
     assert_eq!(ledger["open"], 0, "{ledger}");
+}
+
+#[tokio::test]
+async fn a_part_that_the_node_needs_is_not_paused_and_the_refusal_says_what_to_do() {
+    let World { client, node: _node, .. } = &World::start("");
+    for part in ["journal", "registry", "tasks", "agents", "events"] {
+        let path = format!("/node/{part}");
+        for word in ["pause", "stop"] {
+            let answer = client.post(&format!("{STATUS}/{word}"), json!({"path": path})).await;
+            assert_problem(&answer, 409, "conflict");
+            assert_eq!(answer.1["field"], "path", "{}", answer.1);
+            let detail = answer.1["detail"].as_str().expect("a detail");
+            assert!(detail.contains(&path) && detail.contains("needs it"), "{detail}");
+            let next = answer.1["next_step"].as_str().expect("a next step");
+            assert!(next.contains("/api/v1/node/drain") && next.contains("agent"), "{next}");
+        }
+        assert_eq!(actor(client, &path).await["state"], "running");
+        control(client, "resume", &path).await;
+    }
+    client.done(echo("a")).await;
 }
 
 #[tokio::test]

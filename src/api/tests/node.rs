@@ -34,11 +34,12 @@ async fn state(world: &World, path: &str) -> Value {
 #[tokio::test]
 async fn an_operator_pauses_resumes_and_restarts_an_actor() {
     let world = world().await;
-    let path = json!({"path": "/node/registry"});
+    let echo = "/node/agents/echo@0.1.0";
+    let path = json!({"path": echo});
     world.post(&format!("{STATUS}/pause"), &path).await.is(202);
-    assert_eq!(state(&world, "/node/registry").await, "paused");
+    assert_eq!(state(&world, echo).await, "paused");
     world.post(&format!("{STATUS}/resume"), &path).await.is(202);
-    assert_eq!(state(&world, "/node/registry").await, "running");
+    assert_eq!(state(&world, echo).await, "running");
     assert_eq!(world.post(&format!("{STATUS}/restart"), &path).await.is(202)["control"], "restart");
     let nowhere = json!({"path": "/nowhere"});
     world.post(&format!("{STATUS}/stop"), &nowhere).await.is_problem(404, "not-found");
@@ -57,12 +58,14 @@ async fn operators_can_not_silence_who_answers_them() {
 }
 
 #[tokio::test]
-async fn a_part_of_the_node_is_restarted_but_not_stopped() {
+async fn a_part_of_the_node_is_restarted_but_not_paused_or_stopped() {
     let world = world().await;
     for path in ["/node/journal", "/node/tasks", "/node/registry", "/node/agents"] {
-        let answer = world.post(&format!("{STATUS}/stop"), &json!({"path": path})).await;
-        let next = answer.is_problem(409, "conflict")["next_step"].as_str().unwrap();
-        assert!(next.contains("restart") && next.contains("SIGTERM"), "{next}");
+        for word in ["pause", "stop"] {
+            let answer = world.post(&format!("{STATUS}/{word}"), &json!({"path": path})).await;
+            let next = answer.is_problem(409, "conflict")["next_step"].as_str().unwrap();
+            assert!(next.contains("restart") && next.contains("SIGTERM"), "{next}");
+        }
     }
     let nobody = world.post(&format!("{STATUS}/stop"), &json!({"path": "/node/nobody"})).await;
     nobody.is_problem(404, "not-found");

@@ -30,7 +30,8 @@ const DRAIN: &str = "/api/v1/node/drain";
 #[command(
     args_conflicts_with_subcommands = true,
     after_help = "Examples:\n  \
-    synod status --watch\n  synod status /node/host --json\n  synod status pause /node/tasks"
+    synod status --watch\n  synod status /node/agents --json\n  \
+    synod status restart /node/tasks"
 )]
 pub(crate) struct Status {
     #[command(flatten)]
