@@ -75,7 +75,8 @@ impl Guard {
                     ProblemType::BadRequest,
                     "a request has exactly one Host header",
                 )
-                .field("host"));
+                .field("host")
+                .expected("one", parts.headers.get_all(HOST).iter().count().to_string()));
             }
         };
         let foreign_target =

@@ -3,6 +3,8 @@
 //! Not JSON at all is 400 with line and column; JSON that does not fit is 422 with the path of the
 //! field, what was expected and what came; too large is 413 before it is read; too slow is 408.
 
+mod mismatch;
+
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream, HttpBody};
@@ -15,6 +17,8 @@ use serde_json::error::Category;
 
 use super::guard::{is_json, not_json};
 use super::problem::{Problem, ProblemType};
+
+pub(super) use mismatch::{mismatch, quoted};
 
 /// How many times its limit a body that is too large is taken in, to be forgotten.
 const DISCARDED: usize = 16;
@@ -108,6 +112,8 @@ async fn collect(
     while let Some(piece) = pieces.next().await {
         let piece = piece.map_err(|why| {
             Problem::new(ProblemType::BadRequest, format!("the body broke off: {why}"))
+                .field("(body)")
+                .expected("the whole of it", "a part of it")
         })?;
         if all.len() + piece.len() > max_bytes {
             return Err(too_large(max_bytes));
@@ -151,16 +157,16 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
-        describe(&path, error.inner(), bytes)
+        describe::<T>(&path, error.inner(), bytes)
     })?;
-    reader.end().map_err(|error| describe("", &error, bytes))?;
+    reader.end().map_err(|error| describe::<T>("", &error, bytes))?;
     Ok(value)
 }
 
 /// serde would take an array for the fields of a struct in their order; no client means that.
 fn no_object(first: Option<&u8>, bytes: &[u8]) -> Problem {
     if let Err(error) = serde_json::from_slice::<IgnoredAny>(bytes) {
-        return describe("", &error, bytes);
+        return describe::<IgnoredAny>("", &error, bytes);
     }
     let got = match first {
         Some(b'[') => "an array",
@@ -172,81 +178,18 @@ fn no_object(first: Option<&u8>, bytes: &[u8]) -> Problem {
     Problem::invalid("(body)", "a JSON object", got)
 }
 
-fn describe(path: &str, error: &serde_json::Error, bytes: &[u8]) -> Problem {
+fn describe<T: DeserializeOwned>(path: &str, error: &serde_json::Error, bytes: &[u8]) -> Problem {
     let (line, column) = (error.line(), error.column());
     let text = error.to_string();
     let reason = text.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&text);
-    if error.classify() == Category::Data {
-        return mismatch(path, reason);
-    }
     // serde_json calls it a fault of syntax, too, when no variant of an enum looks like the value.
     let is_json = |text| serde_json::from_str::<IgnoredAny>(text).is_ok();
-    if std::str::from_utf8(bytes).is_ok_and(is_json) {
-        let expected = "a value of another form (GET /openapi.json describes it)";
-        return Problem::invalid(join(path, ""), expected, "one that does not fit");
+    if error.classify() == Category::Data || std::str::from_utf8(bytes).is_ok_and(is_json) {
+        return mismatch::of_body::<T>(path, reason, bytes);
     }
     Problem::new(ProblemType::MalformedJson, format!("{reason} at line {line}, column {column}"))
         .field(format!("line {line}, column {column}"))
         .expected("one JSON document (RFC 8259)", reason)
-}
-
-/// Turns serde's sentence into field, expectation and what came.
-///
-/// Its forms are fixed by `serde::de::Error`: `unknown field`, `unknown variant`, `missing field`,
-/// `duplicate field`, `invalid type`, `invalid value`, `invalid length`; all but two go on with
-/// `, expected ..`. A sentence of another form (a type's own check) is passed on as it is.
-pub(super) fn mismatch(path: &str, reason: &str) -> Problem {
-    let (what, expected) = match reason.split_once(", expected ") {
-        Some((what, expected)) => (what, expected),
-        None => (reason.split(", there are no").next().unwrap_or(reason), ""),
-    };
-    let quoted = || what.split('`').nth(1).unwrap_or_default();
-    let at = |name: &str| join(path, name);
-    if what.starts_with("unknown field") {
-        let expected = if expected.is_empty() { "no such field" } else { expected };
-        Problem::invalid(at(quoted()), expected, format!("the unknown field `{}`", quoted()))
-    } else if what.starts_with("missing field") {
-        Problem::invalid(at(quoted()), "a value", "none")
-    } else if what.starts_with("duplicate field") {
-        Problem::invalid(at(quoted()), "the field once", "it twice")
-    } else if let Some((got, names)) = reason.split_once(" is not one of ") {
-        // How the families' own enums say it; any case is taken.
-        Problem::invalid(at(""), format!("one of {names}"), got)
-    } else if expected.is_empty() {
-        Problem::new(ProblemType::InvalidField, reason).field(at(""))
-    } else {
-        let got = what.split_once(": ").map_or(what, |(_, got)| got);
-        let got = got.strip_prefix("unknown variant ").unwrap_or(got);
-        Problem::invalid(at(""), in_words(expected), got)
-    }
-}
-
-/// What serde calls by the name of a Rust type.
-fn in_words(expected: &str) -> &str {
-    match expected {
-        "u8" => "a whole number, 0 to 255",
-        "u16" => "a whole number, 0 to 65535",
-        "u32" => "a whole number, 0 to 4294967295",
-        "u64" | "usize" => "a whole number, 0 or more",
-        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
-        "f32" | "f64" => "a number",
-        other if other.starts_with("struct ") => "a JSON object",
-        other => other,
-    }
-}
-
-/// Joins a path and a name; `.` is how an empty path prints, and the name may end it already.
-fn join(path: &str, name: &str) -> String {
-    let path = if path == "." { "" } else { path };
-    let ends_with_name =
-        path.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    match (path, name) {
-        ("", "") => "(body)".to_owned(),
-        ("", name) => name.to_owned(),
-        (path, "") => path.to_owned(),
-        (path, _) if ends_with_name => path.to_owned(),
-        (path, name) => format!("{path}.{name}"),
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Path and query of a request, with problems where axum would answer in plain text.
 
 use axum::extract::{FromRequestParts, Query as AxumQuery, RawPathParams};
+use axum::http::Uri;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -56,18 +57,23 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         match AxumQuery::<T>::try_from_uri(&parts.uri) {
             Ok(AxumQuery(query)) => Ok(Self(query)),
-            Err(rejection) => Err(query_problem(&rejection.body_text())),
+            Err(rejection) => Err(query_problem(&rejection.body_text(), &parts.uri)),
         }
     }
 }
 
 /// `Failed to deserialize query string: limit: invalid digit found in string`.
-fn query_problem(text: &str) -> Problem {
+fn query_problem(text: &str, uri: &Uri) -> Problem {
     let reason = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(text);
     let one_word = |s: &&str| !s.contains([' ', '`']);
     match reason.split_once(": ").filter(|(path, _)| one_word(path)) {
-        Some((path, reason)) => mismatch(path, reason),
-        None => mismatch("", reason),
+        Some((path, reason)) => {
+            let given = AxumQuery::<Vec<(String, String)>>::try_from_uri(uri).ok();
+            let mut given = given.into_iter().flat_map(|AxumQuery(pairs)| pairs);
+            let got = given.find(|(name, _)| name == path).map(|(_, value)| value);
+            mismatch(path, reason, got.as_deref())
+        }
+        None => mismatch("", reason, None),
     }
 }
 
@@ -94,7 +100,10 @@ mod tests {
     async fn a_wrong_parameter_is_named() {
         let problem = query("/tasks?limit=ten").await.unwrap_err();
         assert_eq!(problem.status(), StatusCode::UNPROCESSABLE_ENTITY);
-        assert_eq!(problem.members().field.as_deref(), Some("limit"));
+        let members = problem.members();
+        assert_eq!(members.field.as_deref(), Some("limit"));
+        assert_eq!(members.got.as_deref(), Some("`ten`"));
+        assert!(members.expected.as_ref().unwrap().starts_with("a whole number"), "{members:?}");
     }
 
     #[tokio::test]

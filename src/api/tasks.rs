@@ -24,7 +24,7 @@ use uuid::Uuid;
 use super::ApiState;
 use super::agents::selector;
 use super::correlation::Caller;
-use super::json::Json;
+use super::json::{Json, quoted};
 use super::problem::{Problem, ProblemType};
 use super::request::{Query, TaskId};
 use super::stream::CURSOR_HEADER;
@@ -115,8 +115,9 @@ async fn submit(
 fn take_key(headers: &HeaderMap, request: &mut TaskSubmissionRequest) -> Result<(), Problem> {
     let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(()) };
     let expected = "1 to 255 visible ASCII characters";
-    let text =
-        value.to_str().map_err(|_| Problem::invalid("idempotency-key", expected, "others"))?;
+    let text = value
+        .to_str()
+        .map_err(|_| Problem::invalid("idempotency-key", expected, "other characters"))?;
     // The draft of the header writes it as a quoted string; both forms name the same key.
     let key = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
     match &request.idempotency_key {
@@ -173,6 +174,8 @@ fn refused(why: SubmitError) -> Problem {
             new(ProblemType::QueueFull).retry_after(Duration::from_secs(retry_after_s))
         }
         SubmitError::IdempotencyConflict { existing } => new(ProblemType::IdempotencyConflict)
+            .field("idempotency_key")
+            .expected("the body that the key was first used with", "another body")
             .next(format!("use another key; GET {TASKS}/{existing} is the task of this one")),
         SubmitError::InFlight { existing } => new(ProblemType::IdempotencyInFlight)
             .next(format!("GET {TASKS}/{existing}?wait=30 waits for it")),
@@ -371,9 +374,10 @@ async fn list(
     let question = query.question()?;
     // Taken before the list is made: better a change told twice than never.
     let cursor = state.hub.now().to_string();
+    let given = question.cursor.clone().unwrap_or_default();
     let page = state.ask(PART, &state.tasks, question, &caller).await?;
     let page = page.map_err(|why| {
-        Problem::invalid("cursor", "`next` of a page of tasks", "another text")
+        Problem::invalid("cursor", "`next` of a page of tasks", quoted(&given))
             .next(format!("{why}; leave it out to begin with the first page"))
     })?;
     Ok(([(CURSOR_HEADER, cursor)], Answer(page)).into_response())

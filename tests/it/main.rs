@@ -17,6 +17,7 @@ mod commands;
 mod config_faults;
 mod damage;
 mod demo;
+mod every_endpoint;
 mod examples;
 mod http_agents;
 mod idempotency;

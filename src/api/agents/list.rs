@@ -11,6 +11,7 @@ use utoipa::IntoParams;
 use super::{AgentList, REGISTRY};
 use crate::api::ApiState;
 use crate::api::correlation::Caller;
+use crate::api::json::quoted;
 use crate::api::problem::Problem;
 use crate::api::request::Query;
 use crate::api::stream::CURSOR_HEADER;
@@ -76,9 +77,10 @@ async fn page(
     limit: usize,
 ) -> Result<AgentList, Problem> {
     let ListQuery { capability, kind, status, cursor, .. } = query;
+    let given = cursor.clone().unwrap_or_default();
     let question = ListAgents { capability, kind, status, cursor, limit };
     let page = state.ask(REGISTRY, &state.registry, question, caller).await?.map_err(|why| {
-        Problem::invalid("cursor", "`next` of a page of agents", "another text")
+        Problem::invalid("cursor", "`next` of a page of agents", quoted(&given))
             .next(format!("{why}; leave it out to begin with the first page"))
     })?;
     Ok(AgentList::of(&page.entries, page.next))

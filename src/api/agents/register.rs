@@ -14,7 +14,7 @@ use super::AGENTS;
 use crate::api::ApiState;
 use crate::api::correlation::Caller;
 use crate::api::json::Json;
-use crate::api::problem::{Problem, ProblemType};
+use crate::api::problem::{FieldError, Problem, ProblemType};
 
 const HOST: &str = "host of agents";
 
@@ -79,11 +79,17 @@ pub(in crate::api) fn not_added(why: HostError) -> Problem {
             format!("`{kind}`: {reason}"),
         ),
         HostError::Register(RegisterError::Invalid(faults)) => {
-            let first = faults.into_iter().next();
-            first.map_or_else(
+            let first = faults.first().cloned();
+            let problem = first.map_or_else(
                 || Problem::new(ProblemType::InvalidField, &*detail),
                 |fault| Problem::invalid(fault.field, fault.expected, fault.got),
-            )
+            );
+            problem.errors(faults.into_iter().map(|fault| FieldError {
+                field: fault.field,
+                expected: fault.expected,
+                got: Some(fault.got),
+                at: None,
+            }))
         }
         HostError::Register(RegisterError::Full(_)) => {
             Problem::new(ProblemType::Unavailable, detail)

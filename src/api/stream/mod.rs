@@ -38,6 +38,7 @@ pub use source::{EventSource, LIFECYCLE_BUFFER, SourceMessage};
 
 use super::ApiState;
 use super::config::ApiConfig;
+use super::json::quoted;
 use super::lifeline::Lifeline;
 use super::problem::{Problem, ProblemType};
 use super::request::Query;
@@ -97,9 +98,11 @@ impl StreamQuery {
     fn subscribe(self, hub: &EventHub, headers: &HeaderMap) -> Result<Subscription, Problem> {
         // A client that reconnects repeats its first URL: what it has read since is in the header.
         let resumed = headers.get("last-event-id").and_then(|value| value.to_str().ok());
-        let after = resumed.or(self.after.as_deref()).map(str::parse).transpose();
-        let after = after.map_err(|why: NotACursor| {
-            Problem::invalid("after", "the id of an event of this stream", "another text")
+        let field = if resumed.is_some() { "last-event-id" } else { "after" };
+        let given = resumed.or(self.after.as_deref());
+        let after = given.map(str::parse).transpose().map_err(|why: NotACursor| {
+            let got = quoted(given.unwrap_or_default());
+            Problem::invalid(field, "the id of an event of this stream", got)
                 .next(format!("{why}; leave it out to begin now"))
         })?;
         let filter = Filter::new(self.types.as_deref(), self.task, self.agent);
