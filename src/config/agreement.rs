@@ -1,5 +1,5 @@
-//! What sections of different families must agree on: a limit of one that the other can't keep would
-//! be found out only by the task that comes near it.
+//! What sections of different families must agree on: a limit of one that the other can't keep
+//! would be found out only by the task that comes near it.
 
 use synod_journal::JournalConfig;
 use synod_runtime::ConfigFault;

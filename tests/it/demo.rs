@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::client::AGENTS;
 use crate::node_process::synod;
+use crate::world::World;
 
 /// How long the demo may take to begin.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -236,4 +238,13 @@ fn a_demo_that_is_told_to_stop_leaves_nothing_behind() {
 fn holds_a_log(folder: &Path) -> bool {
     let mut below = std::fs::read_dir(folder).expect("a folder").flatten();
     below.any(|entry| entry.path().join("log/mark").exists())
+}
+
+#[tokio::test]
+async fn a_node_that_serves_has_no_agent_that_opens_files() {
+    let World { client, node: _node, .. } = &World::start("");
+    for capability in ["log.read", "log.mine", "log.cite"] {
+        let (_, found) = client.get(&format!("{AGENTS}?capability={capability}")).await;
+        assert_eq!(found["agents"], serde_json::json!([]), "{capability}: {found}");
+    }
 }

@@ -75,7 +75,10 @@ impl fmt::Display for Problem {
         f.write_str(&harmless(&self.title))?;
         let detail = self.detail.as_deref().unwrap_or_default();
         if !detail.is_empty() {
-            write!(f, ": {}", harmless(detail))?;
+            // A configuration has a line for each of its faults.
+            let lines: Vec<String> = detail.split('\n').map(harmless).collect();
+            let before = if lines.len() > 1 { ":\n  " } else { ": " };
+            write!(f, "{before}{}", lines.join("\n  "))?;
         }
         let facts = [("field", &self.field), ("expected", &self.expected), ("got", &self.got)];
         for (name, value) in facts {
@@ -143,6 +146,18 @@ mod tests {
         };
         assert_eq!(problem.to_string(), "T\n  field: retry");
         assert_eq!(problem.next_step().as_deref(), Some("try again in 3 s"));
+    }
+
+    #[test]
+    fn each_fault_of_a_configuration_has_its_line() {
+        let problem = Problem {
+            title: "Faults".into(),
+            detail: Some("n.toml:1:1: a\nn.toml:2:1: b\u{1b}[2J".into()),
+            ..Problem::default()
+        };
+        let told = problem.to_string();
+        assert!(told.starts_with("Faults:\n  n.toml:1:1: a\n  n.toml:2:1: b"), "{told}");
+        assert!(!told.contains('\u{1b}'), "{told:?}");
     }
 
     #[test]
