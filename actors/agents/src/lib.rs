@@ -30,6 +30,7 @@ mod builtin;
 mod card;
 mod config;
 mod context;
+mod counted;
 mod error;
 mod host;
 mod id;

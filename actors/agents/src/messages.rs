@@ -54,6 +54,8 @@ pub struct AgentHealth {
     pub workers_down: u32,
     /// Crashes of workers since the agent started.
     pub crashes: u64,
+    /// How often its child process was started again, if it is a program that the node runs.
+    pub program_restarts: u64,
     /// Threads that did not stop when told, and still run; their results are ignored.
     pub abandoned_threads: u32,
     /// The last error or crash, if any.

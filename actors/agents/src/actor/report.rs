@@ -22,6 +22,8 @@ pub(crate) enum Reported {
     },
     /// What the instances share (a child process, a connection) is up, or down for this reason.
     Shared(Result<(), String>),
+    /// The agent's child process has been started again, so often by now.
+    Spawned { restarts: u64 },
     /// The agent is in the registry; this is its slot for signs of life.
     Registered(Pulse),
 }

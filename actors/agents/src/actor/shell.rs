@@ -76,6 +76,7 @@ pub struct AgentActor {
     workers: Vec<Address<Box<Job>>>,
     abandoned: Arc<AbandonedThreads>,
     crashes: u64,
+    program_restarts: u64,
     last_error: Option<String>,
 }
 
@@ -103,6 +104,7 @@ impl AgentActor {
             workers: Vec::new(),
             abandoned: Arc::default(),
             crashes: 0,
+            program_restarts: 0,
             last_error: None,
         }
     }
@@ -222,6 +224,7 @@ impl AgentActor {
         match reported {
             Reported::Ended { slot, work, error } => self.ended(slot, work, error, now),
             Reported::Shared(state) => self.shared(state, now),
+            Reported::Spawned { restarts } => self.program_restarts = restarts,
             Reported::Registered(pulse) => {
                 self.hosting.factory.registered(&pulse);
                 *self.hosting.pulse.lock() = Some(pulse);
@@ -259,6 +262,7 @@ impl AgentActor {
             capacity: card.limits.max_concurrent_tasks,
             workers_down: u32::try_from(self.desk.workers_down()).unwrap_or(u32::MAX),
             crashes: self.crashes,
+            program_restarts: self.program_restarts,
             abandoned_threads: self.abandoned.count(),
             last_error: self.last_error.clone(),
             in_hand: self.desk.in_hand().map(|(work, kept)| shown(work, kept, now)).collect(),

@@ -16,6 +16,7 @@ use crate::actor::{AgentActor, Reported, report};
 use crate::agent::AgentFactory;
 use crate::card::{AgentCard, AgentKind};
 use crate::config::AgentsConfig;
+use crate::counted::counted;
 use crate::error::AgentError;
 use crate::messages::{AgentEntry, AgentMessage};
 use crate::registry::{DurableCards, RegisterAgent, RegisterError, Registered, RegistryMessage};
@@ -366,7 +367,7 @@ impl Actor for AgentHost {
 
     async fn settle(&mut self, ctx: &mut Context<Self>) -> Result<(), ActorError> {
         self.tell_waiting();
-        ctx.describe(format!("{} agents", self.agents.len()));
+        ctx.describe(counted(self.agents.len(), "agent"));
         Ok(())
     }
 

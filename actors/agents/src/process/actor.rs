@@ -43,6 +43,8 @@ pub(super) struct ProcessActor {
     agent: Address<AgentMessage>,
     machine: Option<Child>,
     running: Option<Running>,
+    /// How often a child was started in place of the one before.
+    restarts: u64,
     waiting: Waiting,
     alarm: Alarm,
 }
@@ -54,6 +56,7 @@ impl ProcessActor {
             agent,
             machine: None,
             running: None,
+            restarts: 0,
             waiting: Waiting::default(),
             alarm: Alarm::default(),
         }
@@ -90,7 +93,7 @@ impl ProcessActor {
             Command::Answer { work, outcome } => self.waiting.answer(work, outcome),
             Command::Note { work, progress } => self.waiting.note(work, &progress),
             Command::Up => {
-                ctx.describe("ready");
+                self.describe("ready", ctx);
                 report(&self.agent, Reported::Shared(Ok(())));
             }
             Command::Stray { why } => {
@@ -98,7 +101,7 @@ impl ProcessActor {
                 tracing::warn!(%agent, %why, "a line of the agent's process is ignored");
             }
             Command::Down { why } => {
-                ctx.describe(format!("down: {why}"));
+                self.describe(&format!("down: {why}"), ctx);
                 let agent = &self.factory.config.id;
                 tracing::warn!(%agent, %why, "the agent's process is down");
                 metrics::counter!("synod_agent_process_failures_total").increment(1);
@@ -108,7 +111,17 @@ impl ProcessActor {
         None
     }
 
+    /// The link itself does not restart with its child, so its own count would tell nothing.
+    fn describe(&self, state: &str, ctx: &Context<Self>) {
+        ctx.describe(match self.restarts {
+            0 => state.to_owned(),
+            restarts => format!("{state}; restarts of the program: {restarts}"),
+        });
+    }
+
     fn spawn(&mut self, run: u64, ctx: &mut Context<Self>) -> Result<(), Input> {
+        self.restarts = run.saturating_sub(1);
+        report(&self.agent, Reported::Spawned { restarts: self.restarts });
         let failed = |why: String| Input::Ended { run, why };
         let farewell = ctx.address().reserve().map_err(|error| failed(error.to_string()))?;
         let config = &self.factory.config;

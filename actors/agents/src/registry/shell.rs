@@ -13,6 +13,7 @@ use super::listeners::Listeners;
 use super::machine::{Command, Moment, Order, Registry};
 use super::messages::{AgentPage, DurableCards, RegistryMessage, ShowAgent};
 use crate::config::AgentsConfig;
+use crate::counted::counted;
 use crate::messages::AgentMessage;
 
 /// How soon a listener without room is tried again.
@@ -190,7 +191,8 @@ impl Actor for RegistryActor {
         let moment = moment(ctx);
         let entries = self.entries.as_ref().ok_or_else(not_started)?;
         let mut listeners = self.listeners.lock();
-        ctx.describe(format!("{} agents, {} listeners", entries.len(), listeners.len()));
+        let agents = counted(entries.len(), "agent");
+        ctx.describe(format!("{agents}, {}", counted(listeners.len(), "listener")));
         if listeners.catch_up(|| entries.all(moment)) {
             ctx.send_after(RELAY_AFTER, RegistryMessage::Own(Step(Stepped::Relay)));
         }

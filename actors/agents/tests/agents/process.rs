@@ -256,6 +256,13 @@ async fn a_program_killed_from_outside_is_lost_and_comes_back() {
     assert_eq!(error.kind, AgentErrorKind::Lost);
     let agent = stage.until("script", AgentStatus::Active).await;
     assert!(give(&agent.address, quick("count")).await.unwrap().unwrap().is_ok());
+    assert_eq!(health(&agent.address).await.program_restarts, 1);
+    let link = agent.address.path().child("link");
+    let shown = stage.system.observe_under(&link, 0, 0).expect("a link");
+    assert_eq!(shown.detail.as_deref(), Some("ready; restarts of the program: 1"));
+    assert_eq!(shown.restarts, 0, "the link itself went on");
+    let host = stage.system.observe_under(&stage.host.path(), 0, 0).expect("a host");
+    assert_eq!(host.detail.as_deref(), Some("1 agent"));
 }
 
 async fn number_in_hand(agent: &AgentEntry, wanted: usize) {
