@@ -1,11 +1,16 @@
 //! Durable workflows: definitions as data, and runs that go on after every crash where they were.
 
 mod config;
+pub mod definition;
 mod error;
+pub mod expression;
+mod json;
 mod messages;
+pub mod plan;
 
 pub use config::WorkflowsConfig;
 pub use error::{ControlError, DecideError, DefineError, InvalidCursor, StartError};
+pub use json::Json;
 pub use messages::{
     AmendRun, ApprovalPage, ApprovalResponse, ApprovalState, CancelRun, CheckDefinition, CheckpointRun, Decide,
     DecisionResponse, DefineWorkflow, DefinitionFault, DefinitionReport, DefinitionResponse,
