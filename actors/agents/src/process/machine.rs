@@ -1,5 +1,7 @@
 //! The life of one child process and the work it has in hand. Pure.
 
+mod unfit;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,7 +13,6 @@ use synod_runtime::{Backoff, after};
 use super::codec::{self, FromChild, PROTOCOL, RpcError};
 use crate::card::AgentCard;
 use crate::error::{AgentError, AgentErrorKind};
-use crate::unfit::{MAX_STRAYS, named_in};
 use crate::wire::{WorkOrder, WorkProgress, WorkResult};
 use crate::work::{Assignment, Performed, WorkId};
 
@@ -100,7 +101,7 @@ pub(super) struct Child {
     failures: u32,
     next_id: u64,
     ping_while_busy: bool,
-    /// Lines in a row that were about nothing in hand.
+    /// Lines in a row that could not be taken.
     strays: u32,
     held: HashMap<WorkId, Held>,
     by_id: HashMap<u64, WorkId>,
@@ -262,35 +263,6 @@ impl Child {
             }
             Ok(FromChild::Unknown) => {}
             Err(reason) => self.unfit(now, line, &reason, out),
-        }
-    }
-
-    /// Fails the work that a line was about, and no other; a program that writes too much that is
-    /// about nothing, or that never spoke the protocol, is started again.
-    fn unfit(&mut self, now: Instant, line: &str, reason: &str, out: &mut Vec<Command>) {
-        let start: String = line.chars().take(80).collect();
-        let why = format!("it wrote a line that is not JSON-RPC ({reason}): {start}");
-        if matches!(self.phase, Phase::Starting { .. }) {
-            return self.fail(now, AgentErrorKind::Failed, &why, out);
-        }
-        if let Some(work) = self.meant_by(line) {
-            let error = AgentError::failed(format!("the agent's process: {why}"));
-            return self.answer(work, Err(error), out);
-        }
-        self.strays += 1;
-        if self.strays > MAX_STRAYS {
-            let why = format!("after {MAX_STRAYS} lines in a row of no use {why}");
-            return self.fail(now, AgentErrorKind::Lost, &why, out);
-        }
-        out.push(Command::Stray { why });
-    }
-
-    /// The work that a line names, or else the only one there is.
-    fn meant_by(&self, line: &str) -> Option<WorkId> {
-        match named_in::<u64>(line.as_bytes(), "id") {
-            Some(id) => self.by_id.get(&id).copied(),
-            None if self.held.len() == 1 => self.held.keys().next().copied(),
-            None => None,
         }
     }
 

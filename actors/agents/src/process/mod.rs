@@ -50,13 +50,15 @@
 //! The environment holds `PATH` and what is configured, nothing else; the program leads a process
 //! group of its own, which is killed as a whole (SIGTERM, grace, SIGKILL) when the agent stops.
 //!
-//! A line that is not JSON-RPC fails the work whose id it names, or without an id the only work in
-//! hand; the program goes on. One that is about nothing is logged and counted: so many of them in a row ([`MAX_STRAYS`](crate::MAX_STRAYS)) that nothing sensible is
-//! to be expected any more, and the program is killed.
+//! A line that is not JSON-RPC fails the work whose id it names, or, if it is the first such line
+//! since the last answer, the only work in hand; the program goes on. Others are logged and
+//! ignored, unless so many come in a row ([`MAX_STRAYS`](crate::MAX_STRAYS)) that nothing sensible
+//! is to be expected any more: then the program is killed.
 //!
-//! A line that is too long, too many lines, garbage before `initialize` is answered: the program is
-//! killed, and the only work it had in hand has `failed`; several are `lost`. It ends or hangs: what
-//! it had in hand is `lost`. Either way it is started again, after a back-off that doubles.
+//! A line that is too long or not UTF-8, too many lines, garbage before `initialize` is answered:
+//! the program is killed, and the only work it had in hand has `failed`; several are `lost`. It
+//! ends or hangs: what it had in hand is `lost`. Either way it is started again, after a back-off
+//! that doubles.
 //!
 //! Invariants:
 //! - Never is work left unanswered when its process goes.

@@ -199,6 +199,19 @@ fn garbage_fails_the_only_work_in_hand_at_once_and_says_what_it_was() {
 }
 
 #[test]
+fn the_rest_of_a_stack_trace_does_not_fail_the_work_that_comes_next() {
+    let mut world = World::ready();
+    world.deliver(0);
+    assert_eq!(errors(&world.line(1, "Traceback:")), [(0, AgentErrorKind::Failed)]);
+    world.deliver(1);
+    let out = world.line(1, "  line 7, in <module>");
+    assert!(matches!(&out[..], [Command::Stray { .. }]), "{out:?}");
+    assert!(errors(&world.reply(1, 3, json!({"payload": {"json": 2}}))).is_empty());
+    world.deliver(2);
+    assert_eq!(errors(&world.line(1, "Traceback:")), [(2, AgentErrorKind::Failed)]);
+}
+
+#[test]
 fn too_many_lines_about_nothing_cost_the_child_and_what_it_had_goes_back() {
     let mut world = World::ready();
     world.deliver(0);

@@ -263,17 +263,17 @@ fn a_frame_that_can_not_be_taken_fails_the_work_it_names_and_that_alone() {
 fn frames_about_nothing_are_answered_and_too_many_in_a_row_close_the_connection() {
     let mut world = World::connected();
     world.deliver(0, 0);
-    let told = Command::Send(ToAgent::Error { work: None, message: "no payload".into() });
+    let told = [Command::Send(ToAgent::Error { work: None, message: "no payload".into() })];
     for _ in 0..2 {
         for _ in 0..MAX_STRAYS {
             // Work that is not in hand is nothing, too, and a heartbeat ends no row.
-            assert_eq!(world.unfit(1, 1, Some(work(7))), [told.clone()]);
+            assert_eq!(world.unfit(1, 1, Some(work(7))), told);
             assert!(world.at(1, Input::Heard { session: 1 }).is_empty());
         }
         world.said(1, 1, 0, Said::Accepted);
     }
     for _ in 0..MAX_STRAYS {
-        assert_eq!(world.unfit(1, 1, None), [told.clone()]);
+        assert_eq!(world.unfit(1, 1, None), told);
     }
     let out = world.unfit(1, 1, None);
     assert_eq!(errors(&out), [(0, AgentErrorKind::Lost)]);

@@ -37,7 +37,8 @@ async fn work_goes_to_another_agent_when_one_is_retired() {
     let ground = Ground::new(TasksConfig::default());
     let stage = ground.start().await;
     let (one, two) = (stage.agent("one", "x", 1).await, stage.agent("two", "x", 1).await);
-    let retire = RetireAgent { agents: selector("one"), reason: "test".into(), only_removable: false };
+    let agents = selector("one");
+    let retire = RetireAgent { agents, reason: "test".into(), only_removable: false };
     stage.registry.ask(retire, PATIENCE).await.unwrap().unwrap();
     for _ in 0..3 {
         let task = stage.accept(request("x")).await;
