@@ -34,8 +34,8 @@ const WAITING: usize = 256;
 /// Time from the connection to the frame that registers.
 const TO_REGISTER: Duration = Duration::from_secs(10);
 
-/// How many times `max_body_bytes` a frame may have to be read at all. One in between fails the work
-/// that it names; a larger one ends the connection, since what comes after it can't be found.
+/// How many times `max_body_bytes` a frame may have to be read at all. One in between fails the
+/// work that it names; a larger one ends the connection, since what comes after it can't be found.
 const READABLE: usize = 4;
 
 /// Time in which a program that still writes may read why its connection is closed.
@@ -200,14 +200,10 @@ async fn relay(
             }
             incoming = read(socket) => {
                 heard = Instant::now();
-                let taken = match incoming {
-                    Ok(message) => take(message, inlet, limits.message).await,
-                    Err(ending) => Err(ending),
-                };
-                if let Err(ending) = taken {
-                    return ending;
+                match take(incoming, inlet, limits.message).await {
+                    Ok(()) => Ok(()),
+                    Err(ending) => return ending,
                 }
-                Ok(())
             }
             _ = beats.tick() => {
                 if heard.elapsed() > 3 * heartbeat {
@@ -224,8 +220,12 @@ async fn relay(
 
 /// Takes a message in. One that is not as it should be costs no more than the work it is about;
 /// `Err` ends the connection.
-async fn take(message: Message, inlet: &SessionInlet, most: usize) -> Result<(), Ending> {
-    let delivered = match message {
+async fn take(
+    incoming: Result<Message, Ending>,
+    inlet: &SessionInlet,
+    most: usize,
+) -> Result<(), Ending> {
+    let delivered = match incoming? {
         Message::Text(text) if text.len() > most => {
             let length = text.len();
             let why = format!(

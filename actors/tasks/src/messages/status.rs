@@ -94,8 +94,8 @@ pub struct PartStatus {
     /// While it waits for an agent: why no agent has it, as far as is known. Absent from lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<String>,
-    /// Its last error, also of an attempt that was followed by another or was lost; of one that came
-    /// back undone only as long as there is no other.
+    /// Its last error, also of an attempt that was followed by another or was lost; of one that
+    /// came back undone only as long as there is no other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<TaskError>,
 }
