@@ -43,7 +43,7 @@ where
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
         let Some(span) = ctx.span(id) else { return };
-        let mut members = Members::default();
+        let mut members = Members(Vec::with_capacity(attributes.fields().len()));
         attributes.record(&mut members);
         span.extensions_mut().replace(members);
     }
