@@ -1,7 +1,7 @@
 //! A node as a process: it runs until a signal or its own end.
 //!
-//! SIGTERM and SIGINT stop it in order, also while it still starts, and a second one at once; SIGHUP
-//! reads the configuration again.
+//! SIGTERM and SIGINT stop it in order, also while it still starts, and a second one at once.
+//! SIGHUP reads the configuration again.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -84,9 +84,9 @@ pub fn run(builder: NodeBuilder, ready: impl FnOnce(&Node, Duration)) -> Result<
         .map_err(system("starting threads"))?;
     let ended = runtime.block_on(async {
         let mut signals = Signals::listen().map_err(system("listening to signals"))?;
-        let ControlFlow::Continue(node) = builder.start_unless(signals.stop()).await? else {
-            tracing::info!("stopped before it was ready");
-            return Ok(Ended::Stopped);
+        let node = match start(builder, &mut signals).await? {
+            ControlFlow::Continue(node) => node,
+            ControlFlow::Break(ended) => return Ok(ended),
         };
         ready(&node, begun.elapsed());
         Ok(keep(node, &mut signals).await)
@@ -94,6 +94,28 @@ pub fn run(builder: NodeBuilder, ready: impl FnOnce(&Node, Duration)) -> Result<
     // What still blocks a thread has been counted as abandoned, and ends with the process.
     runtime.shutdown_background();
     ended
+}
+
+/// Starts the node, unless it is told to stop meanwhile.
+async fn start(
+    builder: NodeBuilder,
+    signals: &mut Signals,
+) -> Result<ControlFlow<Ended, Node>, NodeError> {
+    let listening = |source| NodeError::System { what: "listening to signals", source };
+    let mut again = Signals::listen().map_err(listening)?;
+    let twice = async {
+        again.stop().await;
+        again.stop().await;
+    };
+    let stopped = async {
+        signals.stop().await;
+        tracing::info!("told to stop before it was ready");
+        Ended::Stopped
+    };
+    tokio::select! {
+        started = builder.start_unless(stopped) => started,
+        () = twice => Ok(ControlFlow::Break(Ended::AtOnce)),
+    }
 }
 
 /// Takes as many open files as the system allows: each connection is one, and the usual soft limit
