@@ -19,9 +19,8 @@ const SECONDS: [f64; 14] =
 /// Run a node until it is told to stop
 ///
 /// SIGTERM and SIGINT stop it in order: it accepts no more, lets running work finish, hands back
-/// what does not, and exits with 0. One that comes while it still starts ends it as well, before it
-/// has said that it is ready. A second one ends it at once. SIGHUP reads the configuration
-/// again.
+/// what does not, and exits with 0. One that comes while it still starts ends it before it is
+/// ready. A second one ends it at once. SIGHUP reads the configuration again.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  synod node --config config/node.toml\n  \
     SYNOD_HTTP__LISTEN=127.0.0.1:8080 synod node")]

@@ -213,8 +213,8 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// Whether opening fails again until somebody mends what is wrong. What may pass by itself, such
-    /// as a full disk, is worth a retry, and so is a lock that this very process still has.
+    /// Whether opening fails again until somebody mends what is wrong. What may pass by itself,
+    /// such as a full disk, is worth a retry, and so is a lock that this very process still has.
     #[must_use]
     pub fn is_lasting(&self) -> bool {
         match self {

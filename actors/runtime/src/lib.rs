@@ -20,8 +20,8 @@
 //!
 //! Who sends what: families send their own messages to addresses; a supervisor is asked with
 //! [`SupervisorMessage`]; operators use [`System::observe`] and [`System::control`], and listen to
-//! [`System::subscribe_lifecycle`]. What an
-//! incarnation, its parent and its children tell each other never leaves this crate.
+//! [`System::subscribe_lifecycle`]. What an incarnation, its parent and its children tell each
+//! other never leaves this crate.
 //!
 //! ```
 //! use std::time::Duration;

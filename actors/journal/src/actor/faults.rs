@@ -1,4 +1,4 @@
-//! Why a journal could not be opened, as it is and not as text: for who decides what to do about it.
+//! Why a journal could not be opened, as it is and not as text: for who decides what to do.
 
 use std::sync::Arc;
 
