@@ -7,6 +7,7 @@ use axum::body::{Body, BodyDataStream};
 use axum::http::StatusCode;
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use synod_runtime::{Control, System, SystemConfig};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -14,6 +15,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use tower::ServiceExt;
 
 use super::{ApiConfig, World, request, world, world_with};
+use crate::api::stream::{EventHub, EventSource, Filter, Next};
 
 const STREAM: &str = "/api/v1/stream";
 
@@ -93,6 +95,27 @@ async fn a_tasks_whole_life_is_told_in_order() {
     assert_eq!(done["specversion"], "1.0");
     assert_eq!(done["subject"], format!("tasks/{}", id.as_str().unwrap()));
     assert_eq!(done["data"]["task_id"], id);
+}
+
+#[tokio::test]
+async fn changes_of_actors_that_came_too_fast_are_told_as_a_gap() {
+    let world = world().await;
+    let system = world.node.system();
+    let feed = system.subscribe_lifecycle(2);
+    for control in [Control::Pause, Control::Resume, Control::Pause, Control::Resume] {
+        system.control(&"/node/agents/echo@0.1.0".into(), control).unwrap();
+    }
+    let hub = EventHub::new("test", 2, 64);
+    let mut reader = hub.subscribe(None, Filter::new(Some("synod.actor.*"), None, None));
+    let (tasks, registry) = (world.node.tasks().clone(), world.node.registry().clone());
+    let apart = System::new(SystemConfig::default());
+    apart.spawn(EventSource::spec(hub, tasks, registry, feed)).unwrap();
+    let Next::Events(events) = reader.next().await else { panic!("nothing was dropped") };
+    let gap: Value = serde_json::from_str(events[0].json()).unwrap();
+    assert_eq!(gap["type"], "synod.actor.missed");
+    // The parts of this test that still start may have added to them.
+    assert!(gap["data"]["missed"].as_u64() >= Some(2), "{gap}");
+    assert!(gap["data"]["next_step"].as_str().unwrap().contains("/api/v1/status"));
 }
 
 #[tokio::test]
