@@ -6,6 +6,7 @@ mod error;
 pub mod expression;
 mod json;
 mod messages;
+pub mod picture;
 pub mod plan;
 
 pub use config::WorkflowsConfig;
