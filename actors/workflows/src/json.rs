@@ -32,6 +32,15 @@ impl Json {
         Ok(Self(Arc::new(Forms { text: OnceLock::from(text), value: OnceLock::from(value) })))
     }
 
+    /// Takes the text of one JSON value as it was stored; the tree is built when it is asked for.
+    ///
+    /// # Errors
+    /// What is wrong with the text, and where.
+    pub(crate) fn stored(text: Bytes) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice::<serde::de::IgnoredAny>(&text)?;
+        Ok(Self(Arc::new(Forms { text: OnceLock::from(text), ..Forms::default() })))
+    }
+
     /// The JSON value `null`.
     #[must_use]
     pub fn null() -> Self {

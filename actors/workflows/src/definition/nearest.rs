@@ -49,7 +49,7 @@ mod tests {
         let of = |name| nearest(name, known.iter().copied());
         assert_eq!(of("depend_on").unwrap(), "did you mean 'depends_on'?");
         assert_eq!(of("wehn").unwrap(), "did you mean 'when'?");
-        assert_eq!(of("retries").unwrap(), "did you mean 'retry'?");
+        assert_eq!(of("retyr").unwrap(), "did you mean 'retry'?");
         assert_eq!(of("colour"), None);
         assert_eq!(of(&"x".repeat(100_000)), None);
     }

@@ -2,6 +2,7 @@
 //!
 //! Constants and plain paths (`inputs.user.name`) are resolved on JSON; everything else is CEL.
 
+mod cel;
 mod error;
 mod formula;
 mod path;

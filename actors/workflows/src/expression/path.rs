@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::error::ExpressionError;
-use super::scope::{Names, Place, Root, Scope, Unknown};
+use super::scope::{Names, Place, Root, Scope, Unknown, shown};
 use crate::definition::nearest;
 use crate::json::Json;
 
@@ -56,7 +56,7 @@ impl Path {
 
     fn missing(&self, found: &Value, segment: &Segment) -> ExpressionError {
         let wanted = match segment {
-            Segment::Key(key) => format!("member '{key}'"),
+            Segment::Key(key) => format!("member '{}'", shown(key)),
             Segment::Index(at) => format!("element {at}"),
         };
         let kind = match found {
@@ -105,7 +105,8 @@ pub(crate) fn rooted(
         "primary" if place.primary => (Root::Primary, 1),
         other => return Err(unknown_root(other, place)),
     };
-    Ok(Path { root, rest: segments[used..].to_vec(), text: Arc::from(text) })
+    let text = Arc::from(shown(text));
+    Ok(Path { root, rest: segments[used..].to_vec(), text })
 }
 
 fn state(segments: &[Segment], id: &str, names: &Names) -> Result<Root, Unknown> {
@@ -141,7 +142,7 @@ fn unknown_root(name: &str, place: Place) -> Unknown {
     let message = if all.contains(&name) {
         format!("'{name}' does not exist here: expected one of {}", known.join(", "))
     } else {
-        let name = super::scope::shown(name);
+        let name = shown(name);
         format!("'{name}' is not known: expected one of {}", known.join(", "))
     };
     (message, nearest(name, known.into_iter()))

@@ -12,6 +12,12 @@ use crate::json::Json;
 /// Deepest nesting of a template.
 const MAX_DEPTH: usize = 64;
 
+/// Deepest nesting of a value; what is deeper could not be read back from its text.
+const MAX_VALUE_DEPTH: usize = 120;
+
+/// Bytes that a condition's value may have, which are only looked at to be refused.
+const MAX_FLAG: usize = 1_024;
+
 /// Any JSON with expressions in its texts: `${expression}` is the value of the expression,
 /// `a ${expression} b` the text with it put in, `$${` a plain `${`.
 #[derive(Debug, Clone)]
@@ -56,9 +62,13 @@ impl Template {
     pub fn evaluate(&self, scope: &dyn Scope, max_bytes: usize) -> Result<Json, ExpressionError> {
         let value = match &self.0 {
             Node::Constant(value) => value.clone(),
-            Node::Formula(formula) => formula.evaluate(scope)?,
+            Node::Formula(formula) => formula.evaluate(scope, max_bytes)?,
             node => Json::from(node.value(scope, &mut { max_bytes })?),
         };
+        if !matches!(self.0, Node::Constant(_)) && deeper(value.value(), MAX_VALUE_DEPTH) {
+            let message = format!("the result is nested deeper than {MAX_VALUE_DEPTH}");
+            return Err(ExpressionError::new(message));
+        }
         let size = value.size();
         if size > max_bytes {
             return Err(ExpressionError::oversize(size, max_bytes));
@@ -93,7 +103,7 @@ impl Node {
         };
         match self {
             Self::Constant(value) => taken(value.clone(), left),
-            Self::Formula(formula) => taken(formula.evaluate(scope)?, left),
+            Self::Formula(formula) => taken(formula.evaluate(scope, *left)?, left),
             Self::Text(pieces) => text(pieces, scope, left).map(Value::String),
             Self::List(nodes) => {
                 nodes.iter().map(|node| node.value(scope, left)).collect::<Result<_, _>>()
@@ -125,6 +135,16 @@ impl Node {
     }
 }
 
+/// Whether `value` is nested deeper than `depth`.
+fn deeper(value: &Value, depth: usize) -> bool {
+    let Some(inside) = depth.checked_sub(1) else { return true };
+    match value {
+        Value::Array(items) => items.iter().any(|item| deeper(item, inside)),
+        Value::Object(members) => members.values().any(|member| deeper(member, inside)),
+        _ => false,
+    }
+}
+
 /// Lowers what is `left` by `size`.
 fn spend(left: &mut usize, size: usize) -> Result<(), ExpressionError> {
     *left = left.checked_sub(size).ok_or_else(|| ExpressionError::oversize(size, *left))?;
@@ -138,7 +158,7 @@ fn text(pieces: &[Piece], scope: &dyn Scope, left: &mut usize) -> Result<String,
         let before = text.len();
         match piece {
             Piece::Plain(plain) => text.push_str(plain),
-            Piece::Formula(formula) => match formula.evaluate(scope)?.value() {
+            Piece::Formula(formula) => match formula.evaluate(scope, *left)?.value() {
                 Value::String(inner) => text.push_str(inner),
                 value => text.push_str(&value.to_string()),
             },
@@ -190,7 +210,7 @@ impl Reading<'_> {
             Node::Object(members) => members.iter().all(|(_, node)| constant(node)),
             _ => false,
         };
-        if all && !has_escape(value) { Node::Constant(Json::from(value.clone())) } else { node }
+        if all && !has_expression(value) { Node::Constant(Json::from(value.clone())) } else { node }
     }
 
     fn inside(&mut self, key: &str, value: &Value, depth: usize) -> Node {
@@ -211,7 +231,11 @@ impl Reading<'_> {
             }
         };
         if let [Split::Expression { text, offset }] = pieces[..] {
-            return self.formula(text, offset).map_or(Node::Text(Vec::new()), Node::Formula);
+            return match self.formula(text, offset) {
+                Some(Formula::Constant(value)) => Node::Constant(value),
+                Some(formula) => Node::Formula(formula),
+                None => Node::Constant(Json::null()),
+            };
         }
         if !pieces.iter().any(|piece| matches!(piece, Split::Expression { .. })) {
             let plain: String = pieces.iter().map(Split::plain).collect();
@@ -239,12 +263,12 @@ impl Reading<'_> {
     }
 }
 
-/// Whether a text in it has an escape, which its constant has not.
-fn has_escape(value: &Value) -> bool {
+/// Whether a text in it has an expression or an escape, so that it is not its own value.
+fn has_expression(value: &Value) -> bool {
     match value {
-        Value::String(text) => text.contains("$${"),
-        Value::Array(items) => items.iter().any(has_escape),
-        Value::Object(members) => members.values().any(has_escape),
+        Value::String(text) => text.contains("${"),
+        Value::Array(items) => items.iter().any(has_expression),
+        Value::Object(members) => members.values().any(has_expression),
         _ => false,
     }
 }
@@ -344,6 +368,12 @@ impl Condition {
         let offset = if wrapped.is_some() { before + 2 } else { 0 };
         let formula = Formula::compile(inside, names, place)
             .map_err(|fault| CompileError { offset: fault.offset + offset, ..fault })?;
+        if let Formula::Constant(value) = &formula
+            && !value.value().is_boolean()
+        {
+            let message = format!("expected true or false, found {value:?}");
+            return Err(CompileError::new(offset, message));
+        }
         Ok(Self { formula, text: Arc::from(text) })
     }
 
@@ -352,11 +382,20 @@ impl Condition {
     /// # Errors
     /// What could not be evaluated, or that the value is neither true nor false.
     pub fn evaluate(&self, scope: &dyn Scope) -> Result<bool, ExpressionError> {
-        let value = self.formula.evaluate(scope)?;
+        let value = self.formula.evaluate(scope, MAX_FLAG)?;
         value.value().as_bool().ok_or_else(|| {
             let message = format!("{}: expected true or false, found {value:?}", self.text);
             ExpressionError::new(message)
         })
+    }
+
+    /// Whether it holds, when it looks at nothing.
+    #[must_use]
+    pub fn as_constant(&self) -> Option<bool> {
+        match &self.formula {
+            Formula::Constant(value) => value.value().as_bool(),
+            _ => None,
+        }
     }
 
     /// As written.
@@ -368,7 +407,7 @@ impl Condition {
     /// What it looks at.
     #[must_use]
     pub fn roots(&self) -> Vec<&Root> {
-        self.formula.roots().collect()
+        self.formula.roots().iter().collect()
     }
 }
 
