@@ -8,6 +8,7 @@ mod json;
 mod messages;
 pub mod picture;
 pub mod plan;
+pub mod run;
 
 pub use config::WorkflowsConfig;
 pub use error::{ControlError, DecideError, DefineError, InvalidCursor, StartError};

@@ -1,0 +1,461 @@
+//! What each event does to a run: the same live and in a replay.
+
+use std::sync::Arc;
+
+use super::event::{Carried, Ending, Event, Failure, Handling};
+use super::level::{Fall, Level};
+use super::opening::Variable;
+use super::state::{Checkpoint, Phase, Reason, Then};
+use super::ticket::{Part, Spot, Ticket};
+use super::unit::{Group, Hold, Unit};
+use super::{Begun, Run};
+use crate::json::Json;
+use crate::messages::StepState;
+use crate::plan::{Plan, StepIndex};
+
+/// An event does not fit what was there before it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("event {number}: {why}")]
+pub struct Misfit {
+    /// The number of the event, from 1.
+    pub number: u64,
+    /// What does not fit.
+    pub why: String,
+}
+
+impl Run {
+    /// Applies an event that happened `at`, UTC microseconds.
+    pub(super) fn apply(&mut self, at: i64, event: &Event) -> Result<(), Misfit> {
+        let number = self.state.events + 1;
+        if self.state.phase == Phase::Ended {
+            return Err(Misfit { number, why: "it comes after the end".to_owned() });
+        }
+        self.change(at, event).map_err(|why| Misfit { number, why: why.to_owned() })?;
+        self.state.events = number;
+        Ok(())
+    }
+
+    fn change(&mut self, at: i64, event: &Event) -> Result<(), &'static str> {
+        match event {
+            Event::Opened(_) => return Err("a run is opened once"),
+            Event::Carried { step, visit, result } => self.carry(at, *step, *visit, result)?,
+            Event::Began { variables } => {
+                let timeout = self.timeout_us();
+                let level = self.level_mut();
+                level.set_variables(variables);
+                level.deadline = at.saturating_add(timeout);
+                self.state.began_at = Some(at);
+                self.state.phase = Phase::Working;
+            }
+            Event::Started { spot, input, begun } => self.started(at, *spot, input, begun)?,
+            Event::Retrying { .. }
+            | Event::Again { .. }
+            | Event::Lost { .. }
+            | Event::Redispatched { .. }
+            | Event::Decided { .. }
+            | Event::Escalated { .. } => self.change_unit(at, event)?,
+            Event::HandedBack => {
+                for unit in self.level_mut().units.values_mut() {
+                    unit.handed_back = unit.hold == Hold::Execution;
+                }
+            }
+            Event::Succeeded { spot, output, agent, .. } => {
+                self.succeeded(at, *spot, output, agent.as_ref())?;
+            }
+            Event::Joined { step } => self.joined(at, *step)?,
+            Event::Failed { spot, failure, handling } => {
+                self.failed(at, *spot, failure, handling)?;
+            }
+            Event::Skipped { step } => {
+                self.check(*step)?;
+                self.end_step(at, *step, StepState::Skipped, true);
+            }
+            other => self.change_run(at, other)?,
+        }
+        Ok(())
+    }
+
+    /// Events of the run as a whole.
+    fn change_run(&mut self, at: i64, event: &Event) -> Result<(), &'static str> {
+        match event {
+            Event::LevelFailed { failure } => self.fall(at, failure.clone(), None, false),
+            Event::FellBack { variables } => self.fell_back(at, variables)?,
+            Event::CancelRequested { by, why, compensate } => {
+                let reason = Reason { by: by.clone(), why: why.clone() };
+                self.cancel_requested(at, reason, *compensate);
+            }
+            Event::Paused { .. } => self.state.paused = Some(at),
+            Event::Resumed { .. } => self.resumed(at),
+            Event::ChildStopped { run } => {
+                self.state.stopping.remove(run);
+            }
+            Event::Late { .. } => self.state.late += 1,
+            Event::Checkpointed { name, by } => {
+                let events = self.state.events + 1;
+                let (levels, revision) = (self.state.levels.clone(), self.state.revision);
+                let checkpoint = Checkpoint { events, at, by: by.clone(), levels, revision };
+                self.state.checkpoints.insert(name.clone(), checkpoint);
+            }
+            Event::RollbackBegan { to, by, why } => {
+                let reason = Reason { by: by.clone(), why: why.clone() };
+                self.rollback_began(at, to, reason)?;
+            }
+            Event::RolledBack { to, .. } => self.rolled_back(at, to)?,
+            Event::Amended(amended) => self.amended(amended)?,
+            Event::Concluded { ending } => {
+                self.close_level(at);
+                self.state.ending = Some(ending.clone());
+                self.state.closed = self.closing(ending).is_none();
+                self.state.phase = Phase::Closing;
+            }
+            Event::Ended { ending } => {
+                self.close_level(at);
+                self.state.ending = Some(ending.clone());
+                self.state.ended_at = Some(at);
+                self.state.phase = Phase::Ended;
+            }
+            _ => return Err("it has no place here"),
+        }
+        Ok(())
+    }
+
+    /// That the plan of the level has this step.
+    pub(super) fn check(&self, step: StepIndex) -> Result<(), &'static str> {
+        if step.at() < self.plan().len() { Ok(()) } else { Err("the plan has no such step") }
+    }
+
+    fn carry(
+        &mut self,
+        at: i64,
+        step: StepIndex,
+        visit: u32,
+        result: &Carried,
+    ) -> Result<(), &'static str> {
+        self.check(step)?;
+        let (plan, urgency) = (self.plan().clone(), self.state.urgency());
+        let level = self.level_mut();
+        if level.rows[step.at()].missing > 0 || level.rows[step.at()].has_ended() {
+            return Err("a step is taken over whose predecessors are not");
+        }
+        level.unready(&plan, step, urgency);
+        let row = &mut level.rows[step.at()];
+        (row.visit, row.visits) = (visit, visit);
+        let (state, dead) = match result {
+            Carried::Completed(output) => {
+                level.keep(step, output.clone());
+                (StepState::Completed, false)
+            }
+            Carried::Skipped => (StepState::Skipped, true),
+            Carried::Handled(failure) => {
+                level.rows[step.at()].failure = Some(Box::new(failure.clone()));
+                (StepState::Skipped, false)
+            }
+        };
+        level.end(&plan, step, (state, dead, at), urgency);
+        Ok(())
+    }
+
+    fn started(
+        &mut self,
+        at: i64,
+        spot: Spot,
+        input: &Option<Json>,
+        begun: &Begun,
+    ) -> Result<(), &'static str> {
+        let Spot { step, part } = spot;
+        self.check(step)?;
+        if part == Part::Whole {
+            self.begin_step(at, step, begun.occupies());
+        }
+        let visit = self.visit(spot);
+        let hold = Hold::of(begun, at);
+        let level = self.level_mut();
+        let Some(hold) = hold else {
+            let (race, count) = match begun {
+                Begun::Race { count } => (true, *count),
+                Begun::Items { count } => (false, *count),
+                _ => return Err("it was begun as what it is not"),
+            };
+            let group = Group::new(race, input.clone().unwrap_or_default(), count);
+            level.held += group.held();
+            level.groups.insert(step, group);
+            self.touched.insert(step);
+            return Ok(());
+        };
+        if let Part::Item(item) = part {
+            let group = level.groups.get_mut(&step).ok_or("an item of what has no items")?;
+            group.begin(item);
+            self.touched.insert(step);
+        }
+        let unit = Unit {
+            visit,
+            attempt: 1,
+            errors: 0,
+            lost: 0,
+            handed_back: false,
+            began_at: at,
+            attempt_at: at,
+            input: input.clone(),
+            hold,
+        };
+        self.level_mut().put(spot, unit);
+        Ok(())
+    }
+
+    /// Notes that a step is begun: it is no longer ready.
+    fn begin_step(&mut self, at: i64, step: StepIndex, occupies: bool) {
+        let (plan, urgency) = (self.plan().clone(), self.state.urgency());
+        let level = self.level_mut();
+        level.unready(&plan, step, urgency);
+        level.begin(step, at, occupies);
+    }
+
+    /// Notes that a step has ended, also one that was never begun.
+    pub(super) fn end_step(&mut self, at: i64, step: StepIndex, state: StepState, dead: bool) {
+        let (plan, urgency) = (self.plan().clone(), self.state.urgency());
+        let dropped = {
+            let level = self.level_mut();
+            level.unready(&plan, step, urgency);
+            let spot = Spot::whole(step);
+            let mut dropped = level.take_items(step);
+            dropped.extend(level.take(spot).map(|unit| (spot, unit)));
+            level.end(&plan, step, (state, dead, at), urgency);
+            dropped
+        };
+        self.touched.remove(&step);
+        self.drop_units(dropped);
+    }
+
+    fn succeeded(
+        &mut self,
+        at: i64,
+        spot: Spot,
+        output: &Json,
+        agent: Option<&Arc<str>>,
+    ) -> Result<(), &'static str> {
+        let Spot { step, part } = spot;
+        self.check(step)?;
+        let unit = self.level_mut().take(spot);
+        match part {
+            Part::Whole => {
+                if unit.is_none() {
+                    self.begin_step(at, step, false);
+                }
+                let level = self.level_mut();
+                level.keep(step, output.clone());
+                let row = &mut level.rows[step.at()];
+                row.agent = agent.cloned();
+                row.attempts = unit.map_or(1, |unit| unit.attempt);
+                self.end_step(at, step, StepState::Completed, false);
+            }
+            Part::Item(item) => {
+                let level = self.level_mut();
+                let group = level.groups.get_mut(&step).ok_or("an item of what has no items")?;
+                level.held += group.succeed(item, unit.is_some(), output);
+                self.touched.insert(step);
+            }
+            Part::Compensation => {
+                self.level_mut().rows[step.at()].state = StepState::Compensated;
+                self.undo_done(step);
+            }
+            Part::OnFinish | Part::OnCancel => self.state.closed = true,
+        }
+        Ok(())
+    }
+
+    fn joined(&mut self, at: i64, step: StepIndex) -> Result<(), &'static str> {
+        self.check(step)?;
+        let level = self.level_mut();
+        let group = level.groups.get(&step).ok_or("a join of what has no items")?;
+        let output = group.output();
+        level.keep(step, output);
+        self.end_step(at, step, StepState::Completed, false);
+        Ok(())
+    }
+
+    fn failed(
+        &mut self,
+        at: i64,
+        spot: Spot,
+        failure: &Failure,
+        handling: &Handling,
+    ) -> Result<(), &'static str> {
+        let Spot { step, part } = spot;
+        self.check(step)?;
+        match part {
+            Part::Whole => self.step_failed(at, step, failure, handling),
+            Part::Item(item) => {
+                let level = self.level_mut();
+                let begun = level.take(spot);
+                let group = level.groups.get_mut(&step).ok_or("an item of what has no items")?;
+                group.fail(item, begun.is_some(), failure);
+                self.touched.insert(step);
+                self.drop_units(begun.map(|unit| (spot, unit)));
+                Ok(())
+            }
+            Part::Compensation => {
+                let dropped = self.level_mut().take(spot);
+                self.level_mut().rows[step.at()].failure = Some(Box::new(failure.clone()));
+                self.undo_done(step);
+                self.drop_units(dropped.map(|unit| (spot, unit)));
+                Ok(())
+            }
+            Part::OnFinish | Part::OnCancel => {
+                let dropped = self.level_mut().take(spot);
+                self.state.closed = true;
+                self.drop_units(dropped.map(|unit| (spot, unit)));
+                Ok(())
+            }
+        }
+    }
+
+    fn step_failed(
+        &mut self,
+        at: i64,
+        step: StepIndex,
+        failure: &Failure,
+        handling: &Handling,
+    ) -> Result<(), &'static str> {
+        let row = &self.level().rows[step.at()];
+        if row.has_ended() {
+            return Err("a step fails that has ended");
+        }
+        if row.state == StepState::Pending {
+            self.begin_step(at, step, false);
+        }
+        let attempts = self.level().units.get(&Spot::whole(step)).map_or(1, |unit| unit.attempt);
+        let row = &mut self.level_mut().rows[step.at()];
+        row.attempts = attempts;
+        row.agent = failure.agent.clone();
+        row.failure = Some(Box::new(failure.clone()));
+        match handling {
+            Handling::Skip => self.end_step(at, step, StepState::Skipped, false),
+            Handling::Default(value) => {
+                self.level_mut().keep(step, value.clone());
+                self.end_step(at, step, StepState::Completed, false);
+            }
+            Handling::GoTo(target) => {
+                self.check(*target)?;
+                self.end_step(at, step, StepState::Failed, true);
+                self.go_to(*target);
+            }
+            Handling::Compensate | Handling::Fail => {
+                self.end_step(at, step, StepState::Failed, true);
+                let compensate = matches!(handling, Handling::Compensate);
+                self.fall(at, failure.clone(), Some(step), compensate);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets a step and all that comes after it back, so that it is done next.
+    fn go_to(&mut self, target: StepIndex) {
+        let (plan, urgency) = (self.plan().clone(), self.state.urgency());
+        let level = self.level_mut();
+        let dropped = level.reset(&plan, target, urgency);
+        level.rows[target.at()].forced = true;
+        self.drop_units(dropped);
+    }
+
+    fn undo_done(&mut self, step: StepIndex) {
+        self.level_mut().undo.retain(|undo| *undo != step);
+    }
+
+    /// Ends the work on the level before it is done.
+    fn fall(&mut self, at: i64, failure: Failure, step: Option<StepIndex>, compensate: bool) {
+        self.close_level(at);
+        let plan = self.plan().clone();
+        let level = self.level_mut();
+        level.undo = if compensate { level.undoable(&plan, |_, _| true) } else { Vec::new() };
+        level.fall = Some(Fall { failure, step });
+        self.state.paused = None;
+        self.state.phase = Phase::Undoing(Then::Fall);
+    }
+
+    fn fell_back(&mut self, at: i64, variables: &[Variable]) -> Result<(), &'static str> {
+        let fallback = self.plan().fallback.clone().ok_or("the plan has no fallback")?;
+        let mut level = Level::new(&fallback, self.state.urgency());
+        level.set_variables(variables);
+        level.deadline = at.saturating_add(micros(fallback.timeout));
+        self.state.levels.push(level);
+        self.plans.push(fallback);
+        self.state.phase = Phase::Working;
+        Ok(())
+    }
+
+    fn cancel_requested(&mut self, at: i64, reason: Reason, compensate: bool) {
+        self.state.cancel = Some(reason);
+        self.state.paused = None;
+        if self.state.phase == Phase::Closing {
+            // How it ends is decided; what comes before the end is cut short.
+            self.close_level(at);
+            self.state.closed = true;
+            return;
+        }
+        let undoing = matches!(self.state.phase, Phase::Undoing(_));
+        if !undoing {
+            self.close_level(at);
+            let plan = self.plan().clone();
+            let level = self.level_mut();
+            level.undo = if compensate { level.undoable(&plan, |_, _| true) } else { Vec::new() };
+        }
+        self.state.rollback = None;
+        self.state.phase = Phase::Undoing(Then::Cancel);
+    }
+
+    fn resumed(&mut self, at: i64) {
+        let Some(since) = self.state.paused.take() else { return };
+        let level = self.level_mut();
+        level.deadline = level.deadline.saturating_add(at.saturating_sub(since));
+        let groups: Vec<_> = level.groups.keys().copied().collect();
+        self.touched.extend(groups);
+    }
+
+    /// Takes out all that is under way on the level.
+    pub(super) fn close_level(&mut self, at: i64) {
+        let dropped = self.level_mut().close(at);
+        self.touched.clear();
+        self.drop_units(dropped);
+    }
+
+    /// Remembers what was under way and no longer counts, so that it can be told to stop.
+    pub(super) fn drop_units(&mut self, units: impl IntoIterator<Item = (Spot, Unit)>) {
+        for (spot, unit) in units {
+            let ticket = self.ticket(spot, &unit);
+            match unit.hold {
+                Hold::Child { run } => {
+                    self.state.stopping.insert(run, ticket);
+                    self.dropped.push((ticket, Some(run)));
+                }
+                Hold::Execution => self.dropped.push((ticket, None)),
+                _ => {}
+            }
+        }
+    }
+
+    /// Work that comes before an end like this: `on_cancel` of a run that had begun, else
+    /// `on_finish`.
+    pub(super) fn closing(&self, ending: &Ending) -> Option<Part> {
+        self.state.began_at?;
+        let plan: &Plan = &self.plans[0];
+        match ending {
+            Ending::Cancelled { .. } => plan.on_cancel.as_ref().map(|_| Part::OnCancel),
+            _ => plan.on_finish.as_ref().map(|_| Part::OnFinish),
+        }
+    }
+
+    pub(super) fn ticket(&self, spot: Spot, unit: &Unit) -> Ticket {
+        Ticket {
+            revision: self.state.revision,
+            level: self.state.depth() as u8,
+            spot,
+            visit: unit.visit,
+            attempt: unit.attempt,
+        }
+    }
+}
+
+/// As microseconds.
+pub(super) fn micros(span: std::time::Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,70 @@
+//! What happens to a piece of work between its begin and its end: attempts, losses, decisions.
+
+use super::Run;
+use super::event::Event;
+use super::ticket::{Part, Spot};
+use super::unit::Hold;
+
+impl Run {
+    /// Applies an event about a piece of work under way.
+    pub(super) fn change_unit(&mut self, at: i64, event: &Event) -> Result<(), &'static str> {
+        const UNKNOWN: &str = "it is about work that is not under way";
+        match event {
+            Event::Retrying { spot, failure, until } => {
+                let unit = self.level_mut().units.get_mut(spot).ok_or(UNKNOWN)?;
+                unit.errors += 1;
+                // What is being executed is told to stop by whoever decided this.
+                let dropped = unit.clone();
+                self.level_mut().set_hold(*spot, Hold::Backoff { until: *until });
+                if spot.part == Part::Whole {
+                    self.level_mut().rows[spot.step.at()].failure = Some(Box::new(failure.clone()));
+                }
+                self.drop_units([(*spot, dropped)]);
+            }
+            Event::Again { spot, begun } => {
+                let hold = Hold::of(begun, at).ok_or("a group has no attempts")?;
+                self.next_attempt(at, *spot, hold).ok_or(UNKNOWN)?;
+            }
+            Event::Lost { spot, .. } => {
+                self.next_attempt(at, *spot, Hold::Execution).ok_or(UNKNOWN)?.lost += 1;
+            }
+            Event::Redispatched { spot } => {
+                let unit = self.level_mut().units.get_mut(spot).ok_or(UNKNOWN)?;
+                let handed_back = std::mem::take(&mut unit.handed_back);
+                unit.lost += u32::from(!handed_back);
+                unit.attempt_at = at;
+            }
+            Event::Decided { spot, decided } => {
+                let unit = self.level_mut().units.get_mut(spot).ok_or(UNKNOWN)?;
+                let Hold::Approval(question) = &mut unit.hold else {
+                    return Err("a decision about what is no approval");
+                };
+                question.decisions.push((decided.clone(), at));
+            }
+            Event::Escalated { spot, number } => {
+                let unit = self.level_mut().units.get_mut(spot).ok_or(UNKNOWN)?;
+                let Hold::Approval(question) = &mut unit.hold else {
+                    return Err("an escalation of what is no approval");
+                };
+                question.escalated = *number;
+            }
+            _ => return Err("it has no place here"),
+        }
+        Ok(())
+    }
+
+    /// Begins the next attempt of a piece of work.
+    fn next_attempt(&mut self, at: i64, spot: Spot, hold: Hold) -> Option<&mut super::unit::Unit> {
+        let level = self.level_mut();
+        level.set_hold(spot, hold);
+        let unit = level.units.get_mut(&spot)?;
+        unit.attempt += 1;
+        unit.attempt_at = at;
+        unit.handed_back = false;
+        let attempt = unit.attempt;
+        if spot.part == Part::Whole {
+            level.rows[spot.step.at()].attempts = attempt;
+        }
+        level.units.get_mut(&spot)
+    }
+}

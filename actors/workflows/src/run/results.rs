@@ -1,0 +1,161 @@
+//! What comes back from outside: results, messages, signs of life. It counts only if it is waited
+//! for.
+
+use std::sync::Arc;
+
+use super::event::{Event, Failure};
+use super::input::Fault;
+use super::state::Phase;
+use super::ticket::{Spot, Ticket};
+use super::unit::{Hold, Unit};
+use super::{Out, Run};
+use crate::definition::model::ErrorKind;
+use crate::json::Json;
+use crate::messages::RunId;
+use crate::plan::Doing;
+
+/// Late results that are recorded; more are ignored all the same.
+const MAX_LATE: u32 = 100;
+
+impl Run {
+    pub(super) fn executed(
+        &mut self,
+        ticket: Ticket,
+        outcome: Result<Json, Fault>,
+        agent: Option<Arc<str>>,
+        ran_us: u64,
+        out: &mut Out<'_>,
+    ) {
+        let waited = self.waited_for(ticket, |hold| *hold == Hold::Execution);
+        let Some((spot, current)) = waited else { return self.late(ticket, outcome.err(), out) };
+        out.answered = Some(current);
+        match outcome {
+            Ok(output) => self.succeed(spot, output, agent, ran_us, out),
+            Err(fault) if fault.kind == ErrorKind::Lost => self.attempt_lost(spot, &fault, out),
+            Err(fault) => {
+                let Fault { kind, message, retry_after_ms } = fault;
+                self.attempt_failed(spot, Failure { kind, message, agent }, retry_after_ms, out);
+            }
+        }
+    }
+
+    /// Takes a result, unless it is larger than a value may be: that is final.
+    fn succeed(
+        &mut self,
+        spot: Spot,
+        output: Json,
+        agent: Option<Arc<str>>,
+        ran_us: u64,
+        out: &mut Out<'_>,
+    ) {
+        let (size, most) = (output.size(), self.payload_bytes());
+        if size > most {
+            let message = format!("the output has {size} bytes, and {most} are allowed").into();
+            let failure = Failure { kind: ErrorKind::Oversize, message, agent };
+            return self.give_up(spot, failure, out);
+        }
+        self.emit(Event::Succeeded { spot, output, agent, ran_us }, out);
+    }
+
+    pub(super) fn emitted(&mut self, ticket: Ticket, out: &mut Out<'_>) {
+        let waited = self.waited_for(ticket, |hold| matches!(hold, Hold::Emission { .. }));
+        if let Some((spot, _)) = waited {
+            self.succeed(spot, Json::null(), None, 0, out);
+        }
+    }
+
+    pub(super) fn child_ended(
+        &mut self,
+        run: RunId,
+        ticket: Ticket,
+        outcome: Result<Json, Fault>,
+        out: &mut Out<'_>,
+    ) {
+        if self.state.phase == Phase::Ended {
+            return;
+        }
+        let waited = self.waited_for(ticket, |hold| *hold == Hold::Child { run });
+        if let Some((spot, current)) = waited {
+            out.answered = Some(current);
+            match outcome {
+                Ok(output) => self.succeed(spot, output, None, 0, out),
+                Err(Fault { kind, message, retry_after_ms }) => {
+                    let failure = Failure::new(kind, message);
+                    self.attempt_failed(spot, failure, retry_after_ms, out);
+                }
+            }
+        }
+        // Told to stop before, or just now because its result could not be taken.
+        if self.state.stopping.contains_key(&run) {
+            self.emit(Event::ChildStopped { run }, out);
+        }
+    }
+
+    /// Gives a message to the work that waits for it.
+    pub(super) fn message(&mut self, topic: &str, payload: &Json, out: &mut Out<'_>) {
+        let awaits =
+            |unit: &Unit| matches!(&unit.hold, Hold::Message { topic: t, .. } if **t == *topic);
+        let units = self.level().units.iter();
+        let spots: Vec<_> = units.filter(|(_, unit)| awaits(unit)).map(|(spot, _)| *spot).collect();
+        for spot in spots {
+            // What one of them did may have ended the wait of another.
+            if !self.level().units.get(&spot).is_some_and(awaits) {
+                continue;
+            }
+            match self.matches(spot, payload) {
+                Ok(true) => self.succeed(spot, payload.clone(), None, 0, out),
+                Ok(false) => {}
+                Err(failure) => self.give_up(spot, failure, out),
+            }
+        }
+    }
+
+    fn matches(&self, spot: Spot, payload: &Json) -> Result<bool, Failure> {
+        let Some(action) = self.action(spot) else { return Ok(false) };
+        match &action.doing {
+            Doing::Await { matches: Some(condition), .. } => {
+                let scope = self.scope(spot).with_message(payload);
+                condition.evaluate(&scope).map_err(Failure::from)
+            }
+            _ => Ok(true),
+        }
+    }
+
+    pub(super) fn heartbeat(&mut self, ticket: Ticket, out: &mut Out<'_>) {
+        if let Some((spot, _)) = self.waited_for(ticket, |hold| *hold == Hold::Execution) {
+            self.pulses.insert(spot, out.now);
+            self.arm(spot);
+        }
+    }
+
+    /// The executions under way are taken back: that is no loss of theirs.
+    pub(super) fn hand_back(&mut self, out: &mut Out<'_>) {
+        if self.level().executing > 0 && self.state.phase != Phase::Ended {
+            self.emit(Event::HandedBack, out);
+        }
+    }
+
+    /// Where the attempt of this ticket is under way, and what it is called now.
+    fn waited_for(&self, ticket: Ticket, fits: impl Fn(&Hold) -> bool) -> Option<(Spot, Ticket)> {
+        let step = if ticket.revision == self.state.revision {
+            ticket.spot.step
+        } else {
+            *self.state.renumbered.get(&(ticket.revision, ticket.spot.step))?
+        };
+        let spot = Spot { step, ..ticket.spot };
+        let unit = self.level().units.get(&spot)?;
+        let counts = usize::from(ticket.level) == self.state.depth()
+            && unit.visit == ticket.visit
+            && unit.attempt == ticket.attempt
+            && fits(&unit.hold);
+        counts.then(|| (spot, self.ticket(spot, unit)))
+    }
+
+    /// Records that something came too late, unless that was recorded often.
+    fn late(&mut self, ticket: Ticket, fault: Option<Fault>, out: &mut Out<'_>) {
+        if self.state.phase != Phase::Ended && self.state.late < MAX_LATE {
+            let error = fault.map(|fault| fault.kind);
+            self.emit(Event::Late { ticket, error }, out);
+        }
+    }
+}
