@@ -229,7 +229,12 @@ where
     }
 
     fn is_settled(&self) -> bool {
-        self.open.lock().waiter.is_none()
+        // The asker's inbox has a lock of its own, which is not taken within this one.
+        let asker = match &self.open.lock().waiter {
+            Some((permit, _)) => permit.inbox(),
+            None => None,
+        };
+        asker.is_none_or(|inbox| inbox.is_closed())
     }
 }
 

@@ -31,6 +31,11 @@ impl<M> Permit<M> {
         self
     }
 
+    /// Where the message would go.
+    pub(super) fn inbox(&self) -> Option<Arc<Inbox<M>>> {
+        self.inbox.clone()
+    }
+
     /// Sends. Only a receiver that has ended for good does not get it; then it is a dead letter.
     pub fn send(mut self, message: M) {
         if let Some(inbox) = self.inbox.take() {

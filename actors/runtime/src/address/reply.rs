@@ -60,7 +60,7 @@ impl<T> Reply<T> {
         self.deadline
     }
 
-    /// Whether the asker waits no longer.
+    /// Whether the asker waits no longer: it gave up, its deadline passed, or its actor has ended.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         match &self.port {

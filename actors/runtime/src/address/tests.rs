@@ -213,6 +213,19 @@ async fn every_end_of_a_request_reaches_its_asker_as_one_message() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_receiver_sees_that_the_actor_that_asked_has_ended() {
+    let node = node();
+    let (inbox, address) = receiver(MailboxConfig::default(), &node);
+    let (askers, asker) = receiver(MailboxConfig::default(), &node);
+    address.ask_into(Double(1), SECOND, &asker, Message::Doubled);
+    let (_, reply) = next_request(&inbox).into_parts();
+    askers.detach();
+    assert!(!reply.is_closed(), "it may be between two incarnations");
+    askers.close();
+    assert!(reply.is_closed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn deadlines_come_in_their_order_whatever_the_order_of_the_requests() {
     let node = node();
     let (_inbox, address) = receiver(MailboxConfig::default(), &node);
