@@ -29,6 +29,10 @@ pub struct TasksConfig {
     /// Bytes of input that open tasks may hold in memory together; more are refused (429). At
     /// least `max_payload_bytes`, default 96 MiB. Inputs in blobs don't count.
     pub max_queued_bytes: u64,
+    /// Executions kept by their callers (steps of workflows) that may be open, waiting or with an
+    /// agent; more are refused as unavailable. Their inputs count in `max_queued_bytes`. 1 to
+    /// 1,000,000, default 200,000.
+    pub max_executions: u64,
     /// Largest input, in bytes; 1 to 8 MiB, default 1 MiB.
     pub max_payload_bytes: u64,
     /// Largest output of an agent, in bytes; more fails the part. 1 to 8 MiB, default 4 MiB.
@@ -104,6 +108,7 @@ impl Default for TasksConfig {
         Self {
             max_queued: 100_000,
             max_queued_bytes: 96 << 20,
+            max_executions: 200_000,
             max_payload_bytes: 1 << 20,
             max_result_bytes: 4 << 20,
             max_collected_bytes: 512 << 10,
@@ -155,13 +160,14 @@ impl TasksConfig {
         if faults.is_empty() { Ok(()) } else { Err(faults) }
     }
 
-    fn ranges(&self) -> [Range; 26] {
+    fn ranges(&self) -> [Range; 27] {
         const MIB: u64 = 1 << 20;
         let range = |key, value, low, high| Range { key, value, low, high };
         let bytes = self.max_payload_bytes;
         [
             range("max_queued", self.max_queued, 1, 10_000_000),
             range("max_queued_bytes", self.max_queued_bytes, bytes, 1 << 40),
+            range("max_executions", self.max_executions, 1, 1_000_000),
             range("max_payload_bytes", bytes, 1, 8 * MIB),
             range("max_result_bytes", self.max_result_bytes, 1, 8 * MIB),
             range("max_collected_bytes", self.max_collected_bytes, 1, 12 * MIB),

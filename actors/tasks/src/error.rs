@@ -1,8 +1,10 @@
 //! Why the engine did not do what it was asked, and what state was left.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use crate::task::{TaskId, TaskState};
+use crate::task::{Failure, FailureKind, TaskId, TaskState};
 
 /// Why a task was not accepted. Unless it says otherwise, nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
@@ -91,3 +93,65 @@ pub enum CancelError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the cursor is not one that a page carried")]
 pub struct InvalidCursor;
+
+/// Why an execution has no output. It has ended: nothing of it is under way any more.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{kind}: {message}")]
+pub struct ExecutionError {
+    /// What kind of failure it is.
+    pub kind: FailureKind,
+    /// One sentence for people.
+    pub message: String,
+    /// The agent at fault, as `id@version`.
+    pub agent: Option<Arc<str>>,
+    /// The earliest moment another attempt makes sense, in milliseconds from now.
+    pub retry_after_ms: Option<u64>,
+    /// Whether it was given back undone, or its result not taken, for a reason that lies in the
+    /// node: it drains, or the journal takes nothing. It counts as no attempt, and as not lost.
+    pub handed_back: bool,
+    /// How often it was lost and given out again.
+    pub lost: u32,
+    /// What it cost all the same, in the unit of the agents' cards.
+    pub cost: f64,
+}
+
+impl ExecutionError {
+    pub(crate) fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Failure::new(kind, message).into()
+    }
+
+    /// The node can't go on with it.
+    pub(crate) fn handed_back(reason: impl Into<String>) -> Self {
+        Self { handed_back: true, ..Self::new(FailureKind::Unavailable, reason) }
+    }
+}
+
+impl From<Failure> for ExecutionError {
+    fn from(Failure { kind, message }: Failure) -> Self {
+        let (agent, retry_after_ms) = (None, None);
+        Self { kind, message, agent, retry_after_ms, handed_back: false, lost: 0, cost: 0.0 }
+    }
+}
+
+impl From<SubmitError> for ExecutionError {
+    /// Why an execution was not taken on, in the words of a submission.
+    fn from(error: SubmitError) -> Self {
+        let message = error.to_string();
+        let kind = match &error {
+            SubmitError::Draining | SubmitError::Unavailable { .. } => {
+                return Self::handed_back(message);
+            }
+            SubmitError::QueueFull { retry_after_s } => {
+                let retry_after_ms = Some(retry_after_s.saturating_mul(1_000));
+                return Self { retry_after_ms, ..Self::new(FailureKind::Unavailable, message) };
+            }
+            SubmitError::PayloadTooLarge { .. } => FailureKind::TooLarge,
+            SubmitError::NoCapableAgent { .. } => FailureKind::NoCapableAgent,
+            SubmitError::DeadlinePassed => FailureKind::DeadlinePassed,
+            SubmitError::Invalid { .. }
+            | SubmitError::IdempotencyConflict { .. }
+            | SubmitError::InFlight { .. } => FailureKind::InvalidInput,
+        };
+        Self::new(kind, message)
+    }
+}

@@ -24,6 +24,8 @@
 //!   from are stored, nor out of order.
 //! - A result is taken once, by task, part, attempt and epoch; what comes later is counted and
 //!   ignored.
+//! - An execution that its caller keeps ([`Execute`]) waits for no append, is in no record but for
+//!   what its agent saved, and ends before its caller is answered, whatever becomes of the engine.
 //! - Work that waits for one agent never blocks work that another could do, and no lane is
 //!   overtaken for ever.
 
@@ -43,14 +45,15 @@ mod validation;
 
 pub use actor::{Step, TaskEngine};
 pub use config::{TasksConfig, UnknownCapability};
-pub use error::{CancelError, InvalidCursor, SubmitError};
+pub use error::{CancelError, ExecutionError, InvalidCursor, SubmitError};
 pub use messages::{
-    Accepted, AgentStats, CancelTask, CapabilityStats, CompetitiveOptions, ConsensusOptions,
-    DrainEngine, Drained, EngineHealth, EngineHealthResponse, EnginePhase, EngineStats,
-    EngineStatsResponse, GetTask, LatencyStats, LedgerStats, ListTasks, PartStats, PartStatus,
-    PriorityStats, Quantiles, Reconfigure, RetryOptions, SubmitTask, TaskChange, TaskError,
-    TaskFilter, TaskListener, TaskOutput, TaskPage, TaskStatusResponse, TaskSubmissionRequest,
-    TasksMessage, ThroughputStats, WaitTask, Windows,
+    Accepted, AgentStats, CancelExecution, CancelTask, CapabilityStats, CompetitiveOptions,
+    ConsensusOptions, DrainEngine, Drained, EngineHealth, EngineHealthResponse, EnginePhase,
+    EngineStats, EngineStatsResponse, Execute, Executed, ExecutionSpec, ExecutionStats, GetTask,
+    LatencyStats, LedgerStats, ListTasks, PartStats, PartStatus, PriorityStats, Quantiles,
+    Reconfigure, RetryOptions, SubmitTask, TaskChange, TaskError, TaskFilter, TaskListener,
+    TaskOutput, TaskPage, TaskStatusResponse, TaskSubmissionRequest, TasksMessage, ThroughputStats,
+    WaitTask, Windows,
 };
 pub use task::{
     CapabilityRequirement, FailureKind, InvalidRequirement, RetryPolicy, TaskId, TaskMode,

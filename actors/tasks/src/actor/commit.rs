@@ -74,6 +74,7 @@ impl TaskEngine {
         }
         // Its memory is used again.
         self.gathering.effects.commands = commands;
+        self.prompt.append(&mut self.gathering.effects.prompt);
     }
 
     fn task_ended(&mut self, id: TaskId) {

@@ -70,6 +70,7 @@ impl TaskEngine {
             return;
         }
         self.step(now, Input::HandBack);
+        self.carry_out_prompt(ctx);
         self.gathering.effects.engine.push(EngineEvent::Stopped { at: now.utc });
         let records = match self.gathering.effects.encode() {
             Ok(records) => records,

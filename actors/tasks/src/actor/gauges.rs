@@ -18,6 +18,8 @@ pub(super) struct Gauges {
     cancelled: Counter,
     executions: Counter,
     lost: Counter,
+    kept: Counter,
+    kept_open: Gauge,
     pending: Gauge,
     queued: Gauge,
     running: Gauge,
@@ -35,6 +37,8 @@ impl Gauges {
             cancelled: counter!("synod_tasks_ended_total", "state" => "cancelled"),
             executions: counter!("synod_task_executions_total"),
             lost: counter!("synod_task_executions_lost_total"),
+            kept: counter!("synod_kept_executions_total"),
+            kept_open: gauge!("synod_kept_executions_open"),
             pending: gauge!("synod_tasks_open", "state" => "pending"),
             queued: gauge!("synod_tasks_open", "state" => "queued"),
             running: gauge!("synod_tasks_open", "state" => "running"),
@@ -66,6 +70,9 @@ impl Gauges {
         self.cancelled.absolute(total(&counters.cancelled));
         self.executions.absolute(counters.parts.started);
         self.lost.absolute(counters.parts.lost);
+        let kept = machine.executions();
+        self.kept.absolute(kept.started);
+        self.kept_open.set(kept.open as f64);
         self.pending.set(total(&open.pending) as f64);
         self.queued.set(total(&open.queued) as f64);
         self.running.set(total(&open.running) as f64);

@@ -10,12 +10,18 @@
 //!                            ▼
 //!                 rebuild from the log, refuse until the journal takes appends again
 //! ```
+//!
+//! Executions that their callers keep follow from no record, so what is commanded for them is
+//! carried out at once. While the journal takes nothing they are refused like submissions, and when
+//! an append fails all go back to their keepers: the state of an agent may be one that was never
+//! stored.
 
 mod agents;
 mod blobs;
 mod commit;
 mod decisions;
 mod drain;
+mod executions;
 mod gauges;
 mod keeping;
 mod recovery;
@@ -40,11 +46,12 @@ use tokio::time::Instant;
 use self::agents::Addresses;
 use self::commit::{Flight, Gathering, LogHead};
 use self::drain::Drain;
+use self::executions::Keepers;
 use self::gauges::Gauges;
 use self::keeping::Keeping;
 use self::waiters::Waiters;
 use crate::config::TasksConfig;
-use crate::machine::{Answer, Input, TaskMachine};
+use crate::machine::{Answer, Command, Input, TaskMachine};
 use crate::messages::{EnginePhase, TaskListener, TasksMessage};
 use crate::task::Moment;
 
@@ -74,10 +81,13 @@ pub struct TaskEngine {
     /// Where the machine's monotonic clock begins.
     origin: Instant,
     gathering: Gathering,
+    /// Of executions that are in no record; with the batch that has to be stored first.
+    prompt: Vec<(u64, Command)>,
     flights: VecDeque<Flight>,
     head: LogHead,
     addresses: Addresses,
     waiters: Waiters,
+    keepers: Keepers,
     listeners: Vec<TaskListener>,
     alarm: Option<(u64, TimerKey)>,
     drain: Option<Drain>,
@@ -124,10 +134,12 @@ impl TaskEngine {
             reason: None,
             origin: Instant::now(),
             gathering: Gathering::after(0),
+            prompt: Vec::new(),
             flights: VecDeque::new(),
             head: LogHead::default(),
             addresses: Addresses::default(),
             waiters: Waiters::default(),
+            keepers: Keepers::default(),
             listeners: Vec::new(),
             alarm: None,
             drain: None,
@@ -208,6 +220,8 @@ impl Actor for TaskEngine {
             TasksMessage::List(request) => self.on_list(request),
             TasksMessage::Cancel(request) => self.on_cancel(now, request),
             TasksMessage::Wait(request) => self.on_wait(request, ctx),
+            TasksMessage::Execute(request) => self.on_execute(now, request, ctx),
+            TasksMessage::CancelExecution(request) => self.on_cancel_execution(now, request),
             TasksMessage::Stats(request) => self.on_stats(now, request),
             TasksMessage::Health(request) => self.on_health(request),
             TasksMessage::Drain(request) => self.on_drain(now, request, ctx),
@@ -226,7 +240,10 @@ impl Actor for TaskEngine {
     async fn settle(&mut self, ctx: &mut Context<Self>) -> Result<(), ActorError> {
         let now = self.now(ctx);
         self.step(now, Input::Settle);
+        self.carry_out_prompt(ctx);
         self.commit(ctx);
+        // What was released may have ended more.
+        self.carry_out_prompt(ctx);
         self.arm(now, ctx);
         self.check_drained();
         self.gauges.update(now, &self.machine, ctx);

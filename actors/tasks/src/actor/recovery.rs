@@ -134,6 +134,7 @@ impl TaskEngine {
         failed: &Failed,
         ctx: &mut Context<Self>,
     ) -> Result<(), ActorError> {
+        self.carry_out_prompt(ctx);
         let mut never_sent = HashSet::new();
         for release in self.unreleased() {
             if let Release::Command(Command::Dispatch(dispatch)) = &release {
@@ -148,6 +149,7 @@ impl TaskEngine {
                 self.cancel_at_agent(agent, work);
             }
         }
+        self.hand_back_executions(&failed.reason, ctx);
         self.refuse(failed.reason.clone());
         let now = ctx.now();
         let again = self.faulty.replace(now).is_some_and(|last| now - last < RECHECK);
@@ -178,6 +180,9 @@ impl TaskEngine {
             }
             Release::Command(Command::Dispatch(dispatch)) => {
                 self.machine.undispatch(dispatch.agent);
+            }
+            Release::Command(Command::Executed(ending)) => {
+                self.revoke_execution(*ending, &reason())
             }
             // What they would have shown or told may not be so; the askers learn that they get no
             // answer.

@@ -105,17 +105,24 @@ impl TaskEngine {
         }
     }
 
-    fn carry_out(&mut self, command: Command, ctx: &mut Context<Self>) {
+    pub(super) fn carry_out(&mut self, command: Command, ctx: &mut Context<Self>) {
         match command {
             Command::Dispatch(dispatch) => self.dispatch(dispatch, ctx),
             Command::Cancel { agent, work } => self.cancel_at_agent(agent, work),
             Command::Changed(change) => self.tell(&change),
+            Command::Executed(ending) => self.execution_ended(*ending),
             // Told when it was gathered.
             Command::Ended(_) => {}
         }
     }
 
     fn dispatch(&mut self, mut dispatch: Box<Dispatch>, ctx: &mut Context<Self>) {
+        let WorkId { task, attempt, .. } = dispatch.work;
+        if dispatch.key.is_some() && self.is_forsaken(task, attempt) {
+            self.machine.undispatch(dispatch.agent);
+            let now = self.now(ctx);
+            return self.forsake(now, task, attempt);
+        }
         match std::mem::take(&mut dispatch.input) {
             Body::Inline { content_type, bytes } => {
                 let now = self.now(ctx);
@@ -134,7 +141,7 @@ impl TaskEngine {
         payload: Payload,
         ctx: &mut Context<Self>,
     ) {
-        let Dispatch { agent, work, spec, capability, deadline, state, correlation, .. } =
+        let Dispatch { agent, work, spec, capability, deadline, state, correlation, key, .. } =
             *dispatch;
         let Some(address) = self.addresses.get(agent) else {
             // It left after the choice had been made.
@@ -153,7 +160,7 @@ impl TaskEngine {
             capability,
             payload,
             deadline: self.instant(deadline),
-            idempotency_key: idempotency_key(work),
+            idempotency_key: key.unwrap_or_else(|| idempotency_key(work)),
             correlation,
             labels: spec.labels.clone(),
             state,
@@ -179,9 +186,10 @@ impl TaskEngine {
         let ran_us = now.mono.saturating_sub(sent);
         let outcome = match outcome {
             Ok(Ok(performed)) => {
-                let combines =
-                    self.machine.book().task(work.task).is_some_and(|task| task.combines());
-                if self.is_large(&performed.payload) && !combines {
+                let task = self.machine.task(work.task);
+                // The outputs of executions are their keepers' to store.
+                let stays = task.is_some_and(|task| task.kept.is_some() || task.combines());
+                if self.is_large(&performed.payload) && !stays {
                     return self.store_output(work, agent, ran_us, performed, ctx);
                 }
                 Outcome::Done { output: performed.payload.into(), saved: performed.state }

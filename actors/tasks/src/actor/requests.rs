@@ -121,7 +121,7 @@ impl TaskEngine {
     }
 
     /// Why nothing that would have to be stored is taken now; draining is the machine's to say.
-    fn refusal(&self) -> Option<String> {
+    pub(super) fn refusal(&self) -> Option<String> {
         match self.phase {
             EnginePhase::Running | EnginePhase::Draining | EnginePhase::Drained => None,
             EnginePhase::Recovering | EnginePhase::Refusing => {

@@ -57,6 +57,8 @@ pub(super) enum Own {
     Truncated(Asked<Result<Truncated, TruncateError>>),
     /// Blobs nobody names have been removed, or not.
     Swept(Asked<Result<Swept, BlobError>>),
+    /// Time to look whether keepers of executions still wait.
+    LookAtKeepers,
     /// The time for draining is over.
     DrainDeadline,
 }
@@ -107,6 +109,7 @@ impl TaskEngine {
             Own::Saved { at, outcome } => self.saved(at, outcome, ctx),
             Own::Truncated(outcome) => self.truncated(outcome),
             Own::Swept(outcome) => self.swept(outcome),
+            Own::LookAtKeepers => self.look_at_keepers(now, ctx),
             Own::DrainDeadline => self.drain_deadline(now),
         }
         Ok(())

@@ -47,7 +47,7 @@ impl TaskMachine {
 
     /// Plans a task that waits; it goes on waiting when that is still not possible.
     pub(super) fn try_plan(&mut self, now: Moment, id: TaskId, out: &mut Effects) {
-        let Some(spec) = self.book.task(id).map(|task| task.spec.clone()) else { return };
+        let Some(spec) = self.task(id).map(|task| task.spec.clone()) else { return };
         match self.plan(&spec) {
             Ok(needs) => {
                 self.waiting.remove(id);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::counters::{Counters, OpenTasks, PartCounters, total};
-use super::event::{EngineEvent, Event, TaskRecord};
+use super::event::{EngineEvent, Event, SavedState, TaskRecord};
 use super::keys::Keys;
 use crate::records::Decoded;
 use crate::task::{
@@ -85,6 +85,7 @@ impl Book {
     pub(crate) fn replay(&mut self, record: &Decoded) -> Result<(), Inconsistent> {
         match record {
             Decoded::Engine(event) => self.apply_engine(event),
+            Decoded::Saved(saved) => self.apply_saved(saved),
             Decoded::Task(TaskRecord { task, entries }) => {
                 for entry in entries {
                     self.apply(*task, entry.at, &entry.event)?;
@@ -124,6 +125,11 @@ impl Book {
                 self.keys.expire(keys_before, &self.tasks);
             }
         }
+    }
+
+    /// Takes into account what an agent saved in an execution that is in no record.
+    pub(crate) fn apply_saved(&mut self, saved: &SavedState) {
+        self.agent_states.insert(saved.agent.clone(), saved.state.clone());
     }
 
     /// Whether `accepted = open + completed + failed + cancelled`, and as many tasks are kept as
@@ -169,19 +175,9 @@ impl Book {
         if !task.is_open() {
             return Err(Inconsistent { task: id, what: "an event after the task's end" });
         }
-        match event {
-            Event::Planned(needs) => {
-                task.planned = true;
-                task.parts.extend(needs.iter().cloned().map(Part::new));
-                self.counters.parts.planned += needs.len() as u64;
-            }
-            Event::Ended(verdict) => self.counters.parts.cancelled += end(task, at, verdict),
-            event => {
-                let saved = change_part(task, at, event, &mut self.counters.parts)?;
-                if let Some((agent, state)) = saved {
-                    self.agent_states.insert(agent, state);
-                }
-            }
+        let saved = change_task(task, at, event, &mut self.counters.parts)?;
+        if let Some((agent, state)) = saved {
+            self.agent_states.insert(agent, state);
         }
         let (from, to) = (task.state, task.derived_state());
         task.state = to;
@@ -216,6 +212,25 @@ impl Book {
         self.counters.changes += 1;
         Transition { sequence: self.counters.changes, to }
     }
+}
+
+/// Changes a task that is open; gives back what an agent saved, with the agent's id.
+pub(super) fn change_task(
+    task: &mut Task,
+    at: i64,
+    event: &Event,
+    counters: &mut PartCounters,
+) -> Result<Option<(String, Bytes)>, Inconsistent> {
+    match event {
+        Event::Planned(needs) => {
+            task.planned = true;
+            task.parts.extend(needs.iter().cloned().map(Part::new));
+            counters.planned += needs.len() as u64;
+        }
+        Event::Ended(verdict) => counters.cancelled += end(task, at, verdict),
+        event => return change_part(task, at, event, counters),
+    }
+    Ok(None)
 }
 
 /// Ends a task; says how many of its parts that cancels. Of what it holds only the result is kept.

@@ -6,6 +6,9 @@ use super::{Command, Effects, Event, TaskMachine};
 use crate::error::CancelError;
 use crate::task::{Moment, Phase, TaskId, Verdict};
 
+/// Why executions go back to their keepers.
+const DRAINING: &str = "the node is draining";
+
 impl TaskMachine {
     pub(super) fn cancel(
         &mut self,
@@ -22,7 +25,7 @@ impl TaskMachine {
         Ok(())
     }
 
-    /// Every execution that is in agents' hands, with its agent.
+    /// Every execution of a task that is in agents' hands, with its agent.
     pub(crate) fn running(&self) -> Vec<Command> {
         let tasks = self.book.by_sequence.values().filter_map(|id| self.book.task(*id));
         let parts = tasks.flat_map(|task| (0..).zip(&task.parts).map(move |part| (task, part)));
@@ -37,6 +40,12 @@ impl TaskMachine {
             .collect()
     }
 
+    /// Accepts and gives out no more; what only waits in no record goes back to its keepers now.
+    pub(super) fn drain(&mut self, out: &mut Effects) {
+        self.draining = true;
+        self.hand_back_kept(false, DRAINING, out);
+    }
+
     /// Takes back what runs: it counts neither as an error nor as lost, and is queued again.
     pub(super) fn hand_back(&mut self, now: Moment, out: &mut Effects) -> u64 {
         let running = self.running();
@@ -49,11 +58,11 @@ impl TaskMachine {
             }
             out.commands.push(command);
         }
-        count
+        count + self.hand_back_kept(true, DRAINING, out)
     }
 
     /// How many executions are in agents' hands.
     pub(crate) fn in_hand(&self) -> u64 {
-        super::total(&self.book.open.running)
+        super::total(&self.book.open.running) + self.executions.running()
     }
 }

@@ -2,7 +2,8 @@
 
 use synod_agents::WorkId;
 
-use super::{Command, Dispatch, Effects, Event, TaskMachine};
+use super::execute::key_of;
+use super::{Command, Dispatch, Effects, Event, TaskMachine, find};
 use crate::matching::{ClassId, Match};
 use crate::modes::{mode, requirement};
 use crate::task::{Failure, FailureKind, Moment, Part, Phase, Task, TaskId};
@@ -11,7 +12,7 @@ use crate::validation::in_millionths;
 impl TaskMachine {
     /// Finds the requirement class of a part and holds it for as long as the part is open.
     pub(super) fn seat(&mut self, id: TaskId, part: u16) {
-        let Some(task) = self.book.task(id) else { return };
+        let Some(task) = find(&self.book, &self.executions, id) else { return };
         let Some(needs) = task.parts.get(usize::from(part)).map(|part| &part.needs) else { return };
         let wanted = requirement(&task.spec, needs);
         let class = self.matching.class_of(&wanted).unwrap_or(ClassId::NONE);
@@ -23,17 +24,17 @@ impl TaskMachine {
 
     /// Puts a part that is ready into the queue of its class.
     pub(super) fn enqueue(&mut self, id: TaskId, number: u16) {
-        let Some(task) = self.book.task(id) else { return };
+        let Some(task) = find(&self.book, &self.executions, id) else { return };
         let Some(part) = task.parts.get(usize::from(number)) else { return };
-        let (spec, place) = (&task.spec, (task.sequence, number));
+        let (spec, place) = (&task.spec, task.place(number));
         self.matching.queue(part.class, spec.priority, &spec.tenant, place, id);
     }
 
     /// Takes a part out of the queue of its class, if it is there.
     pub(super) fn unqueue(&mut self, id: TaskId, number: u16) {
-        let Some(task) = self.book.task(id) else { return };
+        let Some(task) = find(&self.book, &self.executions, id) else { return };
         let Some(part) = task.parts.get(usize::from(number)) else { return };
-        let (spec, place) = (&task.spec, (task.sequence, number));
+        let (spec, place) = (&task.spec, task.place(number));
         self.matching.unqueue(part.class, spec.priority, &spec.tenant, place);
     }
 
@@ -61,7 +62,7 @@ impl TaskMachine {
     fn affordable(&self, next: Match) -> Option<u64> {
         let cost =
             self.matching.agent(next.agent).map_or(0, |agent| in_millionths(agent.card.cost));
-        let task = self.book.task(next.task)?;
+        let task = self.task(next.task)?;
         let within = task.spec.budget.is_none_or(|budget| task.spent + cost <= budget);
         within.then_some(cost)
     }
@@ -76,11 +77,11 @@ impl TaskMachine {
         if let Some(part) = self.part_mut(id, part) {
             part.phase = Phase::Running { agent: Some(agent) };
         }
-        let Some(task) = self.book.task(id) else { return };
+        let Some(task) = self.task(id) else { return };
         let input = mode(task.spec.mode).input(task, part).clone();
         let Some(known) = task.parts.get(usize::from(part)) else { return };
         let name = label.split('@').next().unwrap_or_default();
-        out.commands.push(Command::Dispatch(Box::new(Dispatch {
+        let dispatch = Dispatch {
             agent,
             work: self.work_of(task, part, known),
             capability: capability_of(task, known),
@@ -89,20 +90,31 @@ impl TaskMachine {
             state: self.book.agent_states.get(name).cloned(),
             correlation: task.spec.correlation,
             spec: task.spec.clone(),
-        })));
+            key: task.kept.as_ref().map(|kept| key_of(task, kept, part)),
+        };
+        // The agent may have a state that is not stored yet.
+        let after = dispatch.state.as_ref().map_or(0, |_| self.saved_in);
+        let is_kept = task.kept.is_some();
+        let command = Command::Dispatch(Box::new(dispatch));
+        if is_kept {
+            out.prompt.push((after, command));
+        } else {
+            out.commands.push(command);
+        }
     }
 
-    /// The name of a part's present execution.
+    /// The name of a part's present execution; with its keeper's attempt, if it has a keeper.
     pub(super) fn work_of(&self, task: &Task, number: u16, part: &Part) -> WorkId {
-        WorkId { task: task.id, part: number, attempt: part.attempt, epoch: self.book.epoch }
+        let attempt = task.kept.as_ref().map_or(part.attempt, |kept| kept.attempt);
+        WorkId { task: task.id, part: number, attempt, epoch: self.book.epoch }
     }
 
     pub(super) fn part(&self, id: TaskId, part: u16) -> Option<&Part> {
-        self.book.task(id)?.parts.get(usize::from(part))
+        self.task(id)?.parts.get(usize::from(part))
     }
 
     pub(super) fn part_mut(&mut self, id: TaskId, part: u16) -> Option<&mut Part> {
-        self.book.task_mut(id)?.parts.get_mut(usize::from(part))
+        self.task_mut(id)?.parts.get_mut(usize::from(part))
     }
 }
 

@@ -96,6 +96,17 @@ pub(crate) enum EngineEvent {
     Forgot { through: (i64, TaskId), keys_before: i64 },
 }
 
+/// What an agent saved with the result of an execution that its caller keeps: all that is stored of
+/// it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SavedState {
+    /// When, UTC microseconds.
+    pub at: i64,
+    /// The agent's id.
+    pub agent: String,
+    pub state: Bytes,
+}
+
 /// Where a task's record is in the batch that is being gathered, and which batch it was.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mark {

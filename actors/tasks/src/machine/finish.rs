@@ -4,7 +4,7 @@ use bytes::Bytes;
 use rand::RngExt;
 use synod_agents::{AgentError, AgentErrorKind, WorkId};
 
-use super::{Command, Effects, Event, TaskMachine};
+use super::{Command, Effects, Event, TaskMachine, find};
 use crate::config::TasksConfig;
 use crate::matching::{AgentSlot, Showing};
 use crate::modes::requirement;
@@ -57,7 +57,7 @@ impl TaskMachine {
             // It may still be at it.
             out.commands.push(Command::Cancel { agent, work });
         }
-        let combines = self.book.task(work.task).is_some_and(|task| task.combines());
+        let combines = self.task(work.task).is_some_and(|task| task.combines());
         let (fate, showing) = self.judge(outcome, ran_us, combines);
         self.matching.release(agent, showing, now.mono);
         if !self.active || !self.is_current(&work) {
@@ -85,11 +85,9 @@ impl TaskMachine {
 
     /// Whether a result of this name is still waited for.
     fn is_current(&self, work: &WorkId) -> bool {
-        let part = self.part(work.task, work.part);
-        work.epoch == self.book.epoch
-            && part.is_some_and(|part| {
-                part.attempt == work.attempt && matches!(part.phase, Phase::Running { .. })
-            })
+        let Some(task) = self.task(work.task) else { return false };
+        let Some(part) = task.parts.get(usize::from(work.part)) else { return false };
+        matches!(part.phase, Phase::Running { .. }) && self.work_of(task, work.part, part) == *work
     }
 
     fn judge(&self, outcome: Outcome, ran_us: u64, combines: bool) -> (Fate, Showing) {
@@ -154,7 +152,7 @@ impl TaskMachine {
             Fate::Lost(_) => Ran::Lost,
             Fate::Returned(_) => return,
         };
-        let Some(task) = self.book.task(work.task) else { return };
+        let Some(task) = find(&self.book, &self.executions, work.task) else { return };
         let Some(part) = task.parts.get(usize::from(work.part)) else { return };
         self.stats.ran(&requirement(&task.spec, &part.needs), ran);
     }
@@ -170,7 +168,8 @@ impl TaskMachine {
         not_before: Option<u64>,
         out: &mut Effects,
     ) {
-        let Some(task) = self.book.task(id) else { return };
+        self.note_retry(id, not_before);
+        let Some(task) = self.task(id) else { return };
         let Some(part) = task.parts.get(usize::from(number)) else { return };
         let (retry, errors) = (task.spec.retry, part.errors + 1);
         if !again || errors >= retry.max_attempts {
@@ -199,7 +198,7 @@ impl TaskMachine {
         why: String,
         out: &mut Effects,
     ) -> bool {
-        let most = self.book.task(id).map_or(0, |task| task.spec.retry.max_lost);
+        let most = self.task(id).map_or(0, |task| task.spec.retry.max_lost);
         let lost = self.part(id, number).map_or(0, |part| part.lost);
         if lost < most {
             let why = self.set_back(id, number, FailureKind::Lost, &why);
@@ -222,7 +221,7 @@ impl TaskMachine {
 
     /// Whether a part can be done by one agent alone, as its voice or its racer, which is gone.
     pub(super) fn is_stranded(&self, id: TaskId, number: u16) -> bool {
-        let Some(task) = self.book.task(id) else { return false };
+        let Some(task) = self.task(id) else { return false };
         let Some(part) = task.parts.get(usize::from(number)) else { return false };
         matches!(task.spec.mode, TaskMode::Consensus | TaskMode::Competitive)
             && matches!(part.needs, Needs::Agent(_))

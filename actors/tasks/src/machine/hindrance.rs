@@ -45,7 +45,7 @@ impl TaskMachine {
         if let Some(name) = self.waiting.name_of(id) {
             return Some(format!("no agent is registered that it can be done by: {name}"));
         }
-        let mut open = self.book.task(id)?.parts.iter().filter(|part| !part.has_ended());
+        let mut open = self.task(id)?.parts.iter().filter(|part| !part.has_ended());
         open.find_map(|part| {
             let failed = || part.last_error.as_ref().map(|failure| failure.message.clone());
             self.obstacle(part).or_else(failed)

@@ -16,7 +16,10 @@ mod book;
 mod cancel;
 mod counters;
 mod dispatch;
+mod effects;
 mod event;
+mod execute;
+mod executions;
 mod finish;
 mod hindrance;
 mod keys;
@@ -32,7 +35,10 @@ mod waiting;
 
 pub(crate) use book::Book;
 pub(crate) use counters::{Counters, PartCounters, total};
-pub(crate) use event::{EngineEvent, Entry, Event, Mark, TaskRecord};
+pub(crate) use effects::{Command, Dispatch, Effects, Ending};
+pub(crate) use event::{EngineEvent, Entry, Event, Mark, SavedState, TaskRecord};
+pub(crate) use execute::Asked;
+pub(crate) use executions::Kept;
 pub(crate) use finish::Outcome;
 pub(crate) use keys::KeyUse;
 pub(crate) use timers::DEADLINE;
@@ -41,24 +47,19 @@ pub(crate) use view::set_result;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
 use synod_agents::{AgentCard, AgentKey, AgentStatus, WorkId};
-use synod_journal::{CodecError, Record};
-use synod_runtime::{Correlation, Principal};
+use synod_runtime::Principal;
 
+use self::executions::Executions;
 use self::waiting::Waiting;
 use crate::config::TasksConfig;
-use crate::error::{CancelError, SubmitError};
+use crate::error::{CancelError, ExecutionError, SubmitError};
 use crate::matching::{AgentSlot, Matching};
-use crate::messages::{Accepted, TaskChange};
-use crate::records;
+use crate::messages::Accepted;
 use crate::stats::Statistics;
 use crate::task::{Body, Moment, Task, TaskId, TaskSpec, Verdict};
-
-/// Bytes above which a record is not added to.
-const LARGE_RECORD: usize = 256 << 10;
 
 /// What the machine is given.
 #[derive(Debug)]
@@ -67,6 +68,10 @@ pub(crate) enum Input {
     Submit { spec: Arc<TaskSpec>, input: Body },
     /// This principal wants the task ended.
     Cancel { task: TaskId, by: Principal },
+    /// This was asked for by who keeps it, and has been checked.
+    Execute(Box<Asked>),
+    /// This principal wants this attempt at an execution ended.
+    CancelExecution { id: TaskId, attempt: u32, by: Principal },
     /// An agent is there, or a new version of one.
     Joined { card: Arc<AgentCard>, status: AgentStatus },
     /// These are all agents there are; others are gone.
@@ -87,6 +92,8 @@ pub(crate) enum Input {
     Drain,
     /// Take back what still runs.
     HandBack,
+    /// Give all executions back to their keepers, for this reason.
+    HandBackKept(String),
 }
 
 /// What is to be done about an input, beside the commands.
@@ -97,6 +104,8 @@ pub(crate) enum Answer {
     None,
     /// Whether the submission was accepted.
     Submitted(Result<Accepted, SubmitError>),
+    /// Whether the execution was taken on.
+    TakenOn(Result<(), ExecutionError>),
     /// Whether the task was cancelled.
     Cancelled(Result<(), CancelError>),
     /// Where the agent is from now on.
@@ -105,109 +114,22 @@ pub(crate) enum Answer {
     HandedBack(u64),
 }
 
-/// What is to be carried out once the batch is stored.
-#[derive(Debug)]
-pub(crate) enum Command {
-    /// Give an execution to an agent.
-    Dispatch(Box<Dispatch>),
-    /// Tell an agent to stop an execution.
-    Cancel { agent: AgentSlot, work: WorkId },
-    /// Tell the listeners.
-    Changed(TaskChange),
-    /// Tell who waits for the task's end.
-    Ended(TaskId),
-}
-
-/// An execution for an agent.
-#[derive(Debug)]
-pub(crate) struct Dispatch {
-    pub agent: AgentSlot,
-    pub work: WorkId,
-    pub spec: Arc<TaskSpec>,
-    /// The first capability that the part requires.
-    pub capability: Option<String>,
-    pub input: Body,
-    /// When its result is of no more use, on the monotonic clock.
-    pub deadline: u64,
-    /// What the agent saved last.
-    pub state: Option<Bytes>,
-    pub correlation: Option<Correlation>,
-}
-
-/// Records and commands of the batch that is being gathered.
-#[derive(Debug, Default)]
-pub(crate) struct Effects {
-    /// The number of the batch, from 1.
-    pub batch: u64,
-    /// One record for each task that something happened to.
-    pub records: Vec<Gathered>,
-    /// What happened to the engine; stored behind the tasks' records.
-    pub engine: Vec<EngineEvent>,
-    pub commands: Vec<Command>,
-    /// About how many bytes all records take.
-    pub weight: usize,
-}
-
-/// A record that is being gathered, and about how many bytes it takes.
-#[derive(Debug)]
-pub(crate) struct Gathered {
-    pub record: TaskRecord,
-    pub weight: usize,
-}
-
-impl Effects {
-    /// The batch after the one of this number.
-    pub(crate) fn after(batch: u64) -> Self {
-        Self { batch: batch + 1, ..Self::default() }
-    }
-
-    /// Puts an entry into the record that the task has in this batch, or into a new one when it
-    /// has none or that would become large; says where it is.
-    fn add(&mut self, task: TaskId, mark: Mark, entry: Entry) -> Mark {
-        let weight = entry.event.weight();
-        self.weight += weight;
-        if mark.batch == self.batch
-            && let Some(known) = self.records.get_mut(mark.index as usize)
-            && known.weight + weight <= LARGE_RECORD
-        {
-            known.weight += weight;
-            known.record.entries.push(entry);
-            return mark;
-        }
-        let mark = Mark { batch: self.batch, index: self.records.len() as u32 };
-        // Accepted, planned and started; or succeeded and ended.
-        let mut entries = Vec::with_capacity(3);
-        entries.push(entry);
-        let record = TaskRecord { task, entries };
-        self.records.push(Gathered { record, weight });
-        mark
-    }
-
-    /// The records, those of the engine behind those of the tasks.
-    pub(crate) fn encode(&self) -> Result<Vec<Record>, CodecError> {
-        let tasks = self.records.iter().map(|gathered| records::encode(&gathered.record));
-        tasks.chain(self.engine.iter().map(records::encode_engine)).collect()
-    }
-
-    /// Whether there is anything to store.
-    pub(crate) fn has_records(&self) -> bool {
-        !self.records.is_empty() || !self.engine.is_empty()
-    }
-}
-
 /// The task machine.
 #[derive(Debug)]
 pub(crate) struct TaskMachine {
     config: TasksConfig,
     book: Book,
+    executions: Executions,
     matching: Matching,
     waiting: Waiting,
     /// Deadlines and back-offs, by when they are due on the monotonic clock.
     timers: BTreeSet<(u64, TaskId, u16)>,
     stats: Statistics,
     chance: ChaCha12Rng,
-    /// Bytes of input that open tasks hold.
+    /// Bytes of input that open tasks and executions hold.
     held_bytes: u64,
+    /// The batch that stores what an agent saved last.
+    saved_in: u64,
     /// Whether it works: it has begun, and the journal takes what it gives.
     active: bool,
     draining: bool,
@@ -224,11 +146,13 @@ impl TaskMachine {
             matching: Matching::new(config.max_requirements as usize),
             config,
             book: Book::default(),
+            executions: Executions::default(),
             waiting: Waiting::default(),
             timers: BTreeSet::new(),
             stats: Statistics::default(),
             chance: ChaCha12Rng::from_seed(seed),
             held_bytes: 0,
+            saved_in: 0,
             active: false,
             draining: false,
             swept: 0,
@@ -249,6 +173,19 @@ impl TaskMachine {
         &self.book
     }
 
+    /// A task, or an execution that its caller keeps.
+    pub(crate) fn task(&self, id: TaskId) -> Option<&Task> {
+        find(&self.book, &self.executions, id)
+    }
+
+    /// For the volatile marks of either.
+    fn task_mut(&mut self, id: TaskId) -> Option<&mut Task> {
+        match self.executions.task_mut(id) {
+            Some(task) => Some(task),
+            None => self.book.task_mut(id),
+        }
+    }
+
     /// Takes one input. Events are applied at once; what they cause is in `out`.
     pub(crate) fn step(&mut self, now: Moment, input: Input, out: &mut Effects) -> Answer {
         match input {
@@ -257,6 +194,10 @@ impl TaskMachine {
             }
             Input::Cancel { task, by } => {
                 return Answer::Cancelled(self.cancel(now, task, by, out));
+            }
+            Input::Execute(asked) => return Answer::TakenOn(self.execute(now, *asked, out)),
+            Input::CancelExecution { id, attempt, by } => {
+                self.cancel_execution(now, id, attempt, by, out);
             }
             Input::Joined { card, status } => {
                 return Answer::Seated(self.joined(now, card, status, out));
@@ -270,8 +211,11 @@ impl TaskMachine {
             Input::Begin => self.begin(now, out),
             Input::Settle => self.settle(now, out),
             Input::Tick => self.tick(now, out),
-            Input::Drain => self.draining = true,
+            Input::Drain => self.drain(out),
             Input::HandBack => return Answer::HandedBack(self.hand_back(now, out)),
+            Input::HandBackKept(reason) => {
+                return Answer::HandedBack(self.hand_back_kept(true, &reason, out));
+            }
         }
         Answer::None
     }
@@ -296,7 +240,13 @@ impl TaskMachine {
     /// Applies an event and puts it among the records, and the change of state that follows from
     /// it among the commands. Events of one task in one batch share a record.
     fn emit(&mut self, now: Moment, id: TaskId, event: Event, out: &mut Effects) {
+        if self.executions.task(id).is_some() {
+            return self.emit_kept(now, id, &event, out);
+        }
         let applied = self.book.apply(id, now.utc, &event);
+        if matches!(event, Event::Succeeded { saved: Some(_), .. }) {
+            self.saved_in = out.batch;
+        }
         debug_assert!(applied.is_ok(), "the machine gave an event that does not fit: {applied:?}");
         let Some(task) = self.book.task_mut(id) else { return };
         let part = reason_of(task, &event);
@@ -304,6 +254,11 @@ impl TaskMachine {
         let (Ok(Some(transition)), true) = (applied, self.has_listeners) else { return };
         out.commands.push(Command::Changed(view::change(task, part, transition, now)));
     }
+}
+
+/// A task, or an execution that its caller keeps, while the rest of the machine is at hand.
+fn find<'a>(book: &'a Book, executions: &'a Executions, id: TaskId) -> Option<&'a Task> {
+    book.task(id).or_else(|| executions.task(id))
 }
 
 /// The part for which a task changes by this event: the one it is about, the one that decided its

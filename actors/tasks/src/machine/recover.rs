@@ -20,6 +20,7 @@ impl TaskMachine {
         self.matching.clear_queues(self.config.max_requirements as usize);
         self.waiting = super::Waiting::default();
         self.timers.clear();
+        debug_assert_eq!(self.executions.len(), 0, "executions go back before a rebuild");
         self.held_bytes = 0;
     }
 

@@ -56,7 +56,7 @@ impl TaskMachine {
     fn new_id(&mut self, now: Moment) -> TaskId {
         loop {
             let id = mint(now.utc, self.chance.random());
-            if !self.book.tasks.contains_key(&id) {
+            if self.task(id).is_none() {
                 return id;
             }
         }
@@ -93,7 +93,7 @@ impl TaskMachine {
 
     /// A hint of when there may be room: when a sixteenth of the queue is done, at the pace of the
     /// last minute.
-    fn queue_full(&mut self, now: Moment) -> SubmitError {
+    pub(super) fn queue_full(&mut self, now: Moment) -> SubmitError {
         let pace = self.stats.throughput(now.mono).ended.m1;
         let share = self.book.open.waiting() as f64 / 16.0;
         let seconds = if pace > 0.0 { (share / pace).ceil() as u64 } else { RETRY_AFTER_S };
@@ -113,7 +113,7 @@ impl TaskMachine {
         needs: Vec<Needs>,
         out: &mut Effects,
     ) {
-        let first = self.book.task(id).map_or(0, |task| task.parts.len());
+        let first = self.task(id).map_or(0, |task| task.parts.len());
         let added = needs.len();
         self.emit(now, id, Event::Planned(needs), out);
         for part in first..first + added {

@@ -9,8 +9,8 @@ use super::view::time;
 use super::{PartCounters, TaskMachine};
 use crate::matching::Agent;
 use crate::messages::{
-    AgentStats, EnginePhase, EngineStatsResponse, LatencyStats, LedgerStats, PartStats,
-    PriorityStats,
+    AgentStats, EnginePhase, EngineStatsResponse, ExecutionStats, LatencyStats, LedgerStats,
+    PartStats, PriorityStats,
 };
 use crate::task::{Moment, TaskState};
 
@@ -31,6 +31,11 @@ impl TaskMachine {
         }
     }
 
+    /// The ledger of executions that their callers keep.
+    pub(crate) fn executions(&self) -> ExecutionStats {
+        self.executions.stats()
+    }
+
     /// Times of ended tasks since the engine began.
     pub(crate) fn latency(&self) -> LatencyStats {
         self.stats.latency()
@@ -43,6 +48,7 @@ impl TaskMachine {
             phase,
             ledger: self.ledger(),
             parts: parts(&self.book.counters.parts),
+            executions: self.executions(),
             by_state: self.by_state(),
             by_priority: self.by_priority(),
             queue_depth: self.matching.queued().iter().sum::<usize>() as u64,

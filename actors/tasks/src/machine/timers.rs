@@ -6,6 +6,9 @@ use crate::task::{Moment, TaskId};
 /// In place of a part's number: the timer is the task's deadline.
 pub(crate) const DEADLINE: u16 = u16::MAX;
 
+/// In place of a part's number: by then the execution must have its first agent.
+pub(super) const START: u16 = u16::MAX - 1;
+
 impl TaskMachine {
     /// When it wants a `Tick`, on the monotonic clock.
     pub(crate) fn next_wake(&self, now: Moment) -> Option<u64> {
@@ -18,10 +21,15 @@ impl TaskMachine {
 
     /// Starts the timer of a task's deadline.
     pub(super) fn start_deadline(&mut self, now: Moment, id: TaskId) {
-        let Some(task) = self.book.task_mut(id) else { return };
+        let Some(task) = self.task_mut(id) else { return };
         task.due = now.due(task.spec.deadline);
         let due = task.due;
         self.timers.insert((due, id, DEADLINE));
+    }
+
+    /// Starts the timer of an execution's first agent.
+    pub(super) fn start_limit(&mut self, id: TaskId, due: Option<u64>) {
+        self.timers.extend(due.map(|due| (due, id, START)));
     }
 
     /// Starts the timer of a part's back-off, which ends at `until` (UTC microseconds).
@@ -43,11 +51,13 @@ impl TaskMachine {
                 break;
             }
             self.timers.pop_first();
-            if number == DEADLINE {
-                self.deadline_passed(now, id, out);
-            } else {
-                self.emit(now, id, Event::Resumed { part: number }, out);
-                self.enqueue(id, number);
+            match number {
+                DEADLINE => self.deadline_passed(now, id, out),
+                START => self.start_overdue(now, id, out),
+                number => {
+                    self.emit(now, id, Event::Resumed { part: number }, out);
+                    self.enqueue(id, number);
+                }
             }
         }
     }

@@ -76,7 +76,7 @@ fn fifty_thousand_agents_and_as_many_executions_are_matched_each_once() {
     let tenant: Arc<str> = Arc::from("default");
     for number in 0..COUNT {
         let task = Uuid::from_u128(u128::from(number));
-        matching.queue(class, Priority::Normal, &tenant, (number, 0), task);
+        matching.queue(class, Priority::Normal, &tenant, (number, 0, 0), task);
     }
     let mut agents = BTreeSet::new();
     for number in 0..COUNT {
@@ -113,7 +113,7 @@ fn an_agent_that_joins_later_serves_what_is_queued_already() {
     let (mut matching, mut chance) = (Matching::new(64), chance());
     let class = matching.class_of(&requires("x")).unwrap();
     let task = Uuid::from_u128(1);
-    matching.queue(class, Priority::Low, &Arc::from("default"), (1, 0), task);
+    matching.queue(class, Priority::Low, &Arc::from("default"), (1, 0, 0), task);
     assert_eq!(matching.next(16, &Weights::new(), &mut chance), None);
     let agent = matching.join(card("a", "x"), AgentStatus::Active);
     let expected = Match { task, part: 0, agent };
@@ -128,14 +128,14 @@ fn a_rest_ends_and_a_success_forgets_earlier_refusals() {
     let tenant: Arc<str> = Arc::from("default");
     let mut now = 0;
     for (place, rest) in [(1, 20_000), (2, 40_000), (3, 80_000)] {
-        matching.queue(class, Priority::Normal, &tenant, (place, 0), Uuid::from_u128(1));
+        matching.queue(class, Priority::Normal, &tenant, (place, 0, 0), Uuid::from_u128(1));
         assert!(matching.next(16, &Weights::new(), &mut chance).is_some());
         matching.release(agent, Showing::Refused(None), now);
         assert_eq!(matching.next_wake(), Some(now + rest));
         now += rest;
         matching.wake(now);
     }
-    matching.queue(class, Priority::Normal, &tenant, (4, 0), Uuid::from_u128(1));
+    matching.queue(class, Priority::Normal, &tenant, (4, 0, 0), Uuid::from_u128(1));
     assert!(matching.next(16, &Weights::new(), &mut chance).is_some());
     matching.release(agent, Showing::Succeeded(1), now);
     matching.release(agent, Showing::Refused(None), now);

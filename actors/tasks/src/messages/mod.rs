@@ -1,10 +1,12 @@
 //! What the task engine is asked and told: the family's whole contract.
 
+mod execution;
 mod output;
 mod request;
 mod stats;
 mod status;
 
+pub use execution::{CancelExecution, Execute, Executed, ExecutionSpec, ExecutionStats};
 pub use output::TaskOutput;
 pub use request::{CompetitiveOptions, ConsensusOptions, RetryOptions, TaskSubmissionRequest};
 pub use stats::{
@@ -229,6 +231,10 @@ pub enum TasksMessage {
     Cancel(Request<CancelTask>),
     /// Answer when this task has ended.
     Wait(Request<WaitTask>),
+    /// Do this once; the caller keeps it.
+    Execute(Request<Execute>),
+    /// End this execution that its caller keeps.
+    CancelExecution(Request<CancelExecution>),
     /// The numbers of the engine.
     Stats(Request<EngineStats>),
     /// Does the engine work?
@@ -251,6 +257,8 @@ requests!(TasksMessage {
     List(ListTasks),
     Cancel(CancelTask),
     Wait(WaitTask),
+    Execute(Execute),
+    CancelExecution(CancelExecution),
     Stats(EngineStats),
     Health(EngineHealth),
     Drain(DrainEngine),

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::execution::ExecutionStats;
+
 /// The numbers of the task engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct EngineStatsResponse {
@@ -14,6 +16,9 @@ pub struct EngineStatsResponse {
     pub ledger: LedgerStats,
     /// The ledger of parts, which are counted apart.
     pub parts: PartStats,
+    /// The ledger of executions that their callers keep (steps of workflows), which are no tasks.
+    #[serde(default)]
+    pub executions: ExecutionStats,
     /// Tasks by state: the open ones now, the ended ones since the first start.
     pub by_state: BTreeMap<String, u64>,
     /// Tasks by priority.

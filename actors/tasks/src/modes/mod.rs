@@ -43,8 +43,7 @@ pub(crate) trait Mode: Sync {
 
     /// What follows when the task's deadline passes.
     fn at_deadline(&self, _task: &Task, _limit: usize) -> Next {
-        let message = "the task's deadline passed before it was done";
-        Next::End(Verdict::Failed(Failure::new(FailureKind::DeadlinePassed, message), None))
+        out_of_time()
     }
 
     /// What a part gets.
@@ -55,6 +54,12 @@ pub(crate) trait Mode: Sync {
     /// Whether the result is put together from the outputs of the parts, so that the outputs have
     /// to be at hand.
     fn combines(&self, task: &Task) -> bool;
+}
+
+/// The deadline passed, and there is nothing to show for it.
+pub(crate) fn out_of_time() -> Next {
+    let message = "the task's deadline passed before it was done";
+    Next::End(Verdict::Failed(Failure::new(FailureKind::DeadlinePassed, message), None))
 }
 
 /// The mode of this name.

@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use crate::task::TaskId;
 
-/// A place in a tenant's line: order of acceptance of the task, then number of the part.
-pub(crate) type Place = (u64, u16);
+/// A place in a tenant's line: order of acceptance of the task; of the executions between it and
+/// the next task, 0 for the task itself; then number of the part.
+pub(crate) type Place = (u64, u64, u16);
 
 /// The quanta of the tenants; one that is not named has a quantum of one.
 pub(crate) type Weights = BTreeMap<String, u32>;
@@ -64,7 +65,7 @@ impl Lane {
         loop {
             let tenant = self.turns.front()?.clone();
             let line = self.lines.get_mut(&tenant)?;
-            let Some(((_, part), task)) = line.entries.pop_first() else {
+            let Some(((.., part), task)) = line.entries.pop_first() else {
                 self.end_of_line(&tenant);
                 continue;
             };
@@ -85,7 +86,7 @@ impl Lane {
     /// Everything that is queued, in no particular order.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (TaskId, u16)> {
         let lines = self.turns.iter().filter_map(|tenant| self.lines.get(tenant));
-        lines.flat_map(|line| line.entries.iter().map(|((_, part), task)| (*task, *part)))
+        lines.flat_map(|line| line.entries.iter().map(|((.., part), task)| (*task, *part)))
     }
 
     /// Drops the tenant whose turn it is: who has nothing queued keeps no deficit either.
@@ -104,7 +105,7 @@ mod tests {
 
     fn fill(lane: &mut Lane, tenant: &str, places: std::ops::Range<u64>) {
         for place in places {
-            lane.push(&Arc::from(tenant), (place, 0), Uuid::from_u128(u128::from(place)));
+            lane.push(&Arc::from(tenant), (place, 0, 0), Uuid::from_u128(u128::from(place)));
         }
     }
 

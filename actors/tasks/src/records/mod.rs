@@ -2,10 +2,11 @@
 //!
 //! A record is what one batch did to one task, under the kind that says most about it:
 //! `task.accepted`, `task.ended` or else `task.changed`; or something that happened to the engine,
-//! `tasks.engine`. Changing a shape means a new version whose `Previous` is the old one, see
+//! `tasks.engine`; or what an agent saved in an execution that its caller keeps, `tasks.saved`. Changing a shape means a new version whose `Previous` is the old one, see
 //! [`Versioned`]; `tests/golden` holds the bytes of every version that was ever written.
 
 mod events;
+mod saved;
 mod snapshot;
 mod specs;
 #[cfg(test)]
@@ -18,9 +19,10 @@ pub(crate) use snapshot::{SNAPSHOT_VERSION, decode_snapshot, encode_snapshot};
 use synod_journal::{Codec, CodecError, Partition, Record, RecordCodec, RecordKind, StoredRecord};
 use synod_journal::{Stream, Versioned};
 
+use self::saved::SavedStateV1;
 use self::v1::{EngineRecordV1, TaskRecordV1};
 use self::v2::TaskRecordV2;
-use crate::machine::{EngineEvent, Event, TaskRecord};
+use crate::machine::{EngineEvent, Event, SavedState, TaskRecord};
 use crate::task::{TaskId, partition_of};
 
 /// The stream of the task engine.
@@ -33,6 +35,7 @@ const ACCEPTED: RecordKind = RecordKind::new("task.accepted");
 const CHANGED: RecordKind = RecordKind::new("task.changed");
 const ENDED: RecordKind = RecordKind::new("task.ended");
 const ENGINE: RecordKind = RecordKind::new("tasks.engine");
+const SAVED: RecordKind = RecordKind::new("tasks.saved");
 
 /// The codec of snapshots: up to 4 GiB.
 type SnapshotCodec = Codec<{ 4 << 30 }>;
@@ -42,6 +45,7 @@ type SnapshotCodec = Codec<{ 4 << 30 }>;
 pub(crate) enum Decoded {
     Task(TaskRecord),
     Engine(EngineEvent),
+    Saved(SavedState),
 }
 
 /// A record that can't be read.
@@ -82,6 +86,12 @@ pub(crate) fn encode_engine(event: &EngineEvent) -> Result<Record, CodecError> {
     EngineRecordV1::from(*event).to_record()
 }
 
+/// The record of what an agent saved in an execution that its caller keeps.
+pub(crate) fn encode_saved(saved: &SavedState) -> Result<Record, CodecError> {
+    let bytes = RecordCodec::encode(&SavedStateV1::from(saved))?;
+    Ok(Record::new(SAVED, SavedStateV1::VERSION, bytes))
+}
+
 /// Reads a stored record of any version.
 pub(crate) fn decode(stored: &StoredRecord) -> Result<Decoded, RecordError> {
     let StoredRecord { kind, version, bytes, .. } = stored;
@@ -93,6 +103,10 @@ pub(crate) fn decode(stored: &StoredRecord) -> Result<Decoded, RecordError> {
     if kind == ENGINE.as_str() {
         let record = <EngineRecordV1 as Versioned>::decode(*version, bytes)?;
         return Ok(Decoded::Engine(record.into()));
+    }
+    if kind == SAVED.as_str() {
+        let record = <SavedStateV1<'static> as Versioned>::decode(*version, bytes)?;
+        return Ok(Decoded::Saved(record.into()));
     }
     Err(RecordError::UnknownKind(kind.clone()))
 }
@@ -111,6 +125,12 @@ impl Versioned for TaskRecordV2<'static> {
 
 impl Versioned for EngineRecordV1 {
     const KIND: RecordKind = ENGINE;
+    const VERSION: u16 = 1;
+    type Previous = Self;
+}
+
+impl Versioned for SavedStateV1<'static> {
+    const KIND: RecordKind = SAVED;
     const VERSION: u16 = 1;
     type Previous = Self;
 }

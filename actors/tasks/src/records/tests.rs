@@ -241,6 +241,19 @@ fn golden_records_of_the_engine_decode_and_are_what_is_written_today() {
 }
 
 #[test]
+fn the_golden_record_of_a_saved_state_decodes_and_is_what_is_written_today() {
+    let (at, agent) = (1_767_225_600_000_000, "word-count".to_owned());
+    let saved = SavedState { at, agent, state: "state".into() };
+    let today = encode_saved(&saved).unwrap();
+    let bytes = golden_bytes("tasks.saved.v1.bin", &today.bytes);
+    assert_eq!(decode(&stored("tasks.saved", 1, &bytes)).unwrap(), Decoded::Saved(saved));
+    assert_eq!(today.bytes, bytes);
+    for cut in 0..bytes.len() {
+        assert!(decode(&stored("tasks.saved", 1, &bytes[..cut])).is_err(), "at {cut}");
+    }
+}
+
+#[test]
 fn the_golden_snapshot_of_version_1_decodes_and_is_what_is_written_today() {
     let today = encode_snapshot(&book()).unwrap();
     let bytes = golden_bytes("tasks.snapshot.v1.bin", &today);
@@ -274,7 +287,7 @@ fn a_cut_record_an_unknown_kind_and_a_newer_version_are_errors() {
 proptest! {
     #[test]
     fn no_bytes_make_the_decoder_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        for kind in ["task.accepted", "tasks.engine"] {
+        for kind in ["task.accepted", "tasks.engine", "tasks.saved"] {
             let _refused = decode(&stored(kind, 1, &bytes));
             let _refused = decode(&stored(kind, 2, &bytes));
         }

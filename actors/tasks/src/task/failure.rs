@@ -33,6 +33,11 @@ named! {
         OverBudget = "over_budget" / 11,
         /// The output is larger than a result may be.
         TooLarge = "too_large" / 12,
+        /// No registered agent can do it. Of executions that their callers keep only.
+        NoCapableAgent = "no_capable_agent" / 13,
+        /// No agent had it in the time it may wait for one. Of executions that their callers keep
+        /// only.
+        StartTimeout = "start_timeout" / 14,
     }
 }
 

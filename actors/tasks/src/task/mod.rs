@@ -19,15 +19,16 @@ pub use state::{TaskMode, TaskState};
 
 pub(crate) use body::{BlobRef, Body, ContentType};
 pub(crate) use failure::Failure;
-pub(crate) use id::{IdHasher, IdMap, mint};
+pub(crate) use id::{IdHashed, IdHasher, IdMap, mint};
 pub(crate) use moment::Moment;
 pub(crate) use part::{Needs, Part, Phase};
 pub(crate) use spec::{IdempotencyKey, TaskSpec, Verdict};
 
 use std::sync::Arc;
 
-use crate::machine::Mark;
+use crate::machine::{Kept, Mark};
 use crate::modes::mode;
+use crate::queue::Place;
 
 /// A task as the records tell it, with the few volatile marks the machine needs beside it.
 #[derive(Debug, Clone)]
@@ -56,6 +57,8 @@ pub(crate) struct Task {
     pub verdict: Option<Verdict>,
     /// What its executions have cost so far, in millionths of the agents' unit.
     pub spent: u64,
+    /// Of an execution that its caller keeps, which is in no record: what the caller gave.
+    pub kept: Option<Box<Kept>>,
     /// Volatile: where its record is in the batch that is being gathered.
     pub mark: Mark,
     /// Volatile: when its deadline is due on the monotonic clock.
@@ -84,6 +87,7 @@ impl Task {
             state: TaskState::Pending,
             verdict: None,
             spent: 0,
+            kept: None,
             mark: Mark::default(),
             due: 0,
         }
@@ -97,6 +101,11 @@ impl Task {
             _ => 0,
         };
         self.input.held_bytes() + outputs.sum::<u64>() + result
+    }
+
+    /// The place of one of its parts in the queue.
+    pub(crate) fn place(&self, part: u16) -> Place {
+        (self.sequence, self.kept.as_ref().map_or(0, |kept| kept.behind), part)
     }
 
     /// Whether its result is put together from the outputs of its parts.

@@ -1,12 +1,15 @@
 //! Checking a submission: everything that can be said about it without looking at the engine.
 
+mod execution;
 mod payload;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::sync::{Arc, LazyLock};
+
+pub(crate) use execution::check_execution;
 
 use sha2::{Digest, Sha256};
 use synod_agents::{AgentId, Payload};
@@ -50,7 +53,7 @@ pub(crate) fn check(
     let tenant = tenant(&request)?;
     let key = request.idempotency_key.as_deref();
     let key = key.map(|key| idempotency_key(&request, &tenant, key)).transpose()?;
-    check_labels(&request, config)?;
+    check_labels(&request.labels, config)?;
     check_options(&request)?;
     let agents = check_requirement(&mut request, config)?;
     let deadline = deadline(&request, config, now)?;
@@ -127,12 +130,15 @@ fn tenant(request: &TaskSubmissionRequest) -> Result<Arc<str>, SubmitError> {
     Ok(Arc::from(tenant))
 }
 
-fn check_labels(request: &TaskSubmissionRequest, config: &TasksConfig) -> Result<(), SubmitError> {
+fn check_labels(
+    labels: &BTreeMap<String, String>,
+    config: &TasksConfig,
+) -> Result<(), SubmitError> {
     let most = usize::from(config.max_labels);
-    if request.labels.len() > most {
-        return Err(invalid("labels", format!("at most {most}"), request.labels.len()));
+    if labels.len() > most {
+        return Err(invalid("labels", format!("at most {most}"), labels.len()));
     }
-    for (key, value) in &request.labels {
+    for (key, value) in labels {
         check_text("labels", key, 63)?;
         if value.len() > 255 {
             let got = format!("{} bytes", value.len());

@@ -6,6 +6,7 @@ mod blobs;
 mod crashes;
 mod disk;
 mod draining;
+mod executions;
 mod flow;
 mod keeping;
 mod stage;

@@ -4,7 +4,7 @@ use super::{World, request};
 use crate::TasksConfig;
 use crate::config::UnknownCapability;
 use crate::error::SubmitError;
-use crate::task::TaskState;
+use crate::task::{TaskMode, TaskState};
 
 #[test]
 fn a_full_queue_refuses_and_says_when_to_come_again() {
@@ -62,10 +62,13 @@ fn by_configuration_it_waits_for_an_agent_to_appear_and_at_most_until_its_deadli
     let mut world = World::with(config);
     let patient = world.accept(request("x"));
     let hasty = world.accept(request("y").timeout_s(1));
+    let vote = world.accept(request("z").mode(TaskMode::Consensus).timeout_s(1));
     assert_eq!(world.state(patient), TaskState::Pending);
     world.crash();
     world.advance_ms(1_000);
-    assert_eq!(world.failure(hasty), "deadline_passed");
+    for waited_in_vain in [hasty, vote] {
+        assert_eq!(world.failure(waited_in_vain), "deadline_passed");
+    }
     world.agent("a", &["x"]);
     assert_eq!(world.state(patient), TaskState::Running);
 }

@@ -196,7 +196,7 @@ impl Play {
         let accepted = |event: &Event| matches!(event, Event::Succeeded { .. });
         let done = records.any(|record| match record {
             Decoded::Task(record) => record.entries.iter().any(|entry| accepted(&entry.event)),
-            Decoded::Engine(_) => false,
+            Decoded::Engine(_) | Decoded::Saved(_) => false,
         });
         assert!(!done, "{work} was taken twice");
     }

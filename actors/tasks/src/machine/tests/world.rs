@@ -8,7 +8,9 @@ use synod_runtime::Principal;
 
 use crate::config::TasksConfig;
 use crate::error::{CancelError, SubmitError};
-use crate::machine::{Answer, Book, Command, Dispatch, Effects, Input, Outcome, TaskMachine};
+use crate::machine::{
+    Answer, Book, Command, Dispatch, Effects, Ending, Input, Outcome, TaskMachine,
+};
 use crate::matching::AgentSlot;
 use crate::messages::{Accepted, TaskChange, TaskStatusResponse, TaskSubmissionRequest};
 use crate::records;
@@ -28,6 +30,10 @@ pub(crate) struct World {
     pub cancelled: Vec<(TaskId, u16)>,
     /// Tasks whose end was told.
     pub told: Vec<TaskId>,
+    /// Executions whose keepers were answered.
+    pub endings: Vec<Ending>,
+    /// Commands for executions that had to wait until a batch was stored.
+    pub held_back: usize,
     /// Changes that were told.
     pub changes: Vec<TaskChange>,
     agents: Vec<(Arc<AgentCard>, AgentStatus)>,
@@ -62,6 +68,8 @@ impl World {
             in_hand: Vec::new(),
             cancelled: Vec::new(),
             told: Vec::new(),
+            endings: Vec::new(),
+            held_back: 0,
             changes: Vec::new(),
             agents: Vec::new(),
             effects: Effects::after(0),
@@ -86,6 +94,10 @@ impl World {
         let effects = std::mem::replace(&mut self.effects, next);
         for record in effects.encode().unwrap() {
             self.store(record);
+        }
+        for (after, command) in effects.prompt {
+            self.held_back += usize::from(after > 0);
+            self.carry_out(command);
         }
         for command in effects.commands {
             self.carry_out(command);
@@ -113,6 +125,7 @@ impl World {
             Command::Cancel { work, .. } => self.cancelled.push((work.task, work.part)),
             Command::Ended(task) => self.told.push(task),
             Command::Changed(change) => self.changes.push(change),
+            Command::Executed(ending) => self.endings.push(*ending),
         }
     }
 

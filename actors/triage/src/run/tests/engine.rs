@@ -162,6 +162,7 @@ impl Desk {
             phase: EnginePhase::Running,
             ledger: *self.ledger.lock().unwrap(),
             parts: Default::default(),
+            executions: Default::default(),
             by_state: BTreeMap::new(),
             by_priority: BTreeMap::new(),
             queue_depth: 0,
