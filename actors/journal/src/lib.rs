@@ -62,9 +62,9 @@ pub use error::{
     AppendError, BlobError, Damage, OpenError, ReadError, SnapshotError, TruncateError,
 };
 pub use messages::{
-    Append, Committed, Expected, GetBlob, Health, JournalHealth, JournalMessage, LoadSnapshot,
-    Page, PutBlob, ReadStream, Record, SaveSnapshot, Snapshot, StoredRecord, SweepBlobs, Swept,
-    Truncate, Truncated,
+    Append, AppendLimits, Committed, Expected, GetBlob, Health, JournalHealth, JournalMessage,
+    LoadSnapshot, Page, PutBlob, ReadStream, Record, SaveSnapshot, Snapshot, StoredRecord,
+    SweepBlobs, Swept, Truncate, Truncated,
 };
 pub use names::{
     Epoch, InvalidName, Partition, Position, RECORD_KIND_LIMIT, RecordKind, STREAM_NAME_LIMIT,

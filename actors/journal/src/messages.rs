@@ -9,7 +9,10 @@ use synod_runtime::{Ask, Request, requests};
 use crate::actor::Event;
 use crate::blob::BlobId;
 use crate::error::{AppendError, BlobError, ReadError, SnapshotError, TruncateError};
-use crate::names::{Epoch, Partition, Position, RecordKind, Stream};
+use crate::frame;
+use crate::names::{
+    Epoch, Partition, Position, RECORD_KIND_LIMIT, RecordKind, STREAM_NAME_LIMIT, Stream,
+};
 
 /// All that a journal understands.
 #[derive(Debug)]
@@ -62,6 +65,9 @@ pub struct Record {
 }
 
 impl Record {
+    /// Bytes that a record takes in the log beside its contents, at most.
+    pub const OVERHEAD: u64 = (frame::HEAD_BYTES + STREAM_NAME_LIMIT + RECORD_KIND_LIMIT) as u64;
+
     /// A record in the append's own partition.
     #[must_use]
     pub fn new(kind: RecordKind, version: u16, bytes: impl Into<Bytes>) -> Self {
@@ -307,4 +313,17 @@ pub struct JournalHealth {
     pub syncs: u64,
     /// Bytes of an unfinished group that the start cut off.
     pub cut_bytes: u64,
+    /// What one append may hold.
+    pub limits: AppendLimits,
+}
+
+/// What one append may hold. Whoever gathers records for an append gathers within this.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppendLimits {
+    /// Its records.
+    pub records: u32,
+    /// Bytes of each record's contents.
+    pub record_bytes: u64,
+    /// Bytes of all its records: their contents, and for each at most [`Record::OVERHEAD`] more.
+    pub bytes: u64,
 }

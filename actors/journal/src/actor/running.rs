@@ -13,8 +13,8 @@ use crate::commit::{Acceptance, Command, CommittedGroup, GroupCommit, Input, Wri
 use crate::config::JournalConfig;
 use crate::error::{AppendError, BlobError, ReadError, SnapshotError, TruncateError};
 use crate::messages::{
-    Committed, JournalHealth, JournalMessage, LoadSnapshot, Page, ReadStream, SaveSnapshot,
-    SweepBlobs, Truncate, Truncated,
+    AppendLimits, Committed, JournalHealth, JournalMessage, LoadSnapshot, Page, ReadStream,
+    SaveSnapshot, SweepBlobs, Truncate, Truncated,
 };
 use crate::writer::Written;
 
@@ -277,6 +277,11 @@ impl Running {
             records: self.totals.records,
             syncs: self.totals.syncs,
             cut_bytes: self.totals.cut_bytes,
+            limits: AppendLimits {
+                records: self.config.max_append_records,
+                record_bytes: self.config.max_record_bytes,
+                bytes: self.config.max_group_bytes,
+            },
         }
     }
 }

@@ -154,3 +154,21 @@ async fn the_same_run_writes_the_same_bytes() {
     }
     assert!(logs[0] == logs[1]);
 }
+
+#[tokio::test]
+async fn what_is_gathered_within_the_limits_it_tells_is_always_taken() {
+    let disk = SimulatedDisk::new(1);
+    let config = JournalConfig { max_append_records: 3, ..small() };
+    let node = Node::simulated(&disk, config);
+    let limits = node.health().await.limits;
+    let room = limits.bytes / 2 - Record::OVERHEAD;
+    let largest = usize::try_from(room.min(limits.record_bytes)).unwrap();
+    let full =
+        |count| Append { records: vec![Record::new(KIND, 1, vec![7; largest]); count], ..one("") };
+    node.append(full(2)).await.unwrap();
+    let small = |count| Append { records: vec![Record::new(KIND, 1, "7"); count], ..one("") };
+    node.append(small(limits.records as usize)).await.unwrap();
+    let one_more = node.append(small(limits.records as usize + 1)).await;
+    assert!(matches!(one_more, Err(AppendError::TooLarge { .. })), "{one_more:?}");
+    node.stop().await;
+}
