@@ -2,6 +2,8 @@
 
 mod flow;
 mod handlers;
+mod random;
+mod reference;
 mod retries;
 mod world;
 

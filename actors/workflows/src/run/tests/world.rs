@@ -223,6 +223,11 @@ impl World {
         self.run.run_state()
     }
 
+    pub(super) fn is_over(&self) -> bool {
+        let (_, _, ended_at) = self.run.times();
+        ended_at.is_some()
+    }
+
     /// How a step of a level stands.
     pub(super) fn step_at(&self, level: usize, step: &str) -> StepState {
         let mut steps = self.run.steps(level);

@@ -1,0 +1,372 @@
+//! Random workflows, with agents that fail and an engine that is killed between any two stored
+//! events: what comes of them is what a naive interpreter says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand::RngExt;
+use rand::seq::{IndexedRandom, SliceRandom};
+use rand_chacha::ChaCha12Rng;
+use serde_json::{Value, json};
+use synod_testkit::Seed;
+
+use super::World;
+use super::reference::{
+    Action, Fate, Interpreter, Outcome, Script, Sketch, Step, Work, answer, definition, outcome,
+};
+use crate::definition::model::ErrorKind;
+use crate::json::Json;
+use crate::plan::StepIndex;
+use crate::run::{Ending, Event, Execute, Fault, Handling, Input, Part, Ticket};
+
+const ROUNDS: u64 = 150;
+
+/// A workflow of up to `most` steps.
+fn sketch(chance: &mut ChaCha12Rng, most: usize, deep: u32) -> Sketch {
+    let count = chance.random_range(1..=most);
+    let mut steps = Vec::with_capacity(count);
+    for at in 0..count {
+        steps.push(step(chance, at, count));
+    }
+    let fallback = (deep > 0 && chance.random_range(0..3) == 0)
+        .then(|| Box::new(sketch(chance, most / 4 + 1, deep - 1)));
+    Sketch { steps, max_parallel: *[1, 2, 8, 64].choose(chance).unwrap(), fallback }
+}
+
+fn step(chance: &mut ChaCha12Rng, at: usize, count: usize) -> Step {
+    let mut before: Vec<usize> = (0..at).collect();
+    before.shuffle(chance);
+    before.truncate(chance.random_range(0..=3));
+    let when = before.choose(chance).map(|asked| (*asked, chance.random_range(-2..40)));
+    // Most workflows are to go on for a while.
+    let rarely = chance.random_range(0..count + 10) == 0;
+    let when = when.filter(|_| chance.random_range(0..6) == 0);
+    let max_attempts = chance.random_range(1..=4);
+    let work = match chance.random_range(0..10) {
+        0 => Work::Transform,
+        1 => Work::Wait(chance.random_range(0..3_000)),
+        2 => Work::Items((0..chance.random_range(0..6)).map(|_| plain(chance, rarely)).collect()),
+        3 => Work::Race((0..chance.random_range(2..4)).map(|_| plain(chance, true)).collect()),
+        _ => Work::Agent(script(chance, rarely, max_attempts)),
+    };
+    let on_error =
+        [(ErrorKind::Failed, 2), (ErrorKind::ValidationError, 1), (ErrorKind::ExpressionError, 1)];
+    let on_error = on_error.into_iter().filter(|(_, often)| chance.random_range(0..3) < *often);
+    let on_error: Vec<ErrorKind> = on_error.map(|(kind, _)| kind).collect();
+    let on_error = on_error.into_iter().map(|kind| (kind, action(chance))).collect();
+    let weight = chance.random_range(0..10);
+    Step { id: format!("s{at}"), after: before, when, work, weight, max_attempts, on_error }
+}
+
+fn action(chance: &mut ChaCha12Rng) -> Action {
+    match chance.random_range(0..8) {
+        0..4 => Action::Skip,
+        4..7 => Action::Default(chance.random_range(0..20)),
+        _ => Action::Fail,
+    }
+}
+
+/// How attempts end: some fail or are lost, and `fatal` ones fail for good.
+fn script(chance: &mut ChaCha12Rng, fatal: bool, max_attempts: u32) -> Script {
+    let fails = chance.random_range(0..max_attempts);
+    let kinds = [ErrorKind::Failed, ErrorKind::Timeout, ErrorKind::Lost, ErrorKind::Unavailable];
+    let mut script: Script = (0..fails).map(|_| Some(*kinds.choose(chance).unwrap())).collect();
+    if fatal {
+        let last = [ErrorKind::ValidationError, ErrorKind::Refused, ErrorKind::CriticalError];
+        script.push(Some(*last.choose(chance).unwrap()));
+    }
+    script
+}
+
+/// The same for a piece of a step: all that fail for good fail alike.
+fn plain(chance: &mut ChaCha12Rng, fatal: bool) -> Script {
+    let fails = if fatal && chance.random() { 10 } else { chance.random_range(0..2) };
+    vec![Some(ErrorKind::Failed); fails].into_iter().take(10).collect()
+}
+
+/// A simulated shell and its agents.
+struct Play<'a> {
+    world: World,
+    sketch: &'a Sketch,
+    chance: ChaCha12Rng,
+    /// One in so many inputs ends in a kill; 0 is never.
+    kills: u32,
+    /// Events that were checked.
+    checked: usize,
+    level: u8,
+    ended: BTreeMap<u8, BTreeSet<StepIndex>>,
+    succeeded: BTreeSet<(u8, StepIndex, Part)>,
+}
+
+impl<'a> Play<'a> {
+    fn new(sketch: &'a Sketch, chance: ChaCha12Rng, kills: u32) -> Self {
+        let world = World::opened(definition(sketch), Value::Null);
+        Self {
+            world,
+            sketch,
+            chance,
+            kills,
+            checked: 0,
+            level: 0,
+            ended: BTreeMap::new(),
+            succeeded: BTreeSet::new(),
+        }
+    }
+
+    /// Lives the run to its end.
+    fn live(&mut self) {
+        self.give(Input::Begin);
+        let mut turns = 0;
+        while !self.world.is_over() {
+            turns += 1;
+            assert!(turns < 100_000, "it does not end");
+            let soon = self.world.wake.is_some_and(|at| self.is_soon(at));
+            let answers = !self.world.in_hand.is_empty();
+            if self.world.log.len() == 1 {
+                self.give(Input::Begin);
+            } else if answers && !(soon && self.chance.random_range(0..8) == 0) {
+                self.answer_one();
+            } else if let Some(at) = self.world.wake.filter(|at| self.is_soon(*at)) {
+                self.world.now = self.world.now.max(at);
+                self.world.wake = None;
+                self.give(Input::Wake);
+            } else {
+                assert!(!self.world.in_hand.is_empty(), "it waits for nothing");
+            }
+        }
+    }
+
+    /// Whether a time comes long before the run's own deadline.
+    fn is_soon(&self, at: i64) -> bool {
+        at - self.world.now < 3_600_000_000
+    }
+
+    fn answer_one(&mut self) {
+        let one = self.chance.random_range(0..self.world.in_hand.len());
+        let execute = self.world.in_hand.swap_remove(one);
+        let outcome = match self.end_of(execute.ticket) {
+            None => Ok(Json::from(answer(execute.input.value()))),
+            Some(kind) => Err(Fault::new(kind, "as the script says")),
+        };
+        let Execute { ticket, .. } = execute;
+        self.world.now += self.chance.random_range(0..20_000);
+        self.give(Input::Executed { ticket, outcome, agent: None, ran_us: 1 });
+    }
+
+    /// How the script says that an attempt ends.
+    fn end_of(&self, ticket: Ticket) -> Option<ErrorKind> {
+        let mut sketch = self.sketch;
+        for _ in 0..ticket.level {
+            sketch = sketch.fallback.as_ref().unwrap();
+        }
+        let script = match (&sketch.steps[ticket.spot.step.at()].work, ticket.spot.part) {
+            (Work::Agent(script), _) => script,
+            (Work::Items(scripts) | Work::Race(scripts), Part::Item(item)) => {
+                &scripts[item as usize]
+            }
+            other => panic!("{other:?} is not executed"),
+        };
+        script.get(ticket.attempt as usize - 1).copied().flatten()
+    }
+
+    /// Gives an input, and perhaps kills the engine when only some of its events are stored.
+    fn give(&mut self, input: Input) {
+        let killed = self.kills > 0 && self.chance.random_range(0..self.kills) == 0;
+        let (mut events, mut effects) = (Vec::new(), Vec::new());
+        self.world.run.decide(self.world.now, input, &mut events, &mut effects).unwrap();
+        if killed {
+            events.truncate(self.chance.random_range(0..=events.len()));
+            self.world.store(events);
+            self.crash();
+        } else {
+            self.world.store(events);
+            self.world.carry_out(effects);
+        }
+        self.check();
+    }
+
+    /// Kills the engine, perhaps again while it resumes.
+    fn crash(&mut self) {
+        loop {
+            self.world.in_hand.clear();
+            self.world.wake = None;
+            self.world.run = self.world.replayed();
+            let (mut events, mut effects) = (Vec::new(), Vec::new());
+            self.world.run.resume(self.world.now, &mut events, &mut effects);
+            if self.chance.random_range(0..4) == 0 {
+                events.truncate(self.chance.random_range(0..=events.len()));
+                self.world.store(events);
+                continue;
+            }
+            self.world.store(events);
+            return self.world.carry_out(effects);
+        }
+    }
+
+    /// Checks what was stored since the last time.
+    fn check(&mut self) {
+        for at in self.checked..self.world.log.len() {
+            let event = self.world.log[at].1.clone();
+            self.check_event(&event);
+        }
+        self.checked = self.world.log.len();
+        for execute in &self.world.in_hand {
+            let Ticket { level, spot, .. } = execute.ticket;
+            let done = self.succeeded.contains(&(level, spot.step, spot.part));
+            assert!(!done, "{:?} is executed again after its success", execute.ticket);
+        }
+    }
+
+    fn check_event(&mut self, event: &Event) {
+        match event {
+            Event::Started { spot, .. } => {
+                assert!(!self.ended().contains(&spot.step), "{spot:?} begins after its end");
+                self.check_order(spot.step);
+            }
+            Event::Succeeded { spot, .. } => {
+                let once = self.succeeded.insert((self.level, spot.step, spot.part));
+                assert!(once, "{spot:?} succeeds twice");
+                if spot.part == Part::Whole {
+                    self.end(spot.step);
+                }
+            }
+            Event::Joined { step } | Event::Skipped { step } => self.end(*step),
+            Event::Failed { spot, handling, .. } if spot.part == Part::Whole => {
+                if !matches!(handling, Handling::Fail) {
+                    self.end(spot.step);
+                }
+            }
+            Event::FellBack { .. } => self.level += 1,
+            _ => {}
+        }
+    }
+
+    fn ended(&mut self) -> &mut BTreeSet<StepIndex> {
+        self.ended.entry(self.level).or_default()
+    }
+
+    fn end(&mut self, step: StepIndex) {
+        self.check_order(step);
+        assert!(self.ended().insert(step), "{step:?} ends twice");
+    }
+
+    /// All that a step depends on has ended.
+    fn check_order(&mut self, step: StepIndex) {
+        let plan = self.world.run.plan_of(self.level.into()).unwrap().clone();
+        for before in &plan.step(step).depends_on {
+            assert!(self.ended().contains(before), "{step:?} comes before {before:?}");
+        }
+    }
+
+    /// That the run ended as the interpreter says.
+    fn compare(&self) {
+        match (self.world.run.ending().unwrap(), outcome(self.sketch)) {
+            (Ending::Completed(outputs), Outcome::Completed(expected)) => {
+                assert_eq!(outputs.value(), &expected);
+            }
+            (Ending::Failed { failure, step }, Outcome::Failed(possible)) => {
+                let found = (step.as_ref().unwrap().to_string(), failure.kind);
+                assert!(possible.contains(&found), "{found:?} is not among {possible:?}");
+            }
+            other => panic!("{other:?}"),
+        }
+        let mut sketch = self.sketch;
+        for level in 0..self.world.run.levels() {
+            self.compare_level(sketch, level);
+            if let Some(fallback) = &sketch.fallback {
+                sketch = fallback;
+            }
+        }
+        let falls = self.world.count(|event| matches!(event, Event::FellBack { .. }));
+        assert_eq!(falls, self.world.run.levels() - 1, "a fallback begins once");
+    }
+
+    /// That each step that ended did so as the interpreter says.
+    fn compare_level(&self, sketch: &Sketch, level: usize) {
+        use crate::messages::StepState::{Cancelled, Completed, Failed, Pending, Skipped};
+        let mut interpreter = Interpreter::new(sketch);
+        for (at, view) in self.world.run.steps(level).enumerate() {
+            let fate = interpreter.fate(at);
+            let output = view.output.map(|output| output.value());
+            let fits = match (view.state, &fate) {
+                (Completed, Fate::Done(expected)) => output == Some(expected),
+                (Skipped, Fate::Skipped | Fate::Forgiven) | (Failed, Fate::Failed(_)) => true,
+                (Pending, _) | (Cancelled, _) => self.fell(level),
+                _ => false,
+            };
+            assert!(fits, "{}: {:?} with {output:?}, expected {fate:?}", view.plan.id, view.state);
+        }
+    }
+
+    fn fell(&self, level: usize) -> bool {
+        level + 1 < self.world.run.levels()
+            || matches!(self.world.run.ending(), Some(Ending::Failed { .. }))
+    }
+}
+
+fn play(kills: u32, most: usize) {
+    let seed = Seed::from_env();
+    let (mut completed, mut fell) = (0, 0);
+    for round in 0..ROUNDS {
+        let mut chance = seed.round(round).rng();
+        let sketch = sketch(&mut chance, most, 2);
+        let mut play = Play::new(&sketch, chance, kills);
+        play.live();
+        play.compare();
+        assert_eq!(play.world.replayed().state, play.world.run.state, "a replay differs");
+        completed += u32::from(matches!(play.world.run.ending(), Some(Ending::Completed(_))));
+        fell += u32::from(play.world.run.levels() > 1);
+    }
+    assert!(completed > 10 && fell > 2, "{completed} completed, {fell} fell back");
+}
+
+#[test]
+fn a_random_workflow_comes_out_as_a_naive_interpreter_says() {
+    play(0, 40);
+    play(0, 200);
+}
+
+#[test]
+fn kills_between_any_two_stored_events_change_no_outcome_and_repeat_no_success() {
+    play(4, 40);
+    play(15, 200);
+}
+
+#[test]
+fn a_cancelled_run_ends_cancelled_whenever_it_is_killed() {
+    let seed = Seed::from_env();
+    for round in 0..ROUNDS {
+        let mut chance = seed.round(round).rng();
+        let sketch = sketch(&mut chance, 30, 1);
+        let mut play = Play::new(&sketch, chance, 5);
+        play.give(Input::Begin);
+        for _ in 0..play.chance.random_range(0..20) {
+            if !play.world.in_hand.is_empty() {
+                play.answer_one();
+            }
+        }
+        let before = play.world.log.len();
+        if play.world.is_over() {
+            continue;
+        }
+        let by = play.world.run.opening().principal.clone();
+        play.give(Input::Cancel { by, why: "enough".into(), compensate: false });
+        let requested = |(_, event): &(i64, Event)| matches!(event, Event::CancelRequested { .. });
+        if play.world.log[before..].iter().any(requested) {
+            assert!(matches!(play.world.run.ending(), Some(Ending::Cancelled { .. })));
+            assert_eq!(play.world.in_hand, []);
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_decides_the_same() {
+    let seed = Seed::from_env();
+    let lives = [0, 0].map(|_| {
+        let mut chance = seed.rng();
+        let sketch = sketch(&mut chance, 60, 1);
+        let mut play = Play::new(&sketch, chance, 6);
+        play.live();
+        json!(play.world.log.len()).to_string() + &format!("{:?}", play.world.log.last())
+    });
+    assert_eq!(lives[0], lives[1]);
+}
