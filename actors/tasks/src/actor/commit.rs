@@ -6,16 +6,10 @@ use synod_runtime::{ActorError, AskError, Context, Priority, SendOptions};
 use super::TaskEngine;
 use super::release::Release;
 use super::step::{Asked, Own, Step};
-use crate::machine::{Book, Command, Effects};
+use crate::machine::{Book, Bounds, Command, Effects};
 use crate::messages::TasksMessage;
 use crate::records;
 use crate::task::TaskId;
-
-/// Records of the largest append; a batch with more becomes several.
-const APPEND_RECORDS: usize = 2_048;
-
-/// Bytes of the largest append of several records, their frames not counted.
-const APPEND_BYTES: usize = 512 << 10;
 
 /// What has been gathered since the last append.
 pub(super) struct Gathering {
@@ -25,8 +19,14 @@ pub(super) struct Gathering {
 }
 
 impl Gathering {
-    pub(super) fn after(batch: u64) -> Self {
-        Self { effects: Effects::after(batch), releases: Vec::new() }
+    /// The first batch.
+    pub(super) fn new() -> Self {
+        Self { effects: Effects::after(0, Bounds::default()), releases: Vec::new() }
+    }
+
+    /// Takes what was gathered out; the next batch begins.
+    fn take(&mut self) -> Self {
+        Self { effects: self.effects.take(), releases: std::mem::take(&mut self.releases) }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -35,7 +35,8 @@ impl Gathering {
 
     /// Whether it fills an append.
     pub(super) fn is_heavy(&self) -> bool {
-        self.effects.weight >= APPEND_BYTES || self.effects.records.len() >= APPEND_RECORDS
+        let Bounds { records, bytes, .. } = self.effects.bounds;
+        self.effects.weight >= bytes || self.effects.records.len() >= records
     }
 }
 
@@ -116,9 +117,8 @@ impl TaskEngine {
         if !self.gathering.effects.has_records() {
             return;
         }
-        let batch = self.gathering.effects.batch;
-        let gathered = std::mem::replace(&mut self.gathering, Gathering::after(batch));
-        let Gathering { effects, releases } = gathered;
+        let Gathering { effects, releases } = self.gathering.take();
+        let batch = effects.batch;
         self.log_decisions(&effects);
         let records = match effects.encode() {
             Ok(records) => records,
@@ -129,7 +129,7 @@ impl TaskEngine {
                 Vec::new()
             }
         };
-        let mut appends = split(records);
+        let mut appends = effects.bounds.split(records);
         let last = appends.pop().unwrap_or_default();
         for records in appends {
             self.append(records, None, Vec::new(), ctx);
@@ -199,8 +199,7 @@ impl TaskEngine {
 
     /// Every release that waits for an append or for one to be sent.
     pub(super) fn unreleased(&mut self) -> Vec<Release> {
-        let batch = self.gathering.effects.batch;
-        let gathered = std::mem::replace(&mut self.gathering, Gathering::after(batch));
+        let gathered = self.gathering.take();
         let flights = std::mem::take(&mut self.flights);
         let under_way = flights.into_iter().flat_map(|flight| flight.releases);
         under_way.chain(gathered.releases).collect()
@@ -210,23 +209,6 @@ impl TaskEngine {
 /// One priority for all appends, so that none overtakes another.
 pub(super) fn append_options() -> SendOptions {
     SendOptions::new().priority(Priority::High)
-}
-
-/// Splits records into appends of bounded size; a larger record is an append of its own.
-pub(super) fn split(records: Vec<Record>) -> Vec<Vec<Record>> {
-    let mut appends = Vec::with_capacity(1);
-    let (mut append, mut bytes) = (Vec::with_capacity(records.len().min(APPEND_RECORDS)), 0);
-    for record in records {
-        let full = append.len() == APPEND_RECORDS || bytes + record.bytes.len() > APPEND_BYTES;
-        if full && !append.is_empty() {
-            appends.push(std::mem::take(&mut append));
-            bytes = 0;
-        }
-        bytes += record.bytes.len();
-        append.push(record);
-    }
-    appends.push(append);
-    appends
 }
 
 /// Why an append failed, for who waited for it.

@@ -4,7 +4,7 @@ use synod_journal::{Append, Epoch, Expected};
 use synod_runtime::{Context, Reply, Request};
 
 use super::TaskEngine;
-use super::commit::{append_options, split};
+use super::commit::append_options;
 use super::step::{Own, Step};
 use crate::machine::{Answer, EngineEvent, Input};
 use crate::messages::{DrainEngine, Drained, EnginePhase, TasksMessage};
@@ -76,7 +76,7 @@ impl TaskEngine {
             Ok(records) => records,
             Err(error) => return tracing::error!(%error, "the last records can't be encoded"),
         };
-        for records in split(records) {
+        for records in self.gathering.effects.bounds.split(records) {
             let count = records.len() as u64;
             let append = Append {
                 partition: records::ENGINE_PARTITION,

@@ -89,6 +89,8 @@ impl TaskEngine {
     /// Answers the keeper of an execution, if it still waits.
     pub(super) fn execution_ended(&mut self, ending: Ending) {
         let Ending { id, attempt, result } = ending;
+        let error = result.as_ref().err().map(tracing::field::display);
+        tracing::debug!(execution = %id, attempt, error, "execution ended");
         if let Some(waiting) = self.keepers.waiting.remove(&(id, attempt)) {
             waiting.send(result);
         }

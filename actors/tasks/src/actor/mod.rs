@@ -133,7 +133,7 @@ impl TaskEngine {
             phase: EnginePhase::Recovering,
             reason: None,
             origin: Instant::now(),
-            gathering: Gathering::after(0),
+            gathering: Gathering::new(),
             prompt: Vec::new(),
             flights: VecDeque::new(),
             head: LogHead::default(),

@@ -166,3 +166,28 @@ async fn a_disk_that_is_full_for_a_moment_costs_no_acknowledged_task() {
     }
     assert!(stage.stats().await.ledger.balanced);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_takes_little_at_a_time_takes_all_that_is_gathered_at_once() {
+    let mut ground = Ground::new(TasksConfig { max_collected_bytes: 2 << 10, ..small_inputs() });
+    ground.journal.max_append_records = 3;
+    ground.journal.max_record_bytes = 4 << 10;
+    ground.journal.max_group_bytes = 8 << 10;
+    let stage = ground.start().await;
+    let agent = stage.agent("a", "x", 100).await;
+    let text = "p".repeat(1_000);
+    let submitted = (0..100).map(|_| stage.submit(request("x").payload(&text).unwrap()));
+    for accepted in futures::future::join_all(submitted).await {
+        accepted.unwrap();
+    }
+    for _ in 0..100 {
+        agent.succeed(&format!("\"{text}\"")).await;
+    }
+    ground.time.pass(Duration::from_secs(1)).await;
+    let ledger = stage.stats().await.ledger;
+    assert_eq!((ledger.accepted, ledger.completed, ledger.balanced), (100, 100, true));
+}
+
+fn small_inputs() -> TasksConfig {
+    TasksConfig { inline_bytes: 2 << 10, max_agent_state_bytes: 1 << 10, ..Default::default() }
+}

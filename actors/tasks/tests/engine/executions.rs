@@ -173,6 +173,27 @@ async fn an_execution_whose_keeper_has_gone_is_cancelled() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_nobody_waits_for_any_more_is_given_to_no_agent() {
+    let ground = Ground::new(TasksConfig::default());
+    let stage = ground.start().await;
+    let agent = stage.agent("a", "x", 1).await;
+    let (first, second) = (Keeper::new(), Keeper::new());
+    first.ask(&stage, 1, 1);
+    let running = agent.execution().await;
+    second.ask(&stage, 2, 1);
+    stage.open(&ground, 2).await;
+    // Before it is looked who still waits.
+    drop(second);
+    running.answer(Ok(output("1")));
+    first.output().await;
+    agent.is_idle().await;
+    assert_eq!(stage.executions().await.cancelled, 1);
+    first.ask(&stage, 3, 1);
+    agent.succeed("3").await;
+    assert_eq!(first.output().await, (3, "3".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_same_execution_asked_for_again_is_done_once_and_all_are_answered() {
     let ground = Ground::new(TasksConfig::default());
     let stage = ground.start().await;

@@ -45,7 +45,7 @@ fn an_error_is_tried_again_after_a_growing_wait_until_the_attempts_are_used_up()
 
 #[test]
 fn an_error_that_another_attempt_can_not_help_fails_at_once() {
-    for kind in [AgentErrorKind::InvalidInput, AgentErrorKind::Refused] {
+    for kind in [AgentErrorKind::InvalidInput, AgentErrorKind::Refused, AgentErrorKind::Critical] {
         let mut world = World::new();
         world.agent("a", &["x"]);
         let task = world.accept(attempts(9, 9));

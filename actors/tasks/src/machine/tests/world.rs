@@ -9,7 +9,7 @@ use synod_runtime::Principal;
 use crate::config::TasksConfig;
 use crate::error::{CancelError, SubmitError};
 use crate::machine::{
-    Answer, Book, Command, Dispatch, Effects, Ending, Input, Outcome, TaskMachine,
+    Answer, Book, Bounds, Command, Dispatch, Effects, Ending, Input, Outcome, TaskMachine,
 };
 use crate::matching::AgentSlot;
 use crate::messages::{Accepted, TaskChange, TaskStatusResponse, TaskSubmissionRequest};
@@ -72,7 +72,7 @@ impl World {
             held_back: 0,
             changes: Vec::new(),
             agents: Vec::new(),
-            effects: Effects::after(0),
+            effects: Effects::after(0, Bounds::default()),
             config,
             machines: 1,
         };
@@ -90,8 +90,7 @@ impl World {
     /// Ends the batch: what was gathered is stored, and then carried out.
     pub(crate) fn settle(&mut self) {
         self.step(Input::Settle);
-        let next = Effects::after(self.effects.batch);
-        let effects = std::mem::replace(&mut self.effects, next);
+        let effects = self.effects.take();
         for record in effects.encode().unwrap() {
             self.store(record);
         }
@@ -284,7 +283,7 @@ impl World {
         self.machines += 1;
         let utc = self.now.utc;
         self.now = Moment { mono: 0, utc };
-        self.effects = Effects::after(0);
+        self.effects = Effects::after(0, Bounds::default());
         self.in_hand.clear();
         self.machine = TaskMachine::new(self.config.clone(), [self.machines; 32]);
         self.machine.has_listeners = true;
