@@ -1,10 +1,18 @@
 //! Tests of the run machine: each with a world of its own, and time that the test moves.
 
+mod approvals;
+mod cancelling;
+mod fallback;
 mod flow;
+mod groups;
 mod handlers;
+mod limits;
+mod pausing;
 mod random;
+mod recovery;
 mod reference;
 mod retries;
+mod waits;
 mod world;
 
 use world::World;
