@@ -29,6 +29,8 @@ named! {
         /// The execution was lost: crash, broken connection, child process gone. Nobody knows
         /// how far it came.
         Lost = "lost",
+        /// What no attempt can mend: the work that this belongs to must stop.
+        Critical = "critical_error",
     }
 }
 
@@ -112,6 +114,12 @@ impl AgentError {
     #[must_use]
     pub fn lost(message: impl Into<String>) -> Self {
         Self::new(AgentErrorKind::Lost, message)
+    }
+
+    /// What no attempt can mend; the work must stop.
+    #[must_use]
+    pub fn critical(message: impl Into<String>) -> Self {
+        Self::new(AgentErrorKind::Critical, message)
     }
 
     /// Whether another attempt, here or at another agent, may succeed.

@@ -194,6 +194,8 @@ mod tests {
         assert_eq!(kind(&invalid), AgentErrorKind::InvalidInput);
         let limited = error(r#""code":1,"message":"x","data":{"kind":"rate_limited"}"#);
         assert_eq!(kind(&limited), AgentErrorKind::RateLimited);
+        let critical = error(r#""code":1,"message":"x","data":{"kind":"critical_error"}"#);
+        assert_eq!(kind(&critical), AgentErrorKind::Critical);
     }
 
     #[test]

@@ -17,9 +17,10 @@ use crate::task::{CapabilityRequirement, TaskMode};
 /// Do this once. The engine stores nothing about it: whoever asks keeps it, durably if it is to
 /// be, and asks again when no answer came.
 ///
-/// It goes through the same matching, queue, modes, deadlines and agents' slots as tasks. It is
-/// answered when it has ended: ask with `ask_into`, for longer than its deadline. When the asker
-/// no longer waits (its actor ended, its patience did), the execution is cancelled.
+/// It goes through the same matching, queue, modes, deadlines and agents' slots as tasks, and is
+/// in no list and no stream of them. It is answered when it has ended: ask with `ask_into`, for
+/// longer than its deadline. When the asker no longer waits (its actor ended, its patience did),
+/// the execution is cancelled.
 ///
 /// There is one attempt: an error of the agent is the answer, and another attempt is the keeper's
 /// to make, with the same `id` and a higher `attempt`. What is lost (an agent's crash, a broken

@@ -38,6 +38,8 @@ named! {
         /// No agent had it in the time it may wait for one. Of executions that their callers keep
         /// only.
         StartTimeout = "start_timeout" / 14,
+        /// The agent says that no attempt can mend it.
+        Critical = "critical_error" / 15,
     }
 }
 
@@ -64,6 +66,7 @@ impl From<AgentErrorKind> for FailureKind {
             AgentErrorKind::Refused => Self::Refused,
             AgentErrorKind::Failed => Self::Failed,
             AgentErrorKind::Lost => Self::Lost,
+            AgentErrorKind::Critical => Self::Critical,
         }
     }
 }

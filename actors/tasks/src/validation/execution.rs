@@ -27,7 +27,7 @@ pub(crate) fn check_execution(
     now: Moment,
     at: Instant,
 ) -> Result<Asked, SubmitError> {
-    let Execute { id, attempt, spec, principal } = asked;
+    let Execute { id, attempt, mut spec, principal } = asked;
     if attempt == 0 {
         return Err(invalid("attempt", "at least 1", attempt));
     }
@@ -36,8 +36,9 @@ pub(crate) fn check_execution(
         return Err(SubmitError::PayloadTooLarge { bytes, limit: config.max_payload_bytes });
     }
     let asker = Asker { principal, correlation };
-    let (key, start_within) = (spec.idempotency_key.clone(), spec.start_within.map(micros));
-    let (wait_for_agent, input) = (spec.wait_for_agent, spec.input.clone().into());
+    let key = std::mem::take(&mut spec.idempotency_key);
+    let input = std::mem::take(&mut spec.input).into();
+    let (start_within, wait_for_agent) = (spec.start_within.map(micros), spec.wait_for_agent);
     let left = spec.deadline.saturating_duration_since(at);
     let deadline = now.utc.saturating_add(i64::try_from(micros(left)).unwrap_or(i64::MAX));
     let spec = Arc::new(specification(spec, asker, deadline, config)?);

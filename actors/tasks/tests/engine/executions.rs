@@ -186,8 +186,11 @@ async fn what_nobody_waits_for_any_more_is_given_to_no_agent() {
     drop(second);
     running.answer(Ok(output("1")));
     first.output().await;
-    agent.is_idle().await;
+    stage.open(&ground, 0).await;
     assert_eq!(stage.executions().await.cancelled, 1);
+    // That it is to stop does not matter to who never began.
+    assert!(matches!(agent.told().await, AgentMessage::Cancel { .. }));
+    agent.is_idle().await;
     first.ask(&stage, 3, 1);
     agent.succeed("3").await;
     assert_eq!(first.output().await, (3, "3".to_owned()));
