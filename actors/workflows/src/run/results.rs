@@ -137,17 +137,10 @@ impl Run {
 
     /// Where the attempt of this ticket is under way, and what it is called now.
     fn waited_for(&self, ticket: Ticket, fits: impl Fn(&Hold) -> bool) -> Option<(Spot, Ticket)> {
-        let step = if ticket.revision == self.state.revision {
-            ticket.spot.step
-        } else {
-            *self.state.renumbered.get(&(ticket.revision, ticket.spot.step))?
-        };
-        let spot = Spot { step, ..ticket.spot };
+        let spot = self.spot_of(&ticket)?;
         let unit = self.level().units.get(&spot)?;
-        let counts = usize::from(ticket.level) == self.state.depth()
-            && unit.visit == ticket.visit
-            && unit.attempt == ticket.attempt
-            && fits(&unit.hold);
+        let counts =
+            unit.visit == ticket.visit && unit.attempt == ticket.attempt && fits(&unit.hold);
         counts.then(|| (spot, self.ticket(spot, unit)))
     }
 

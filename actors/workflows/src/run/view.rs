@@ -201,13 +201,27 @@ impl Run {
         self.state.stopping.keys().copied()
     }
 
+    /// Where the work of a ticket is now; `None` when its level is no longer worked on, or its step
+    /// is gone. A run that was amended since has other numbers for its steps.
+    #[must_use]
+    pub fn spot_of(&self, ticket: &Ticket) -> Option<Spot> {
+        if usize::from(ticket.level) != self.state.depth() {
+            return None;
+        }
+        let step = if ticket.revision == self.state.revision {
+            ticket.spot.step
+        } else {
+            *self.state.renumbered.get(&(ticket.revision, ticket.spot.step))?
+        };
+        Some(Spot { step, ..ticket.spot })
+    }
+
     /// The step that a ticket is of, and what is done there.
     #[must_use]
     pub fn plan_step(&self, ticket: &Ticket) -> Option<(&PlanStep, &Arc<Action>)> {
-        let step = self.plan().steps().get(ticket.spot.step.at())?;
-        let current = ticket.revision == self.state.revision
-            && usize::from(ticket.level) == self.state.depth();
-        if current { Some((step, self.action(ticket.spot)?)) } else { None }
+        let spot = self.spot_of(ticket)?;
+        let step = self.plan().steps().get(spot.step.at())?;
+        Some((step, self.action(spot)?))
     }
 
     /// The id of a step of the level that is worked on.

@@ -1,7 +1,9 @@
 //! Tests of the run machine: each with a world of its own, and time that the test moves.
 
+mod amending;
 mod approvals;
 mod cancelling;
+mod checkpoints;
 mod fallback;
 mod flow;
 mod groups;

@@ -180,8 +180,9 @@ impl World {
     }
 
     fn part(&self, ticket: &Ticket) -> String {
-        let id = self.run.step_id(ticket.spot.step).cloned().unwrap_or_default();
-        match ticket.spot.part {
+        let Some(spot) = self.run.spot_of(ticket) else { return format!("{ticket}") };
+        let id = self.run.step_id(spot.step).cloned().unwrap_or_default();
+        match spot.part {
             Part::Whole => id.to_string(),
             Part::Item(item) => format!("{id}[{item}]"),
             Part::Compensation => format!("undo {id}"),
