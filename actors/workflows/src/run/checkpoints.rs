@@ -95,7 +95,9 @@ impl Run {
     pub(super) fn rolled_back(&mut self, at: i64, to: &Arc<str>) -> Result<(), &'static str> {
         self.close_level(at);
         let checkpoint = self.state.checkpoints.get(to).ok_or("there is no such checkpoint")?;
-        let Checkpoint { at: then, levels, .. } = checkpoint.clone();
+        let Checkpoint { at: then, levels, events, .. } = checkpoint.clone();
+        // What is gone back over did not happen, and neither did its checkpoints.
+        self.state.checkpoints.retain(|_, checkpoint| checkpoint.events <= events);
         let urgency = self.state.urgency();
         let now = std::mem::replace(&mut self.state.levels, levels);
         self.plans.truncate(self.state.levels.len());

@@ -49,7 +49,7 @@ impl Run {
 
     /// Watches the time for the run and all that is under way.
     pub(super) fn arm_all(&mut self, out: &mut Out<'_>) {
-        self.timers.clear();
+        self.clear_timers();
         self.wake = self.wake.filter(|at| *at > out.now);
         self.arm_run();
         let spots: Vec<Spot> = self.level().units.keys().copied().collect();

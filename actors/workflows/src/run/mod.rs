@@ -40,6 +40,7 @@ mod resume;
 mod retry;
 mod scope;
 mod state;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod ticket;
@@ -47,7 +48,7 @@ mod timers;
 mod unit;
 mod view;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use apply::Misfit;
@@ -64,7 +65,7 @@ use self::level::Level;
 use self::state::State;
 use crate::definition::DefinitionHash;
 use crate::messages::RunId;
-use crate::plan::{Action, Plan, StepWork};
+use crate::plan::{Action, Plan, StepIndex, StepWork};
 
 /// A run.
 #[derive(Debug)]
@@ -74,14 +75,16 @@ pub struct Run {
     plans: Vec<Arc<Plan>>,
     /// When something is due, and at what; the run itself without a spot.
     timers: BTreeSet<(i64, Option<Spot>)>,
+    /// The timer of each.
+    alarms: BTreeMap<Option<Spot>, i64>,
     /// When the shell was asked to wake it.
     wake: Option<i64>,
     /// Groups that something happened to.
-    touched: BTreeSet<crate::plan::StepIndex>,
+    touched: BTreeSet<StepIndex>,
     /// What was under way and no longer counts.
     dropped: Vec<(Ticket, Option<RunId>)>,
     /// When each execution last gave a sign of life, UTC microseconds.
-    pulses: std::collections::BTreeMap<Spot, i64>,
+    pulses: BTreeMap<Spot, i64>,
     /// The plan that an amendment brings.
     amendment: Option<Arc<Plan>>,
 }
@@ -111,10 +114,11 @@ impl Run {
             state: State::new(Arc::new(opening), at, level),
             plans: vec![plan],
             timers: BTreeSet::new(),
+            alarms: BTreeMap::new(),
             wake: None,
             touched: BTreeSet::new(),
             dropped: Vec::new(),
-            pulses: std::collections::BTreeMap::new(),
+            pulses: BTreeMap::new(),
             amendment: None,
         }
     }
@@ -198,6 +202,9 @@ impl Run {
     fn emit(&mut self, event: Event, out: &mut Out<'_>) {
         let applied = self.apply(out.now, &event);
         debug_assert!(applied.is_ok(), "the run gave an event that does not fit: {applied:?}");
+        if let Event::Succeeded { spot, .. } = &event {
+            self.pulses.remove(spot);
+        }
         out.events.push(event);
         for (ticket, child) in self.dropped.drain(..) {
             self.pulses.remove(&ticket.spot);

@@ -20,7 +20,7 @@ impl Run {
         if matches!(self.state.phase, Phase::Pending | Phase::Ended) {
             return;
         }
-        self.timers.clear();
+        self.clear_timers();
         self.wake = None;
         self.touched = self.level().groups.keys().copied().collect();
         self.arm_run();

@@ -31,7 +31,7 @@ impl Run {
     /// Watches the time for the work at this spot.
     pub(super) fn arm(&mut self, spot: Spot) {
         if let Some((at, _)) = self.next_due(spot) {
-            self.timers.insert((at, Some(spot)));
+            self.set_timer(Some(spot), at);
         }
     }
 
@@ -45,8 +45,29 @@ impl Run {
             last
         };
         if at < i64::MAX {
-            self.timers.insert((at, None));
+            self.set_timer(None, at);
         }
+    }
+
+    /// There is one timer for each piece of work, and one for the run as a whole.
+    fn set_timer(&mut self, spot: Option<Spot>, at: i64) {
+        if let Some(before) = self.alarms.insert(spot, at) {
+            self.timers.remove(&(before, spot));
+        }
+        self.timers.insert((at, spot));
+    }
+
+    /// Takes out the next timer.
+    fn pop_timer(&mut self) {
+        if let Some((_, spot)) = self.timers.pop_first() {
+            self.alarms.remove(&spot);
+        }
+    }
+
+    /// Takes out all timers.
+    pub(super) fn clear_timers(&mut self) {
+        self.timers.clear();
+        self.alarms.clear();
     }
 
     /// When the run must have ended, whatever it is about.
@@ -61,7 +82,13 @@ impl Run {
     /// Asks to be woken when the next thing is due, if that is another time than before.
     pub(super) fn ask_to_wake(&mut self, out: &mut Out<'_>) {
         if self.state.phase == Phase::Ended {
-            self.timers.clear();
+            self.clear_timers();
+        }
+        // Work that has ended needs no waking.
+        while let Some((_, Some(spot))) = self.timers.first()
+            && !self.level().units.contains_key(spot)
+        {
+            self.pop_timer();
         }
         let next = self.timers.first().map(|(at, _)| *at);
         if next != self.wake {
@@ -77,7 +104,7 @@ impl Run {
             if at > out.now {
                 break;
             }
-            self.timers.pop_first();
+            self.pop_timer();
             match spot {
                 Some(spot) => self.come_due(spot, out),
                 None => self.run_due(out),
@@ -108,8 +135,7 @@ impl Run {
     fn come_due(&mut self, spot: Spot, out: &mut Out<'_>) {
         let Some((at, due)) = self.next_due(spot) else { return };
         if at > out.now {
-            self.timers.insert((at, Some(spot)));
-            return;
+            return self.set_timer(Some(spot), at);
         }
         match due {
             // A paused run begins nothing; its timers are armed anew when it goes on.

@@ -18,7 +18,7 @@ use crate::json::Json;
 use crate::plan::StepIndex;
 use crate::run::{Ending, Event, Execute, Fault, Handling, Input, Part, Ticket};
 
-const ROUNDS: u64 = 150;
+const ROUNDS: u64 = 80;
 
 /// A workflow of up to `most` steps.
 fn sketch(chance: &mut ChaCha12Rng, most: usize, deep: u32) -> Sketch {
@@ -230,10 +230,10 @@ impl<'a> Play<'a> {
                 }
             }
             Event::Joined { step } | Event::Skipped { step } => self.end(*step),
-            Event::Failed { spot, handling, .. } if spot.part == Part::Whole => {
-                if !matches!(handling, Handling::Fail) {
-                    self.end(spot.step);
-                }
+            Event::Failed { spot, handling, .. }
+                if spot.part == Part::Whole && !matches!(handling, Handling::Fail) =>
+            {
+                self.end(spot.step);
             }
             Event::FellBack { .. } => self.level += 1,
             _ => {}

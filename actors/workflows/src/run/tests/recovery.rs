@@ -13,7 +13,7 @@ fn an_execution_under_way_is_repeated_under_the_same_ticket_and_counts_as_lost()
     let mut world = World::of(list);
     let first = world.in_hand[0].clone();
     world.crash();
-    assert_eq!(world.in_hand, [first.clone()]);
+    assert_eq!(world.in_hand, std::slice::from_ref(&first));
     world.crash();
     assert_eq!(world.in_hand, [first]);
     world.crash();

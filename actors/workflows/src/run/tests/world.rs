@@ -9,7 +9,7 @@ use synod_runtime::{Principal, Priority};
 use crate::definition::DefinitionHash;
 use crate::definition::model::{Definition, ErrorKind};
 use crate::json::Json;
-use crate::messages::{RunState, StepState};
+use crate::messages::{RunId, RunState, StepState};
 use crate::plan::Plan;
 use crate::run::{
     Effect, Emit, Ending, Event, Execute, Fault, Input, Opening, Part, Refused, Run, StartChild,
@@ -29,7 +29,9 @@ pub(super) struct World {
     /// Executions that were told to stop.
     pub cancelled: Vec<Ticket>,
     pub children: Vec<StartChild>,
-    pub cancelled_children: Vec<crate::messages::RunId>,
+    pub cancelled_children: Vec<RunId>,
+    /// The same, with their tickets.
+    pub told_to_stop: Vec<(RunId, Ticket)>,
     pub emitted: Vec<Emit>,
     pub wake: Option<i64>,
     pub plans: BTreeMap<[u8; 32], Arc<Plan>>,
@@ -107,6 +109,7 @@ impl World {
             cancelled: Vec::new(),
             children: Vec::new(),
             cancelled_children: Vec::new(),
+            told_to_stop: Vec::new(),
             emitted: Vec::new(),
             wake: None,
             plans: BTreeMap::new(),
@@ -138,7 +141,10 @@ impl World {
                     self.in_hand.retain(|execute| execute.ticket != ticket);
                 }
                 Effect::StartChild(child) => self.children.push(*child),
-                Effect::CancelChild { run, .. } => self.cancelled_children.push(run),
+                Effect::CancelChild { run, ticket } => {
+                    self.cancelled_children.push(run);
+                    self.told_to_stop.push((run, ticket));
+                }
                 Effect::Emit(emit) => self.emitted.push(*emit),
                 Effect::WakeAt(at) => self.wake = at,
             }
@@ -150,6 +156,7 @@ impl World {
         self.in_hand.clear();
         self.children.clear();
         self.emitted.clear();
+        self.told_to_stop.clear();
         self.wake = None;
         self.run = self.replayed();
         let (mut events, mut effects) = (Vec::new(), Vec::new());

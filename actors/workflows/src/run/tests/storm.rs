@@ -1,0 +1,305 @@
+//! Everything at once, at random: steps of every kind, people who cancel, pause, go back and
+//! decide, messages, lost children, kills between any two stored events. Whatever happens, the run
+//! ends, a replay gives what was known live, and no key is executed again after its success.
+
+use std::collections::BTreeSet;
+
+use rand::RngExt;
+use rand::seq::IndexedRandom;
+use rand_chacha::ChaCha12Rng;
+use serde_json::{Value, json};
+use synod_runtime::Principal;
+use synod_testkit::Seed;
+
+use super::World;
+use super::world::steps;
+use crate::definition::model::ErrorKind;
+use crate::json::Json;
+use crate::run::{Decision, Event, Execute, Fault, Input, WaitView};
+
+const ROUNDS: u64 = 300;
+const TURNS: usize = 400;
+
+fn work(chance: &mut ChaCha12Rng, grouped: bool) -> Value {
+    let retry = json!({"max_attempts": 2, "max_lost": 50, "initial_ms": 50,
+        "retry_on": ["failed", "timeout", "child_failed", "approval_rejected"]});
+    let mut work = match chance.random_range(0..if grouped { 6 } else { 9 }) {
+        0 => json!({"wait": {"for_s": 1}}),
+        1 => json!({"approval": {"ask": "?", "deadline_s": 3, "needed": 2,
+            "at_deadline": "approve", "escalate": [{"after_s": 1}]}}),
+        2 => json!({"workflow": {"name": "inner"}}),
+        3 => json!({"emit": {"topic": "t"}}),
+        4 => json!({"await": {"topic": "t"}, "timeout": {"finish_s": 2}}),
+        5 => json!({"transform": "${inputs}"}),
+        _ => json!({"agent": "ann", "timeout": {"finish_s": 5, "heartbeat_s": 3}}),
+    };
+    work["retry"] = retry;
+    work
+}
+
+fn definition(chance: &mut ChaCha12Rng, deep: u32) -> Value {
+    let count = chance.random_range(1..14);
+    let list = (0..count).map(|at| {
+        let mut step = match chance.random_range(0..8) {
+            0 => json!({"for_each": {"items": [1, 2, 3], "concurrency": 2,
+                "step": work(chance, true)}}),
+            1 => json!({"race": [work(chance, true), work(chance, true)]}),
+            _ => work(chance, false),
+        };
+        step["id"] = json!(format!("s{at}"));
+        let after: BTreeSet<String> = (0..chance.random_range(0..3))
+            .filter(|_| at > 0)
+            .map(|_| format!("s{}", chance.random_range(0..at)))
+            .collect();
+        step["depends_on"] = json!(after);
+        if chance.random() {
+            step["compensate_with"] = work(chance, true);
+        }
+        for kind in ["failed", "timeout", "child_failed", "approval_rejected"] {
+            let to = format!("s{}", chance.random_range(0..count));
+            step["on_error"][kind] = match chance.random_range(0..6) {
+                0 => json!({"action": "go_to", "step": to}),
+                1 => json!("compensate"),
+                2 => json!("fail"),
+                _ => json!("skip"),
+            };
+        }
+        step
+    });
+    let mut definition = steps(list.collect());
+    definition["limits"] = json!({"history_events": 400, "duration_s": 500});
+    definition["timeout_s"] = json!(100);
+    definition["max_parallel"] = json!(chance.random_range(1..5));
+    for closing in ["on_finish", "on_cancel"] {
+        if chance.random_range(0..3) == 0 {
+            definition[closing] = work(chance, true);
+        }
+    }
+    if deep > 0 && chance.random() {
+        definition["fallback"] = self::definition(chance, deep - 1);
+    }
+    definition
+}
+
+struct Storm {
+    world: World,
+    chance: ChaCha12Rng,
+    /// Keys whose success is stored.
+    done: BTreeSet<String>,
+    people: bool,
+    checkpoints: u32,
+}
+
+impl Storm {
+    fn new(mut chance: ChaCha12Rng) -> Self {
+        let world = World::opened(definition(&mut chance, 1), json!({"n": 1}));
+        let people = chance.random();
+        Self { world, chance, done: BTreeSet::new(), people, checkpoints: 0 }
+    }
+
+    fn turn(&mut self) {
+        match self.chance.random_range(0..100) {
+            _ if self.world.log.len() == 1 => self.give(Input::Begin),
+            0..40 => self.answer(),
+            40..60 => self.wake(),
+            60..68 => self.child(),
+            68..76 => self.pass_on(),
+            76..82 => self.decide(),
+            82..88 => {
+                self.give(Input::Message { topic: "t".into(), payload: Json::from(json!(1)) });
+            }
+            88..92 => self.crash(),
+            92 => {
+                self.give(Input::HandBack);
+                self.crash();
+            }
+            _ if self.people => self.interfere(),
+            _ => {}
+        }
+    }
+
+    fn answer(&mut self) {
+        if let (0, Some(ticket)) =
+            (self.chance.random_range(0..10), self.world.cancelled.last().copied())
+        {
+            let outcome = Ok(Json::null());
+            return self.give(Input::Executed { ticket, outcome, agent: None, ran_us: 1 });
+        }
+        if self.world.in_hand.is_empty() {
+            return;
+        }
+        let one = self.chance.random_range(0..self.world.in_hand.len());
+        let Execute { ticket, idempotency_key, .. } = self.world.in_hand[one].clone();
+        let kinds = [ErrorKind::Failed, ErrorKind::Timeout, ErrorKind::Lost, ErrorKind::Refused];
+        let outcome = match self.chance.random_range(0..20) {
+            at @ 0..4 => Err(Fault::new(kinds[at], "at random")),
+            _ => Ok(Json::from(json!(1))),
+        };
+        if self.chance.random_range(0..10) == 0 {
+            return self.give(Input::Heartbeat { ticket });
+        }
+        self.world.in_hand.remove(one);
+        let before = self.world.log.len();
+        self.give(Input::Executed { ticket, outcome, agent: None, ran_us: 1 });
+        let first = self.world.log.get(before).map(|(_, event)| event);
+        if matches!(first, Some(Event::Succeeded { spot, .. }) if *spot == ticket.spot) {
+            self.done.insert(idempotency_key);
+        }
+    }
+
+    fn wake(&mut self) {
+        if let Some(at) = self.world.wake.take() {
+            self.world.now = self.world.now.max(at);
+            self.give(Input::Wake);
+        }
+    }
+
+    fn child(&mut self) {
+        let Some(child) = self.world.children.choose(&mut self.chance).cloned() else { return };
+        let fault = Fault::new(ErrorKind::ChildFailed, "at random");
+        let outcome = if self.chance.random() { Ok(Json::null()) } else { Err(fault) };
+        let (run, ticket) = (child.run, child.ticket);
+        self.give(Input::ChildEnded { run, ticket, outcome });
+    }
+
+    fn pass_on(&mut self) {
+        if let Some(emit) = self.world.emitted.choose(&mut self.chance) {
+            let ticket = emit.ticket;
+            self.give(Input::Emitted { ticket });
+        }
+    }
+
+    fn decide(&mut self) {
+        let asked = self.world.run.waits().find_map(|(_, wait)| match wait {
+            WaitView::Approval(id, _) => Some(id),
+            _ => None,
+        });
+        let Some(approval) = asked else { return };
+        let by = Principal::user(*["ada", "bob", "cid"].choose(&mut self.chance).unwrap());
+        let approved = self.chance.random_range(0..4) != 0;
+        let decision =
+            Decision { approval, by, roles: Vec::new(), approved, reason: None, payload: None };
+        self.give(Input::Decide(Box::new(decision)));
+    }
+
+    fn interfere(&mut self) {
+        let by = Principal::user("ada");
+        let why = "at random".into();
+        let compensate = self.chance.random();
+        let input = match self.chance.random_range(0..20) {
+            0 => Input::Cancel { by, why, compensate },
+            1..6 => Input::Pause { by },
+            6..12 => Input::Resume { by },
+            12..16 => {
+                self.checkpoints += 1;
+                Input::Checkpoint { name: format!("c{}", self.checkpoints).into(), by }
+            }
+            _ => {
+                let to = format!("c{}", self.chance.random_range(1..=self.checkpoints.max(1)));
+                Input::Rollback { to: to.into(), by, why, compensate }
+            }
+        };
+        self.give(input);
+    }
+
+    /// Gives an input, which may be refused; the engine may be killed during it.
+    fn give(&mut self, input: Input) {
+        let killed = self.chance.random_range(0..12) == 0;
+        let (mut events, mut effects) = (Vec::new(), Vec::new());
+        let _ = self.world.run.decide(self.world.now, input, &mut events, &mut effects);
+        if killed {
+            events.truncate(self.chance.random_range(0..=events.len()));
+            self.world.store(events);
+            return self.crash();
+        }
+        self.world.store(events);
+        self.world.carry_out(effects);
+        self.check();
+    }
+
+    fn crash(&mut self) {
+        self.world.crash();
+        self.check();
+    }
+
+    fn check(&self) {
+        for execute in &self.world.in_hand {
+            let key = &execute.idempotency_key;
+            assert!(!self.done.contains(key), "{key} is executed again after its success");
+        }
+    }
+
+    /// Lets everybody do their work until the run ends.
+    fn calm(&mut self) {
+        for _ in 0..5_000 {
+            if self.world.is_over() {
+                return;
+            }
+            let by = Principal::user("ada");
+            let _ = self.world.give(Input::Resume { by });
+            for emit in std::mem::take(&mut self.world.emitted) {
+                self.world.give(Input::Emitted { ticket: emit.ticket }).unwrap();
+            }
+            self.stop_children();
+            match self.world.in_hand.pop() {
+                Some(execute) => self.world.answer(execute.ticket, Ok(Json::null())),
+                None => self.wake(),
+            }
+        }
+        panic!("it does not end: {:?}", self.world.run);
+    }
+
+    fn stop_children(&mut self) {
+        let mut all: Vec<_> = self.world.run.stopping().collect();
+        let waits = self.world.run.waits();
+        all.extend(waits.filter_map(|(_, wait)| match wait {
+            WaitView::Child(run) => Some(run),
+            _ => None,
+        }));
+        for child in self.world.children.clone() {
+            if all.contains(&child.run) {
+                let (run, ticket, outcome) = (child.run, child.ticket, Ok(Json::null()));
+                self.world.give(Input::ChildEnded { run, ticket, outcome }).unwrap();
+            }
+        }
+        for (run, ticket) in std::mem::take(&mut self.world.told_to_stop) {
+            let outcome = Err(Fault::new(ErrorKind::Cancelled, "told to"));
+            self.world.give(Input::ChildEnded { run, ticket, outcome }).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_run_ends_once_and_replays_alike_whatever_happens_to_it() {
+    let seed = Seed::from_env();
+    let mut seen = BTreeSet::new();
+    for round in 0..ROUNDS {
+        let mut storm = Storm::new(seed.round(round).rng());
+        for _ in 0..TURNS {
+            storm.turn();
+            if storm.world.is_over() {
+                break;
+            }
+            if storm.chance.random_range(0..20) == 0 {
+                assert_eq!(storm.world.replayed().state, storm.world.run.state);
+            }
+        }
+        storm.calm();
+        assert_eq!(storm.world.replayed().state, storm.world.run.state);
+        assert_eq!(storm.world.count(|event| matches!(event, Event::Ended { .. })), 1);
+        assert!(storm.world.log.len() < 1_500, "{} events", storm.world.log.len());
+        assert!(storm.world.in_hand.is_empty(), "what runs was told to stop");
+        seen.extend(storm.world.log.iter().map(|(_, event)| name(event)));
+    }
+    let everything = "Opened Began Started Retrying Again Lost Redispatched HandedBack Succeeded \
+        Joined Failed Skipped Decided Escalated LevelFailed FellBack CancelRequested Paused \
+        Resumed ChildStopped Late Checkpointed RollbackBegan RolledBack Concluded Ended";
+    let missing: Vec<_> =
+        everything.split_whitespace().filter(|name| !seen.contains(*name)).collect();
+    assert!(missing.is_empty(), "it was too calm: no {missing:?}");
+}
+
+fn name(event: &Event) -> String {
+    let shown = format!("{event:?}");
+    shown.split([' ', '(']).next().unwrap_or_default().to_owned()
+}
