@@ -14,3 +14,4 @@ pub use scope::{Names, Place, Root, Scope};
 pub use template::{Condition, Template};
 
 pub(crate) use scope::shown;
+pub(crate) use template::pointer_part;

@@ -216,7 +216,7 @@ impl Reading<'_> {
     fn inside(&mut self, key: &str, value: &Value, depth: usize) -> Node {
         let length = self.path.len();
         self.path.push('/');
-        self.path.push_str(&escaped(key));
+        self.path.push_str(&pointer_part(key));
         let node = self.node(value, depth + 1);
         self.path.truncate(length);
         node
@@ -274,7 +274,7 @@ fn has_expression(value: &Value) -> bool {
 }
 
 /// A key as a part of a JSON pointer (RFC 6901).
-pub(crate) fn escaped(key: &str) -> String {
+pub(crate) fn pointer_part(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 

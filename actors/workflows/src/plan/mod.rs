@@ -2,6 +2,8 @@
 
 mod compile;
 mod doing;
+mod inputs;
+mod looks;
 mod parts;
 
 use std::collections::{BTreeMap, HashMap};
@@ -9,10 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use synod_runtime::Priority;
 
 pub use doing::{Action, ApprovalPlan, Catch, Doing, EscalationPlan, StepWork, WaitPlan};
+pub use inputs::InputSchema;
 pub use parts::Collaboration;
 
 use crate::definition::Fault;
@@ -39,8 +41,8 @@ pub struct Plan {
     pub name: Arc<str>,
     /// The definition's version.
     pub version: Arc<str>,
-    /// JSON Schema of the input; absent: anything.
-    pub inputs: Option<Value>,
+    /// What the input must look like; absent: anything.
+    pub inputs: Option<InputSchema>,
     /// Variables, evaluated when the run begins; they see `inputs` and `run`.
     pub variables: Vec<(Arc<str>, Template)>,
     /// The outputs of the run; they see all steps.
@@ -68,6 +70,7 @@ pub struct Plan {
     steps: Vec<PlanStep>,
     by_id: HashMap<Arc<str>, StepIndex>,
     roots: Vec<StepIndex>,
+    order: Vec<StepIndex>,
 }
 
 /// A step of a plan.
@@ -143,6 +146,12 @@ impl Plan {
     #[must_use]
     pub fn index_of(&self, id: &str) -> Option<StepIndex> {
         self.by_id.get(id).copied()
+    }
+
+    /// The steps in an order in which each comes after all that it depends on.
+    #[must_use]
+    pub fn order(&self) -> &[StepIndex] {
+        &self.order
     }
 
     /// The steps that depend on none.

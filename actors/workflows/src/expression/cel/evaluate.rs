@@ -279,7 +279,9 @@ impl<'a> Evaluation<'a> {
                 Ok(false)
             }
             (Val::Map(entries), Val::Text(key)) => Ok(entries.get(key).is_some()),
-            (Val::Map(_), _) => Ok(false),
+            // These are keys in CEL, though none of JSON's.
+            (Val::Map(_), Val::Int(_) | Val::Uint(_) | Val::Double(_) | Val::Bool(_)) => Ok(false),
+            (Val::Map(_), key) => Err(Stop::new(format!("no map has {} as a key", key.kind()))),
             (other, _) => {
                 Err(Stop::new(format!("'in' expects a list or a map, found {}", other.kind())))
             }

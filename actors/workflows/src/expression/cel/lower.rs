@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cel::common::ast::{
     CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedEntryExpr, IdedExpr, LiteralValue,
-    SelectExpr, SourceInfo, operators as op,
+    SelectExpr, operators as op,
 };
 
 use super::super::error::CompileError;
@@ -18,21 +18,21 @@ const MAX_DEPTH: usize = 200;
 
 type Lowered = Result<Node, CompileError>;
 
-/// Resolves the names of `parsed`.
+/// Resolves the names of `parsed`, which was read from `text`.
 pub(super) fn lower(
     parsed: &IdedExpr,
-    source: &SourceInfo,
+    text: &str,
     names: &Names,
     place: Place,
 ) -> Result<(Node, Vec<Root>), CompileError> {
     let (roots, locals) = (Vec::new(), Vec::new());
-    let mut lowering = Lowering { source, names, place, roots, locals, depth: 0 };
+    let mut lowering = Lowering { text, names, place, roots, locals, depth: 0 };
     let node = lowering.node(parsed)?;
     Ok((node, lowering.roots))
 }
 
 struct Lowering<'a> {
-    source: &'a SourceInfo,
+    text: &'a str,
     names: &'a Names,
     place: Place,
     roots: Vec<Root>,
@@ -255,9 +255,25 @@ impl<'a> Lowering<'a> {
         }
     }
 
+    /// A fault at the name in hand, or at the beginning when it has none.
     fn fault(&self, expr: &IdedExpr, message: impl Into<String>) -> CompileError {
-        let offset = self.source.offset_for(expr.id).map_or(0, |(start, _)| start as usize);
-        CompileError::new(offset, message)
+        let name = match &expr.expr {
+            Expr::Ident(name) => name,
+            Expr::Call(call) => &call.func_name,
+            Expr::Comprehension(fold) => &fold.iter_var,
+            _ => "",
+        };
+        CompileError::new(self.offset(name), message)
+    }
+
+    /// Characters before the first use of `name` as a word: the parser keeps no places.
+    fn offset(&self, name: &str) -> usize {
+        let word = |letter: char| letter.is_alphanumeric() || letter == '_';
+        let found = self.text.match_indices(name).find(|(at, _)| {
+            let (before, rest) = self.text.split_at(*at);
+            !before.ends_with(word) && !rest[name.len()..].starts_with(word)
+        });
+        found.filter(|_| !name.is_empty()).map_or(0, |(at, _)| self.text[..at].chars().count())
     }
 
     fn unknown(&self, expr: &IdedExpr, (message, suggestion): Unknown) -> CompileError {

@@ -51,8 +51,8 @@ pub(crate) struct Program {
 impl Program {
     /// Parses and checks `text`, which [`outline::check`] has let pass.
     pub(crate) fn compile(text: &str, names: &Names, place: Place) -> Result<Self, CompileError> {
-        let (parsed, source) = outline::parse(text)?;
-        let (node, roots) = lower::lower(&parsed, &source, names, place)?;
+        let parsed = outline::parse(text)?;
+        let (node, roots) = lower::lower(&parsed, text, names, place)?;
         cost::check(&node)?;
         Ok(Self { node, roots })
     }

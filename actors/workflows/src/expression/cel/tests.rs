@@ -98,12 +98,12 @@ fn what_is_no_expression_is_refused_where_it_is() {
     for (text, offset, part) in [
         ("inputs.n +", 10, "it is no expression"),
         ("inputs.n = 1", 9, "it is no expression"),
-        ("1 + sizee(inputs.l)", 9, "there is no function 'sizee'"),
-        ("inputs.l.mapp(x, x)", 13, "there is no function 'mapp'"),
+        ("1 + sizee(inputs.l)", 4, "there is no function 'sizee'"),
+        ("inputs.l.mapp(x, x)", 9, "there is no function 'mapp'"),
         ("1 + nothing.x", 4, "'nothing' is not known"),
-        ("[1].map(inputs, 1) + inputs.l", 7, "'inputs' is a name already"),
+        ("[1].map(inputs, 1) + inputs.l", 8, "'inputs' is a name already"),
         ("b'x' == inputs.t", 0, "bytes are not supported"),
-        ("size(inputs.l, 1)", 4, "has 2 arguments"),
+        ("size(inputs.l, 1)", 0, "has 2 arguments"),
         ("inputs.l.size(", 14, "it is no expression"),
         ("", 0, "found no expression"),
         ("1/0", 0, "division by zero"),
@@ -206,9 +206,27 @@ fn loops_over_large_values_stop_at_the_bound() {
 fn cels(text: &str) -> Result<Value, String> {
     let program = ::cel::Program::compile(text).map_err(|error| error.to_string())?;
     let mut context = ::cel::Context::default();
-    let inputs = ::cel::to_value(inputs()).map_err(|error| error.to_string())?;
-    context.add_variable("inputs", inputs).map_err(|_| "inputs")?;
+    context.add_variable_from_value("inputs", cel_of(&inputs()));
     json_of(program.execute(&context).map_err(|error| error.to_string())?)
+}
+
+/// Whole numbers are ints, as they are here; cel's own conversion makes uints of most.
+fn cel_of(value: &Value) -> ::cel::Value {
+    match value {
+        Value::Null => ::cel::Value::Null,
+        Value::Bool(flag) => (*flag).into(),
+        Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(int), _) => int.into(),
+            (_, Some(uint)) => uint.into(),
+            _ => number.as_f64().unwrap().into(),
+        },
+        Value::String(text) => text.as_str().into(),
+        Value::Array(items) => items.iter().map(cel_of).collect::<Vec<_>>().into(),
+        Value::Object(members) => {
+            let members = members.iter().map(|(key, value)| (key.clone(), cel_of(value)));
+            members.collect::<HashMap<_, _>>().into()
+        }
+    }
 }
 
 fn json_of(value: ::cel::Value) -> Result<Value, String> {
@@ -317,6 +335,8 @@ proptest! {
         match (value(&text), cels(&text)) {
             (Ok(ours), Ok(theirs)) => prop_assert_eq!(ours, theirs, "{}", text),
             (Err(_), Err(_)) => {}
+            // cel adds the keys of a map to a list, which the language does not have.
+            (Err(ours), Ok(_)) if ours.contains("'list + map'") => {}
             (ours, theirs) => prop_assert!(false, "{text}: ours {ours:?}, cel's {theirs:?}"),
         }
     }

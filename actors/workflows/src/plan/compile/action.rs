@@ -10,7 +10,7 @@ use super::super::{Action, ApprovalPlan, Collaboration, Doing, EscalationPlan, W
 use super::Compiler;
 use super::faults::Faults;
 use crate::definition::model::{Approval, ErrorKind, Retry, Wait, Work};
-use crate::expression::{Place, Root};
+use crate::expression::Place;
 
 /// What an action has from its step.
 pub(super) struct Terms<'a> {
@@ -233,34 +233,5 @@ pub(super) fn check_retry(retry: &Retry, faults: &mut Faults) {
     }
     if retry.retry_on.as_ref().is_some_and(|kinds| kinds.contains(&ErrorKind::CriticalError)) {
         faults.error("retry_on", "a critical_error is never retried");
-    }
-}
-
-impl Action {
-    /// What its expressions look at, with the key they stand under.
-    pub(super) fn looks(&self) -> impl Iterator<Item = (&'static str, Vec<&Root>)> {
-        let mut looks = match &self.doing {
-            Doing::Execute { input, .. } => vec![("input", input.roots())],
-            Doing::Transform(template) => vec![("transform", template.roots())],
-            Doing::Wait(WaitPlan::For(template) | WaitPlan::Until(template)) => {
-                vec![("wait", template.roots())]
-            }
-            Doing::Approval(approval) => {
-                vec![
-                    ("approval/ask", approval.ask.roots()),
-                    ("approval/payload", approval.payload.roots()),
-                ]
-            }
-            Doing::Workflow { input, .. } => vec![("workflow/input", input.roots())],
-            Doing::Emit { topic, payload } => {
-                vec![("emit/topic", topic.roots()), ("emit/payload", payload.roots())]
-            }
-            Doing::Await { topic, matches } => {
-                let matches = matches.as_ref().map_or(Vec::new(), |condition| condition.roots());
-                vec![("await/topic", topic.roots()), ("await/match", matches)]
-            }
-        };
-        looks.extend(self.cache_key.as_ref().map(|key| ("cache_key", key.roots())));
-        looks.into_iter()
     }
 }

@@ -32,6 +32,17 @@ impl Faults {
         self.path.truncate(length);
     }
 
+    /// Goes from a step to its definition; returns the place of the step.
+    pub(super) fn leave_step(&mut self) -> String {
+        let definition = self.outer.last().copied().unwrap_or_default();
+        self.path.split_off(definition)
+    }
+
+    /// Goes back to the step.
+    pub(super) fn back_to(&mut self, step: &str) {
+        self.path.push_str(step);
+    }
+
     /// Does `what` at `key`.
     pub(super) fn enter<T>(&mut self, key: &str, what: impl FnOnce(&mut Self) -> T) -> T {
         self.open(key);
@@ -61,7 +72,12 @@ impl Faults {
         if key.is_empty() { self.path.clone() } else { format!("{}/{key}", self.path) }
     }
 
+    /// The same fault at the same place is told once: a handler of the definition is compiled for
+    /// each step.
     fn push(&mut self, fault: Fault) {
+        if self.found.contains(&fault) {
+            return;
+        }
         if self.found.len() < KEPT {
             self.found.push(fault);
         } else {

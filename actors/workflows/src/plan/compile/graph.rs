@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::super::{PlanStep, StepIndex, StepWork};
+use super::super::{PlanStep, StepIndex};
 use super::faults::Faults;
 use crate::definition::model::{Definition, Order};
 use crate::expression::{Names, Root};
@@ -17,7 +17,7 @@ pub(super) struct Graph {
     /// Whether there is an order in which the steps can be done.
     pub acyclic: bool,
     /// Such an order.
-    order: Vec<StepIndex>,
+    pub order: Vec<StepIndex>,
 }
 
 impl Graph {
@@ -98,7 +98,7 @@ impl Graph {
         let mut upstream = None;
         for (at, step) in steps.iter().enumerate() {
             let Some(step) = step else { continue };
-            for (key, root) in looks(step) {
+            for (key, root) in step.looks() {
                 let (Root::Output(seen) | Root::State(seen)) = root else { continue };
                 let own = key == "compensate_with" && seen.at() == at;
                 if own || self.depends_on[at].contains(seen) {
@@ -115,30 +115,6 @@ impl Graph {
             }
         }
     }
-}
-
-/// What a step's expressions look at, with the key they stand under.
-fn looks(step: &PlanStep) -> Vec<(&'static str, &Root)> {
-    let mut found = Vec::new();
-    let mut add = |key, roots: Vec<_>| found.extend(roots.into_iter().map(|root| (key, root)));
-    if let Some(when) = &step.when {
-        add("when", when.roots());
-    }
-    match &step.work {
-        StepWork::Action(action) => action.looks().for_each(|(key, roots)| add(key, roots)),
-        StepWork::ForEach { items, each, .. } => {
-            add("for_each/items", items.roots());
-            each.looks().for_each(|(_, roots)| add("for_each/step", roots));
-        }
-        StepWork::Race(racers) => {
-            let looks = racers.iter().flat_map(|racer| racer.looks());
-            looks.for_each(|(_, roots)| add("race", roots));
-        }
-    }
-    if let Some(undo) = &step.compensate_with {
-        undo.looks().for_each(|(_, roots)| add("compensate_with", roots));
-    }
-    found
 }
 
 /// The edges as written, each once, ascending.

@@ -5,6 +5,15 @@ use super::Compiler;
 use crate::definition::model::{ErrorKind, Handler, HandlerAction, Handlers, Step};
 use crate::expression::Place;
 
+/// Where a handler is written.
+#[derive(Clone, Copy)]
+struct Entry {
+    /// In the step, not in the definition.
+    own: bool,
+    /// Under which name.
+    name: &'static str,
+}
+
 impl Compiler<'_, '_> {
     /// The handlers of a step, and the kinds that they say to retry.
     pub(super) fn handlers(&mut self, step: &Step) -> (Vec<(ErrorKind, Catch)>, Vec<ErrorKind>) {
@@ -14,10 +23,12 @@ impl Compiler<'_, '_> {
         for kind in ErrorKind::ALL {
             let definition = self.definition;
             let all = &definition.error_handlers;
-            let own = step.on_error.get(*kind).map(|handler| ("on_error", handler));
-            let handler = own.or_else(|| all.get(*kind).map(|handler| ("", handler)));
-            let Some((key, handler)) = handler else { continue };
-            match self.catch(key, *kind, handler, step) {
+            let own = step.on_error.get(*kind).map(|handler| (&step.on_error, handler));
+            let handler = own.or_else(|| all.get(*kind).map(|handler| (all, handler)));
+            let Some((from, handler)) = handler else { continue };
+            let entry = if from.of(*kind).is_some() { kind.as_str() } else { "any" };
+            let own = std::ptr::eq(from, &raw const step.on_error);
+            match self.catch(Entry { own, name: entry }, handler, step) {
                 Some(Catch::Fail) => {}
                 Some(catch) => caught.push((*kind, catch)),
                 None => retried.push(*kind),
@@ -26,9 +37,8 @@ impl Compiler<'_, '_> {
         (caught, retried)
     }
 
-    /// `None` for a retry. Faults of the definition's handlers are told once, not for each step.
-    fn catch(&mut self, key: &str, kind: ErrorKind, by: &Handler, step: &Step) -> Option<Catch> {
-        let place = Place { error: true, ..self.place() };
+    /// `None` for a retry.
+    fn catch(&mut self, entry: Entry, by: &Handler, step: &Step) -> Option<Catch> {
         Some(match by.action {
             HandlerAction::Retry => return None,
             HandlerAction::Skip => Catch::Skip,
@@ -38,24 +48,31 @@ impl Compiler<'_, '_> {
                 let target = by.step.as_deref().and_then(|id| self.names.step(id));
                 target.map_or(Catch::Fail, Catch::GoTo)
             }
-            HandlerAction::Default => {
-                let value = by.value.as_ref().or(step.work.default.as_ref());
-                let Some(value) = value else {
-                    let message = format!(
-                        "the handler of {kind} goes on with a default: expected a 'value' in it, \
-                         or 'default' in the step"
-                    );
-                    self.faults.error(key, message);
-                    return Some(Catch::Fail);
-                };
-                let key = if by.value.is_some() {
-                    format!("{key}/{kind}/value")
-                } else {
-                    "default".to_owned()
-                };
-                Catch::Default(self.template(&key, value, place))
-            }
+            HandlerAction::Default => self.default_of(entry, by, step),
         })
+    }
+
+    fn default_of(&mut self, entry: Entry, by: &Handler, step: &Step) -> Catch {
+        let place = Place { error: true, ..self.place() };
+        let Entry { own, name } = entry;
+        match (&by.value, &step.work.default) {
+            (Some(value), _) if own => {
+                Catch::Default(self.template(&format!("on_error/{name}/value"), value, place))
+            }
+            (Some(value), _) => {
+                let key = format!("error_handlers/{name}/value");
+                Catch::Default(self.outside(|this| this.template(&key, value, place)))
+            }
+            (None, Some(value)) => Catch::Default(self.template("default", value, place)),
+            (None, None) => {
+                let message = format!(
+                    "the handler of {name} goes on with a default: expected a 'value' in the \
+                     handler, or 'default' in the step"
+                );
+                self.faults.error("", message);
+                Catch::Fail
+            }
+        }
     }
 
     /// Entries that say too much or too little.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Plan, PlanStep, StepIndex, StepWork};
+use super::{InputSchema, Plan, PlanStep, StepIndex, StepWork};
 use crate::definition::Fault;
 use crate::definition::model::{Definition, Step};
 use crate::expression::{Condition, Names, Place, Template, shown};
@@ -33,6 +33,7 @@ pub(super) fn compile(definition: &Definition) -> Result<Plan, Vec<Fault>> {
 /// A definition that is `depth` fallbacks deep.
 fn level(definition: &Definition, depth: usize, faults: &mut Faults) -> Option<Plan> {
     head(definition, faults);
+    let inputs = inputs(definition, faults);
     if !step_count(definition, faults) {
         return None;
     }
@@ -43,6 +44,7 @@ fn level(definition: &Definition, depth: usize, faults: &mut Faults) -> Option<P
     ids(definition, &names, faults);
     let graph = Graph::of(definition, &names, faults);
     let mut compiler = Compiler { definition, names: &names, fallback: depth > 0, faults };
+    compiler.check_handlers("error_handlers", &definition.error_handlers);
     let steps = compiler.steps(&graph);
     let variables = compiler.templates("variables", &definition.variables, compiler.early());
     let outputs = compiler.outputs(&graph);
@@ -58,7 +60,7 @@ fn level(definition: &Definition, depth: usize, faults: &mut Faults) -> Option<P
     Some(Plan {
         name: Arc::from(definition.name.as_str()),
         version: Arc::from(definition.version.as_str()),
-        inputs: definition.inputs.clone(),
+        inputs,
         variables,
         outputs,
         max_parallel: definition.max_parallel as usize,
@@ -73,6 +75,7 @@ fn level(definition: &Definition, depth: usize, faults: &mut Faults) -> Option<P
         max_concurrent_runs: definition.max_concurrent_runs,
         by_id: steps.iter().map(|step| step.id.clone()).zip((0..).map(StepIndex)).collect(),
         roots: graph.roots(),
+        order: graph.order,
         steps,
     })
 }
@@ -125,6 +128,14 @@ fn head(definition: &Definition, faults: &mut Faults) {
     if let Some(retry) = &definition.retry {
         faults.enter("retry", |faults| action::check_retry(retry, faults));
     }
+}
+
+fn inputs(definition: &Definition, faults: &mut Faults) -> Option<InputSchema> {
+    let schema = definition.inputs.as_ref()?;
+    let refused = |(path, why): (String, String)| {
+        faults.error(&format!("inputs{path}"), format!("it is no JSON Schema: {why}"));
+    };
+    InputSchema::compile(schema).map_err(refused).ok()
 }
 
 /// Whether the number of steps allows to look at them.
@@ -325,6 +336,14 @@ impl Compiler<'_, '_> {
             }
             Template::constant(crate::Json::null())
         })
+    }
+
+    /// Does `what` at the definition, not at the step in hand.
+    fn outside<T>(&mut self, what: impl FnOnce(&mut Self) -> T) -> T {
+        let step = self.faults.leave_step();
+        let done = what(self);
+        self.faults.back_to(&step);
+        done
     }
 
     fn condition(&mut self, key: &str, text: &str, place: Place) -> Option<Condition> {
