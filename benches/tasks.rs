@@ -1,10 +1,14 @@
 //! What a durable task costs in process: accepted on disk, given to an agent, its result on disk.
 //!
-//! Run with `cargo bench --bench tasks`. So many clients, each of which submits a task with 256
+//! Run with `cargo bench --bench tasks`, or one of its tables alone, such as
+//! `cargo bench --bench tasks -- kept`: durable, kept, crowd. So many clients, each of which submits a task with 256
 //! bytes of JSON and waits for its end, then the next. A folder under the target folder is written
 //! to and removed again, so the figures are of that disk; synced is the log's segment, with
 //! fdatasync, once for each group of appends. A durable figure counts only on an otherwise idle
 //! disk: the load average and a bare fdatasync are printed beside.
+//!
+//! Of executions that their callers keep (steps of workflows) the engine stores nothing; their row
+//! is what matching, dispatch, an agent and the answer cost.
 //!
 //! The peers are quoted from runs on one machine (2 virtual cores, 2026-11-20, tables A and A2 of
 //! the peers' results): compare orders of magnitude, or run both on one machine.
@@ -18,17 +22,18 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 use synod_agents::{
-    AgentCard, AgentHost, AgentMessage, AgentsConfig, Echo, HostSettings, Performed, RegisterAgent,
-    RegistryActor, RegistryMessage, factory,
+    AgentCard, AgentHost, AgentMessage, AgentsConfig, Echo, HostSettings, Payload, Performed,
+    RegisterAgent, RegistryActor, RegistryMessage, factory,
 };
 use synod_journal::{JournalActor, JournalConfig};
 use synod_runtime::{
     Actor, ActorError, Address, Context, MailboxConfig, Principal, Spec, System, SystemConfig,
 };
 use synod_tasks::{
-    EngineStats, GetTask, SubmitTask, TaskEngine, TaskState, TaskSubmissionRequest, TasksConfig,
-    TasksMessage, WaitTask,
+    EngineStats, Execute, ExecutionSpec, GetTask, SubmitTask, TaskEngine, TaskState,
+    TaskSubmissionRequest, TasksConfig, TasksMessage, WaitTask,
 };
+use tokio::runtime::Runtime;
 
 const LONG: Duration = Duration::from_secs(60);
 const ROUNDS: usize = 3;
@@ -58,31 +63,76 @@ fn main() {
     println!("load average before: {}", load_average());
     let syncs = raw_syncs(&folder);
     println!("fdatasync of 512 bytes on that disk: p50 {:.0} µs, p99 {:.0} µs\n", syncs.0, syncs.1);
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    println!(
-        "| in flight | tasks/s | submit p50 µs | p99 µs | done p50 µs | p99 µs | CPU µs/task |"
-    );
-    println!("|---|--:|--:|--:|--:|--:|--:|");
-    for (clients, tasks) in LOADS {
-        let rounds = (0..ROUNDS).map(|round| {
-            let folder = folder.join(format!("{clients}-{round}"));
-            runtime.block_on(measure(&folder, Agents::Native, clients, tasks))
-        });
-        print_rounds(&clients.to_string(), rounds.collect());
+    let runtime = Runtime::new().expect("a runtime");
+    if is_wanted("durable") {
+        print_head("in flight");
+        print_loads(&runtime, &folder, Kind::Durable);
     }
-    println!(
-        "\n## Engine alone: agents that answer at once, by how many there are to choose from\n"
-    );
-    println!("| agents | tasks/s | submit p50 µs | p99 µs | done p50 µs | p99 µs | CPU µs/task |");
-    println!("|---|--:|--:|--:|--:|--:|--:|");
-    for agents in CROWDS {
-        let folder = folder.join(format!("crowd-{agents}"));
-        let line = runtime.block_on(measure(&folder, Agents::Crowd(agents), 64, 50_000));
-        print_rounds(&agents.to_string(), vec![line]);
+    if is_wanted("kept") {
+        println!("\n## Execute, kept by the caller: nothing is stored\n");
+        print_head("in flight");
+        print_loads(&runtime, &folder, Kind::Kept);
+        let load =
+            Load { kind: Kind::Kept, agents: Agents::Crowd(10), clients: 64, count: 100_000 };
+        let line = runtime.block_on(measure(&folder.join("kept-crowd"), load));
+        print_rounds("64, agents that answer at once", vec![line]);
+    }
+    if is_wanted("crowd") {
+        println!("\n## Engine alone: agents that answer at once, by how many to choose from\n");
+        print_head("agents");
+        for agents in CROWDS {
+            let folder = folder.join(format!("crowd-{agents}"));
+            let crowd = Agents::Crowd(agents);
+            let load = Load { kind: Kind::Durable, agents: crowd, clients: 64, count: 50_000 };
+            print_rounds(&agents.to_string(), vec![runtime.block_on(measure(&folder, load))]);
+        }
     }
     print_peers();
     println!("\nload average after: {}", load_average());
     let _ = fs::remove_dir_all(&folder);
+}
+
+/// Whether this table was asked for: all are, unless some are named.
+fn is_wanted(table: &str) -> bool {
+    let mut named = std::env::args().skip(1).filter(|word| !word.starts_with('-')).peekable();
+    named.peek().is_none() || named.any(|word| word == table)
+}
+
+fn print_head(first: &str) {
+    println!(
+        "| {first} | tasks/s | accepted p50 µs | p99 µs | done p50 µs | p99 µs | CPU µs/task |"
+    );
+    println!("|---|--:|--:|--:|--:|--:|--:|");
+}
+
+/// A line for each number in flight.
+fn print_loads(runtime: &Runtime, folder: &Path, kind: Kind) {
+    for (clients, count) in LOADS {
+        let rounds = (0..ROUNDS).map(|round| {
+            let folder = folder.join(format!("{kind:?}-{clients}-{round}"));
+            let load = Load { kind, agents: Agents::Native, clients, count };
+            runtime.block_on(measure(&folder, load))
+        });
+        print_rounds(&clients.to_string(), rounds.collect());
+    }
+}
+
+/// What is asked of the engine.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    /// A task: submitted, and waited for.
+    Durable,
+    /// An execution that the client keeps; its acceptance is not told.
+    Kept,
+}
+
+/// One round.
+#[derive(Clone, Copy)]
+struct Load {
+    kind: Kind,
+    agents: Agents,
+    clients: u64,
+    count: u64,
 }
 
 /// What does the tasks.
@@ -105,21 +155,27 @@ struct Line {
     ends: Vec<Duration>,
 }
 
-async fn measure(folder: &Path, agents: Agents, clients: u64, tasks: u64) -> Line {
+async fn measure(folder: &Path, load: Load) -> Line {
+    let Load { kind, agents, clients, count } = load;
     let system = System::new(SystemConfig::default());
     let engine = node(&system, folder, agents).await;
     warm_up(&engine).await;
     let (begun, cpu) = (Instant::now(), process_cpu());
-    let clients: Vec<_> =
-        (0..clients).map(|_| tokio::spawn(client(engine.clone(), tasks / clients))).collect();
+    let share = count / clients;
+    let clients = (0..clients).map(|number| match kind {
+        Kind::Durable => tokio::spawn(client(engine.clone(), share)),
+        Kind::Kept => tokio::spawn(keeper(engine.clone(), share, number)),
+    });
     let (mut submits, mut ends) = (Vec::new(), Vec::new());
-    for client in clients {
+    for client in clients.collect::<Vec<_>>() {
         let (own_submits, own_ends) = client.await.expect("a client");
         submits.extend(own_submits);
         ends.extend(own_ends);
     }
     let (wall, cpu) = (begun.elapsed(), process_cpu() - cpu);
-    let ledger = engine.ask(EngineStats {}, LONG).await.expect("an answer").ledger;
+    let stats = engine.ask(EngineStats {}, LONG).await.expect("an answer");
+    assert_eq!(stats.executions.started, stats.executions.completed);
+    let ledger = stats.ledger;
     assert!(ledger.balanced && ledger.open == 0 && ledger.failed == 0, "{ledger:?}");
     system.stop(LONG).await.expect("an orderly end");
     Line { count: ends.len() as u64, wall, cpu, submits: sorted(submits), ends: sorted(ends) }
@@ -207,9 +263,34 @@ async fn client(engine: Address<TasksMessage>, tasks: u64) -> (Vec<Duration>, Ve
     (submits, ends)
 }
 
+/// Asks for one execution after the other, as a run does for its steps.
+async fn keeper(
+    engine: Address<TasksMessage>,
+    count: u64,
+    number: u64,
+) -> (Vec<Duration>, Vec<Duration>) {
+    let mut ends = Vec::with_capacity(count as usize);
+    for step in 0..count {
+        let begun = Instant::now();
+        let deadline = tokio::time::Instant::now() + LONG;
+        let input = Payload::new("application/json", format!("\"{}\"", text()));
+        let idempotency_key = format!("run-{number}/step/{step}");
+        let spec = ExecutionSpec { idempotency_key, ..ExecutionSpec::new("echo", input, deadline) };
+        let id = uuid::Uuid::from_u64_pair(number, step);
+        let execute = Execute { id, attempt: 1, spec, principal: Principal::default() };
+        let executed = engine.ask(execute, LONG * 2).await.expect("an answer").expect("an output");
+        assert_eq!(executed.output.bytes.len(), INPUT_BYTES);
+        ends.push(begun.elapsed());
+    }
+    (Vec::new(), ends)
+}
+
+fn text() -> String {
+    "x".repeat(INPUT_BYTES - 2)
+}
+
 fn submission() -> SubmitTask {
-    let input = "x".repeat(INPUT_BYTES - 2);
-    let request = TaskSubmissionRequest::new("echo").payload(&input).expect("JSON");
+    let request = TaskSubmissionRequest::new("echo").payload(&text()).expect("JSON");
     SubmitTask { request, principal: Principal::default() }
 }
 
@@ -238,12 +319,12 @@ fn print_rounds(name: &str, mut rounds: Vec<Line>) {
         last => format!(" [{:.0}..{:.0}]", rate(&rounds[0]), rate(&rounds[last - 1])),
     };
     println!(
-        "| {name} | {:.0}{spread} | {:.0} | {:.0} | {:.0} | {:.0} | {:.1} |",
+        "| {name} | {:.0}{spread} | {} | {} | {} | {} | {:.1} |",
         rate(median),
-        percentile(&median.submits, 0.5),
-        percentile(&median.submits, 0.99),
-        percentile(&median.ends, 0.5),
-        percentile(&median.ends, 0.99),
+        shown(&median.submits, 0.5),
+        shown(&median.submits, 0.99),
+        shown(&median.ends, 0.5),
+        shown(&median.ends, 0.99),
         median.cpu.as_secs_f64() * 1e6 / median.count as f64,
     );
 }
@@ -258,6 +339,11 @@ fn print_peers() {
     for (name, latency, rate, durability) in PEERS {
         println!("| {name} | {latency:.2} | {rate:.0} | {durability} |");
     }
+}
+
+/// A percentile in microseconds; a dash where nothing was measured.
+fn shown(sorted: &[Duration], share: f64) -> String {
+    if sorted.is_empty() { "-".to_owned() } else { format!("{:.0}", percentile(sorted, share)) }
 }
 
 fn percentile(sorted: &[Duration], share: f64) -> f64 {
