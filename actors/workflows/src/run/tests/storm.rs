@@ -12,10 +12,12 @@ use synod_runtime::Principal;
 use synod_testkit::Seed;
 
 use super::World;
-use super::world::steps;
+use super::world::{hash, opening, plan, steps};
 use crate::definition::model::ErrorKind;
 use crate::json::Json;
-use crate::run::{Decision, Event, Execute, Fault, Input, WaitView};
+use crate::run::{
+    Amendment, Decision, Derived, Event, Execute, Fault, Input, Run, WaitView, derive,
+};
 
 const ROUNDS: u64 = 300;
 const TURNS: usize = 400;
@@ -83,6 +85,7 @@ fn definition(chance: &mut ChaCha12Rng, deep: u32) -> Value {
 
 struct Storm {
     world: World,
+    definition: Value,
     chance: ChaCha12Rng,
     /// Keys whose success is stored.
     done: BTreeSet<String>,
@@ -92,9 +95,10 @@ struct Storm {
 
 impl Storm {
     fn new(mut chance: ChaCha12Rng) -> Self {
-        let world = World::opened(definition(&mut chance, 1), json!({"n": 1}));
+        let definition = definition(&mut chance, 1);
+        let world = World::opened(definition.clone(), json!({"n": 1}));
         let people = chance.random();
-        Self { world, chance, done: BTreeSet::new(), people, checkpoints: 0 }
+        Self { world, definition, chance, done: BTreeSet::new(), people, checkpoints: 0 }
     }
 
     fn turn(&mut self) {
@@ -182,7 +186,30 @@ impl Storm {
         self.give(Input::Decide(Box::new(decision)));
     }
 
+    /// Puts another step before all others, so that they all have other numbers.
+    fn amend(&mut self) {
+        let number = self.world.plans.len() as u8 + 1;
+        let mut definition = self.definition.clone();
+        let list = definition["steps"].as_array_mut().unwrap();
+        list.insert(0, json!({"id": format!("new{number}"), "transform": number}));
+        let plan = plan(definition.clone());
+        self.world.plans.insert([number; 32], plan.clone());
+        self.definition = definition;
+        let amendment = Amendment {
+            definition: hash(number),
+            plan,
+            changed: BTreeSet::new(),
+            variables: Vec::new(),
+            by: Principal::user("ada"),
+            why: "at random".into(),
+        };
+        self.give(Input::Amend(Box::new(amendment)));
+    }
+
     fn interfere(&mut self) {
+        if self.chance.random_range(0..10) == 0 {
+            return self.amend();
+        }
         let by = Principal::user("ada");
         let why = "at random".into();
         let compensate = self.chance.random();
@@ -269,6 +296,25 @@ impl Storm {
     }
 }
 
+/// A new run that goes on from an ended one fits together and ends, too.
+fn retry(storm: &Storm) {
+    let plan = storm.world.run.plan_of(0).unwrap().clone();
+    let opening = opening(&plan, json!({"n": 1}));
+    let new = Derived { opening, plan: plan.clone(), changed: BTreeSet::new() };
+    let events = derive(&storm.world.run, None, new).unwrap();
+    let at = storm.world.now;
+    let run = Run::replay(|_| Some(plan.clone()), events.iter().map(|event| (at, event)));
+    let mut world = World::empty(run.unwrap(), at);
+    world.plans.insert([1; 32], plan.clone());
+    world.store(events);
+    world.give(Input::Begin).unwrap();
+    let (definition, chance) = (Value::Null, storm.chance.clone());
+    let mut next =
+        Storm { world, definition, chance, done: BTreeSet::new(), people: false, checkpoints: 0 };
+    next.calm();
+    assert_eq!(next.world.replayed().state, next.world.run.state);
+}
+
 #[test]
 fn a_run_ends_once_and_replays_alike_whatever_happens_to_it() {
     let seed = Seed::from_env();
@@ -289,11 +335,12 @@ fn a_run_ends_once_and_replays_alike_whatever_happens_to_it() {
         assert_eq!(storm.world.count(|event| matches!(event, Event::Ended { .. })), 1);
         assert!(storm.world.log.len() < 1_500, "{} events", storm.world.log.len());
         assert!(storm.world.in_hand.is_empty(), "what runs was told to stop");
+        retry(&storm);
         seen.extend(storm.world.log.iter().map(|(_, event)| name(event)));
     }
     let everything = "Opened Began Started Retrying Again Lost Redispatched HandedBack Succeeded \
         Joined Failed Skipped Decided Escalated LevelFailed FellBack CancelRequested Paused \
-        Resumed ChildStopped Late Checkpointed RollbackBegan RolledBack Concluded Ended";
+        Resumed ChildStopped Late Checkpointed RollbackBegan RolledBack Amended Concluded Ended";
     let missing: Vec<_> =
         everything.split_whitespace().filter(|name| !seen.contains(*name)).collect();
     assert!(missing.is_empty(), "it was too calm: no {missing:?}");
