@@ -71,11 +71,19 @@ impl Run {
         let level = std::mem::replace(self.level_mut(), Level::new(&plan, urgency));
         let revision = self.state.revision;
         self.renumber(revision, &level, &moved);
+        for ((index, step), row) in old.indexed().zip(&level.rows) {
+            if !moved.contains_key(&index) {
+                self.state.forget_step(0, &step.id, row.visits);
+            }
+        }
         *self.level_mut() = transferred(level, &old, &plan, &moved, urgency)?;
+        self.state.recall_steps(&plan);
         self.level_mut().set_variables(&amended.variables);
         self.touched = self.level().groups.keys().copied().collect();
-        // Signs of life are kept by where the work is.
-        self.pulses.clear();
+        let pulses = std::mem::take(&mut self.pulses).into_iter();
+        self.pulses = pulses
+            .filter_map(|(spot, at)| Some((Spot { step: *moved.get(&spot.step)?, ..spot }, at)))
+            .collect();
         let last = self.plans.len() - 1;
         self.plans[last] = plan;
         self.state.definition = amended.definition;

@@ -175,6 +175,7 @@ impl Run {
         level.set_variables(variables);
         level.deadline = at.saturating_add(micros(fallback.timeout));
         self.state.levels.push(level);
+        self.state.recall_steps(&fallback);
         self.plans.push(fallback);
         self.state.phase = Phase::Working;
         Ok(())
@@ -218,7 +219,8 @@ impl Run {
     /// Remembers what was under way and no longer counts, so that it can be told to stop.
     pub(super) fn drop_units(&mut self, units: impl IntoIterator<Item = (Spot, Unit)>) {
         for (spot, unit) in units {
-            let ticket = self.ticket(spot, &unit);
+            self.pulses.remove(&spot);
+            let ticket = unit.ticket;
             match unit.hold {
                 Hold::Child { run } => {
                     self.state.stopping.insert(run, ticket);
@@ -241,14 +243,10 @@ impl Run {
         }
     }
 
-    pub(super) fn ticket(&self, spot: Spot, unit: &Unit) -> Ticket {
-        Ticket {
-            revision: self.state.revision,
-            level: self.state.depth() as u8,
-            spot,
-            visit: unit.visit,
-            attempt: unit.attempt,
-        }
+    /// What an attempt at this spot that begins now is called outside.
+    pub(super) fn ticket(&self, spot: Spot, visit: u32, attempt: u32) -> Ticket {
+        let level = self.state.depth() as u8;
+        Ticket { revision: self.state.revision, level, spot, visit, attempt }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Run;
 use super::event::Event;
-use super::ticket::{Part, Spot};
+use super::ticket::{Part, Spot, Ticket};
 use super::unit::Hold;
 
 impl Run {
@@ -29,7 +29,10 @@ impl Run {
                 self.next_attempt(at, *spot, Hold::Execution).ok_or(UNKNOWN)?.lost += 1;
             }
             Event::Redispatched { spot } => {
-                let unit = self.level_mut().units.get_mut(spot).ok_or(UNKNOWN)?;
+                let (revision, level) = (self.state.revision, self.level_mut());
+                let unit = level.units.get_mut(spot).ok_or(UNKNOWN)?;
+                // The same attempt; only its step may be called otherwise by now.
+                unit.ticket = Ticket { revision, spot: *spot, ..unit.ticket };
                 let handed_back = std::mem::take(&mut unit.handed_back);
                 unit.lost += u32::from(!handed_back);
                 unit.attempt_at = at;
@@ -55,16 +58,17 @@ impl Run {
 
     /// Begins the next attempt of a piece of work.
     fn next_attempt(&mut self, at: i64, spot: Spot, hold: Hold) -> Option<&mut super::unit::Unit> {
+        let before = self.level().units.get(&spot)?.ticket;
+        let ticket = self.ticket(spot, before.visit, before.attempt + 1);
         let level = self.level_mut();
         level.set_hold(spot, hold);
+        if spot.part == Part::Whole {
+            level.rows[spot.step.at()].attempts = ticket.attempt;
+        }
         let unit = level.units.get_mut(&spot)?;
-        unit.attempt += 1;
+        unit.ticket = ticket;
         unit.attempt_at = at;
         unit.handed_back = false;
-        let attempt = unit.attempt;
-        if spot.part == Part::Whole {
-            level.rows[spot.step.at()].attempts = attempt;
-        }
-        level.units.get_mut(&spot)
+        Some(unit)
     }
 }

@@ -42,7 +42,7 @@ impl Run {
     /// the input of its first attempt.
     pub(super) fn begin_again(&mut self, spot: Spot, out: &mut Out<'_>) {
         let Some(action) = self.action(spot).cloned() else { return };
-        let attempt = self.level().units.get(&spot).map_or(1, |unit| unit.attempt + 1);
+        let attempt = self.level().units.get(&spot).map_or(1, |unit| unit.ticket.attempt + 1);
         let begun = match &action.doing {
             Doing::Execute { .. } => Ok(Begun::Execution),
             _ => self.prepare(spot, &action, attempt, out.now).map(|prepared| match prepared {
@@ -179,7 +179,7 @@ impl Run {
     }
 
     fn effect(&self, spot: Spot, unit: &Unit, action: &Action) -> Option<Effect> {
-        let ticket = self.ticket(spot, unit);
+        let ticket = unit.ticket;
         let constant = |template: &Template| template.as_constant().cloned().unwrap_or_default();
         let input = |template: &Template| unit.input.clone().unwrap_or_else(|| constant(template));
         let deadline = self.deadline(spot, unit, action);
@@ -189,7 +189,7 @@ impl Run {
                 Some(Effect::Execute(Box::new(Execute {
                     ticket,
                     input: input(template),
-                    idempotency_key: self.key(spot, unit.visit),
+                    idempotency_key: self.key(spot, unit.ticket.visit),
                     cache_key: cache_key
                         .and_then(|key| self.text(spot, key, "cache_key").ok())
                         .map(|key| key.to_string()),
@@ -210,7 +210,7 @@ impl Run {
                     ticket,
                     topic: topic.to_string(),
                     payload: input(payload),
-                    idempotency_key: self.key(spot, unit.visit),
+                    idempotency_key: self.key(spot, unit.ticket.visit),
                 })))
             }
             _ => None,

@@ -100,6 +100,11 @@ impl Run {
         self.state.checkpoints.retain(|_, checkpoint| checkpoint.events <= events);
         let urgency = self.state.urgency();
         let now = std::mem::replace(&mut self.state.levels, levels);
+        for (depth, gone) in now.iter().enumerate().skip(self.state.levels.len()) {
+            for (row, step) in gone.rows.iter().zip(self.plans[depth].steps()) {
+                self.state.forget_step(depth, &step.id, row.visits);
+            }
+        }
         self.plans.truncate(self.state.levels.len());
         let plan = self.plan().clone();
         for (level, now) in self.state.levels.iter_mut().zip(&now) {

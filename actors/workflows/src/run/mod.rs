@@ -207,7 +207,6 @@ impl Run {
         }
         out.events.push(event);
         for (ticket, child) in self.dropped.drain(..) {
-            self.pulses.remove(&ticket.spot);
             if out.answered == Some(ticket) {
                 continue;
             }

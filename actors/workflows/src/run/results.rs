@@ -27,8 +27,8 @@ impl Run {
         out: &mut Out<'_>,
     ) {
         let waited = self.waited_for(ticket, |hold| *hold == Hold::Execution);
-        let Some((spot, current)) = waited else { return self.late(ticket, outcome.err(), out) };
-        out.answered = Some(current);
+        let Some(spot) = waited else { return self.late(ticket, outcome.err(), out) };
+        out.answered = Some(ticket);
         match outcome {
             Ok(output) => self.succeed(spot, output, agent, ran_us, out),
             Err(fault) if fault.kind == ErrorKind::Lost => self.attempt_lost(spot, &fault, out),
@@ -59,7 +59,7 @@ impl Run {
 
     pub(super) fn emitted(&mut self, ticket: Ticket, out: &mut Out<'_>) {
         let waited = self.waited_for(ticket, |hold| matches!(hold, Hold::Emission { .. }));
-        if let Some((spot, _)) = waited {
+        if let Some(spot) = waited {
             self.succeed(spot, Json::null(), None, 0, out);
         }
     }
@@ -75,8 +75,8 @@ impl Run {
             return;
         }
         let waited = self.waited_for(ticket, |hold| *hold == Hold::Child { run });
-        if let Some((spot, current)) = waited {
-            out.answered = Some(current);
+        if let Some(spot) = waited {
+            out.answered = Some(ticket);
             match outcome {
                 Ok(output) => self.succeed(spot, output, None, 0, out),
                 Err(Fault { kind, message, retry_after_ms }) => {
@@ -122,7 +122,7 @@ impl Run {
     }
 
     pub(super) fn heartbeat(&mut self, ticket: Ticket, out: &mut Out<'_>) {
-        if let Some((spot, _)) = self.waited_for(ticket, |hold| *hold == Hold::Execution) {
+        if let Some(spot) = self.waited_for(ticket, |hold| *hold == Hold::Execution) {
             self.pulses.insert(spot, out.now);
             self.arm(spot);
         }
@@ -135,13 +135,11 @@ impl Run {
         }
     }
 
-    /// Where the attempt of this ticket is under way, and what it is called now.
-    fn waited_for(&self, ticket: Ticket, fits: impl Fn(&Hold) -> bool) -> Option<(Spot, Ticket)> {
+    /// Where the attempt of this ticket is under way.
+    fn waited_for(&self, ticket: Ticket, fits: impl Fn(&Hold) -> bool) -> Option<Spot> {
         let spot = self.spot_of(&ticket)?;
         let unit = self.level().units.get(&spot)?;
-        let counts =
-            unit.visit == ticket.visit && unit.attempt == ticket.attempt && fits(&unit.hold);
-        counts.then(|| (spot, self.ticket(spot, unit)))
+        (unit.ticket == ticket && fits(&unit.hold)).then_some(spot)
     }
 
     /// Records that something came too late, unless that was recorded often.

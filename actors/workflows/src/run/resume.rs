@@ -45,7 +45,7 @@ impl Run {
         if unit.lost >= most && !unit.handed_back {
             let fault = Fault::new(ErrorKind::Lost, "the engine went down during it");
             // Whoever executed it is gone with the engine.
-            out.answered = Some(self.ticket(spot, unit));
+            out.answered = Some(unit.ticket);
             return self.attempt_lost(spot, &fault, out);
         }
         self.emit(Event::Redispatched { spot }, out);

@@ -37,11 +37,11 @@ impl Run {
         if !again {
             return self.give_up(spot, failure, out);
         }
-        let chance = self.chance(spot, unit.visit, errors);
+        let chance = self.chance(spot, unit.ticket.visit, errors);
         let asked = i64::try_from(retry_after_ms.unwrap_or(0).saturating_mul(1_000));
         let wait = super::apply::micros(retry.wait(errors, chance));
         let until = out.now.saturating_add(wait.max(asked.unwrap_or(i64::MAX)));
-        let most = budget.attempts.filter(|most| unit.attempt >= *most);
+        let most = budget.attempts.filter(|most| unit.ticket.attempt >= *most);
         let ends = budget.time_s.map(|time| super::begin::after(unit.began_at, time.as_millis()));
         if most.is_some() || ends.is_some_and(|ends| until > ends) {
             return self.give_up(spot, over_budget(&failure), out);
@@ -59,7 +59,7 @@ impl Run {
             let failure = Failure::new(ErrorKind::Lost, message);
             return self.attempt_failed(spot, failure, fault.retry_after_ms, out);
         }
-        if action.budget.attempts.is_some_and(|most| unit.attempt >= most) {
+        if action.budget.attempts.is_some_and(|most| unit.ticket.attempt >= most) {
             let failure = Failure::new(ErrorKind::Lost, fault.message.clone());
             return self.give_up(spot, over_budget(&failure), out);
         }

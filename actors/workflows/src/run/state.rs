@@ -11,7 +11,7 @@ use super::opening::Opening;
 use super::ticket::Ticket;
 use crate::definition::DefinitionHash;
 use crate::messages::RunId;
-use crate::plan::StepIndex;
+use crate::plan::{Plan, StepIndex};
 
 /// What a run is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +85,9 @@ pub(crate) struct State {
     pub stopping: BTreeMap<RunId, Ticket>,
     /// What the steps of tickets of older revisions are called now, while such are about.
     pub renumbered: BTreeMap<(u16, StepIndex), StepIndex>,
+    /// How often steps were begun that are gone for now, by level and id: the fallback that a
+    /// rollback left, what an amendment removed. Their next visit is another one.
+    pub former: BTreeMap<(usize, Arc<str>), u32>,
     /// Events so far.
     pub events: u64,
     /// Late results so far.
@@ -110,6 +113,7 @@ impl State {
             checkpoints: BTreeMap::new(),
             stopping: BTreeMap::new(),
             renumbered: BTreeMap::new(),
+            former: BTreeMap::new(),
             events: 1,
             late: 0,
         }
@@ -118,6 +122,26 @@ impl State {
     /// The number of the level that is worked on.
     pub(crate) fn depth(&self) -> usize {
         self.levels.len() - 1
+    }
+
+    /// Remembers how often a step was begun that is gone from a level.
+    pub(crate) fn forget_step(&mut self, level: usize, id: &Arc<str>, visits: u32) {
+        if visits > 0 {
+            self.former.insert((level, id.clone()), visits);
+        }
+    }
+
+    /// Gives the steps of the last level that were there before their next visits.
+    pub(crate) fn recall_steps(&mut self, plan: &Plan) {
+        let depth = self.depth();
+        if self.former.is_empty() {
+            return;
+        }
+        for (row, step) in self.levels[depth].rows.iter_mut().zip(plan.steps()) {
+            if let Some(visits) = self.former.remove(&(depth, step.id.clone())) {
+                row.visits = row.visits.max(visits);
+            }
+        }
     }
 
     /// How urgent steps are that say nothing themselves; 0 is the most urgent.

@@ -23,7 +23,7 @@ impl Run {
         if part == Part::Whole {
             self.begin_step(at, step, begun.occupies());
         }
-        let visit = self.visit(spot);
+        let ticket = self.ticket(spot, self.visit(spot), 1);
         let hold = Hold::of(begun, at);
         let level = self.level_mut();
         let Some(hold) = hold else {
@@ -44,8 +44,7 @@ impl Run {
             self.touched.insert(step);
         }
         let unit = Unit {
-            visit,
-            attempt: 1,
+            ticket,
             errors: 0,
             lost: 0,
             handed_back: false,
@@ -101,7 +100,7 @@ impl Run {
                 level.keep(step, output.clone());
                 let row = &mut level.rows[step.at()];
                 row.agent = agent.cloned();
-                row.attempts = unit.map_or(1, |unit| unit.attempt);
+                row.attempts = unit.map_or(1, |unit| unit.ticket.attempt);
                 self.end_step(at, step, StepState::Completed, false);
             }
             Part::Item(item) => {
@@ -179,7 +178,8 @@ impl Run {
         if row.state == StepState::Pending {
             self.begin_step(at, step, false);
         }
-        let attempts = self.level().units.get(&Spot::whole(step)).map_or(1, |unit| unit.attempt);
+        let attempts =
+            self.level().units.get(&Spot::whole(step)).map_or(1, |unit| unit.ticket.attempt);
         let row = &mut self.level_mut().rows[step.at()];
         row.attempts = attempts;
         row.agent = failure.agent.clone();

@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use super::event::{Asked, Begun, Decided, Failure};
+use super::ticket::Ticket;
 use crate::json::Json;
 use crate::messages::RunId;
 
 /// A piece of work under way.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Unit {
-    /// The visit of its step.
-    pub visit: u32,
-    /// The number of its execution, from 1.
-    pub attempt: u32,
+    /// What its present attempt is called outside; its step had this number when that began.
+    pub ticket: Ticket,
     /// Attempts that ended in an error.
     pub errors: u32,
     /// Attempts that were lost.

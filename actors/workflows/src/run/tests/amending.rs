@@ -92,6 +92,21 @@ fn items_under_way_go_on_in_the_amended_run() {
 }
 
 #[test]
+fn an_amendment_takes_no_signs_of_life_away_and_a_timeout_stops_what_was_handed_out() {
+    let a = json!({"id": "a", "agent": "ann", "timeout": {"heartbeat_s": 2}});
+    let mut world = World::of(json!([a]));
+    let ticket = world.in_hand[0].ticket;
+    world.pass_ms(1_500);
+    world.give(Input::Heartbeat { ticket }).unwrap();
+    amend(&mut world, steps(json!([{"id": "x", "transform": 1}, a])), &[]).unwrap();
+    world.pass_ms(1_999);
+    assert_eq!(world.executing(), ["a"]);
+    world.pass_ms(1);
+    assert_eq!(world.cancelled, [ticket]);
+    assert_eq!(world.failure(), (ErrorKind::Timeout, Some("a".to_owned())));
+}
+
+#[test]
 fn what_has_begun_can_be_neither_removed_nor_replaced() {
     let mut world = World::of(two());
     let refused = amend(&mut world, steps(json!([{"id": "b", "agent": "ann"}])), &["b"]);

@@ -19,7 +19,7 @@ use crate::run::{
     Amendment, Decision, Derived, Event, Execute, Fault, Input, Run, WaitView, derive,
 };
 
-const ROUNDS: u64 = 300;
+const ROUNDS: u64 = 500;
 const TURNS: usize = 400;
 
 fn work(chance: &mut ChaCha12Rng, grouped: bool) -> Value {
@@ -112,8 +112,8 @@ impl Storm {
             82..88 => {
                 self.give(Input::Message { topic: "t".into(), payload: Json::from(json!(1)) });
             }
-            88..92 => self.crash(),
-            92 => {
+            88..91 => self.crash(),
+            91 => {
                 self.give(Input::HandBack);
                 self.crash();
             }
@@ -222,8 +222,10 @@ impl Storm {
                 Input::Checkpoint { name: format!("c{}", self.checkpoints).into(), by }
             }
             _ => {
-                let to = format!("c{}", self.chance.random_range(1..=self.checkpoints.max(1)));
-                Input::Rollback { to: to.into(), by, why, compensate }
+                let names: Vec<_> =
+                    self.world.run.checkpoints().map(|(name, ..)| name.clone()).collect();
+                let to = names.choose(&mut self.chance).cloned().unwrap_or_default();
+                Input::Rollback { to, by, why, compensate }
             }
         };
         self.give(input);
