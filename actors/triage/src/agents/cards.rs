@@ -13,6 +13,8 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub(crate) const READ: &str = "log.read";
 pub(crate) const MINE: &str = "log.mine";
 pub(crate) const CITE: &str = "log.cite";
+pub(crate) const GATHER: &str = "log.gather";
+pub(crate) const RANK: &str = "log.rank";
 pub(crate) const AUDIT: &str = "log.audit";
 pub(crate) const SUMMARISE: &str = "log.summarise";
 pub(crate) const DETECT_RARE: &str = "log.detect.rare";
@@ -59,6 +61,20 @@ pub(super) fn clerk() -> AgentCard {
     let input = object(&["chunk", "templates", "mention", "span"]);
     let capability = can(CITE, does, input, json!({"type": "array"}));
     card("log-clerk", "finds the lines that show a finding", capability)
+}
+
+pub(super) fn gatherer() -> AgentCard {
+    let does = "puts the digests of all chunks together";
+    let capability =
+        can(GATHER, does, object(&["chunks", "digests"]), object(&["chunks", "bytes", "digest"]));
+    card("log-gatherer", "makes one digest of many", capability)
+}
+
+pub(super) fn ranker() -> AgentCard {
+    let does = "orders findings, and makes a case of each for the judges";
+    let capability =
+        can(RANK, does, object(&["digest", "findings"]), object(&["lines", "templates", "cases"]));
+    card("finding-ranker", "says what comes first", capability)
 }
 
 pub(super) fn auditor() -> AgentCard {

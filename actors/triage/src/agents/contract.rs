@@ -3,7 +3,11 @@
 use serde::{Deserialize, Serialize};
 use synod_agents::AgentError;
 
-use crate::digest::{Digest, Ranges};
+use super::MAX_INPUT_BYTES;
+use crate::config::MinerConfig;
+use crate::digest::{Digest, Ranges, Span};
+use crate::finding::{Finding, rank};
+use crate::judges::Case;
 use crate::reader::ChunkRef;
 
 /// The input of `log.read`.
@@ -33,6 +37,87 @@ pub struct Audit {
     pub lines: u64,
     /// Messages that are counted under a template.
     pub messages: u64,
+}
+
+/// The input of `log.gather`: what came of each chunk.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Gathering {
+    /// The chunks that were given out.
+    pub chunks: Vec<ChunkRef>,
+    /// Their digests, in any order.
+    pub digests: Vec<Digest>,
+}
+
+impl Gathering {
+    /// One digest of all chunks.
+    ///
+    /// # Errors
+    /// `Refused` when two digests hold the same chunk, or when the whole is too large for a task.
+    pub(super) fn gather(self, config: &MinerConfig) -> Result<AuditedDigest, AgentError> {
+        let mut chunks = Ranges::default();
+        self.chunks.iter().for_each(|chunk| chunks.join(&Ranges::one(chunk.number)));
+        let bytes = self.chunks.iter().map(|chunk| chunk.length).sum();
+        let mut digest = Digest::default();
+        for part in self.digests {
+            if !digest.merge(part, config) {
+                return Err(AgentError::refused("two digests hold the same chunk"));
+            }
+        }
+        if !digest.shrink_to(MAX_INPUT_BYTES, config) {
+            return Err(AgentError::refused("the digest is too large for a task"));
+        }
+        Ok(AuditedDigest { chunks, bytes, digest })
+    }
+}
+
+/// The input of `log.rank`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ranking {
+    /// Of the whole log.
+    pub digest: Digest,
+    /// What each detector found.
+    pub findings: Vec<Vec<Finding>>,
+}
+
+/// The output of `log.rank`: what judges and reporters need to know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ranked {
+    /// Lines of the log.
+    pub lines: u64,
+    /// Its templates.
+    pub templates: u64,
+    /// First and last time.
+    pub span: Option<Span>,
+    /// A case for each finding, the most important first.
+    pub cases: Vec<RankedCase>,
+}
+
+/// A case and its place in the order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RankedCase {
+    /// From 0.
+    pub place: usize,
+    /// What a judge gets.
+    #[serde(flatten)]
+    pub case: Case,
+}
+
+impl Ranking {
+    /// Orders the findings; at most `most` are kept.
+    pub(super) fn rank(self, most: usize) -> Ranked {
+        let mut findings: Vec<_> = self.findings.into_iter().flatten().collect();
+        rank(&mut findings);
+        findings.truncate(most);
+        let cases = (0..findings.len())
+            .map(|place| RankedCase { place, case: Case::of(&findings, place) })
+            .collect();
+        Ranked {
+            lines: self.digest.lines(),
+            templates: self.digest.templates.len() as u64,
+            span: self.digest.span(),
+            cases,
+        }
+    }
 }
 
 impl AuditedDigest {

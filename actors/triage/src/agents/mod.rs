@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use synod_agents::{AgentError, AgentFactory};
 
-pub use contract::{Audit, AuditedDigest, ChunkTask};
+pub use contract::{Audit, AuditedDigest, ChunkTask, Gathering, Ranked, RankedCase, Ranking};
 
 pub(crate) use cards::*;
 
@@ -45,6 +45,8 @@ pub(crate) fn members(config: &TriageConfig, readable: &Readable) -> Vec<Member>
         clerk(Arc::clone(&config), readable.clone()),
         specialist(cards::auditor(), |digest: AuditedDigest, _| digest.audit()),
         summariser(Arc::clone(&config)),
+        gatherer(Arc::clone(&config)),
+        ranker(config.max_findings),
     ];
     team.extend(detectors(&config));
     for criterion in Criterion::ALL {
@@ -105,6 +107,15 @@ fn summariser(config: Arc<TriageConfig>) -> Member {
         }
         Err(AgentError::refused(format!("the summary does not fit into {MAX_INPUT_BYTES} bytes")))
     })
+}
+
+fn gatherer(config: Arc<TriageConfig>) -> Member {
+    specialist(cards::gatherer(), move |task: Gathering, _| task.gather(&config.miner))
+}
+
+fn ranker(most: usize) -> Member {
+    let rank = move |task: Ranking, _| Ok::<Ranked, AgentError>(task.rank(most));
+    specialist(cards::ranker(), rank)
 }
 
 fn detectors(config: &Arc<TriageConfig>) -> [Member; 3] {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::digest::{FileTally, Ranges};
 use crate::miner::{DatedLine, Miner};
-use crate::reader::Parts;
+use crate::reader::{Layout, Parts, WrittenAt};
 
 #[test]
 fn every_card_is_valid_and_every_capability_has_a_name_and_schemas() {
@@ -22,6 +22,8 @@ fn every_card_is_valid_and_every_capability_has_a_name_and_schemas() {
         READ,
         MINE,
         CITE,
+        GATHER,
+        RANK,
         AUDIT,
         SUMMARISE,
         DETECT_RARE,
@@ -77,4 +79,33 @@ fn the_auditor_refuses_a_missing_chunk_a_wrong_chunk_and_a_lost_line() {
         assert_eq!(error.message, expected);
         assert!(!error.retryable(), "another attempt would find the same");
     }
+}
+
+/// A chunk of 12 bytes a line, as [`digest`] makes it.
+fn chunk(number: u64, lines: u64) -> serde_json::Value {
+    serde_json::json!({
+        "number": number, "file": 0, "path": "x.log", "offset": 0, "length": lines * 12,
+        "first_line": 1, "continues": false, "layout": Layout::default(),
+        "written": WrittenAt::from_ms(0),
+    })
+}
+
+#[test]
+fn digests_of_all_chunks_are_gathered_into_one_that_adds_up() {
+    let chunks = [chunk(1, 5), chunk(0, 10)];
+    let chunks = chunks.map(|chunk| serde_json::from_value(chunk).unwrap()).to_vec();
+    let digests = vec![digest(0, 10), digest(1, 5)];
+    let gathering = Gathering { chunks, digests };
+    let miner = TriageConfig::default().miner;
+    let gathered = gathering.clone().gather(&miner).unwrap();
+    assert_eq!(gathered.audit(), Ok(Audit { lines: 15, messages: 15 }));
+    let twice = Gathering { digests: vec![digest(0, 10), digest(0, 10)], ..gathering };
+    assert!(twice.gather(&miner).unwrap_err().message.contains("the same chunk"));
+}
+
+#[test]
+fn a_ranking_has_a_case_for_each_finding_that_is_kept() {
+    let digest = digest(0, 10);
+    let ranked = Ranking { digest, findings: vec![Vec::new(), Vec::new()] }.rank(10);
+    assert_eq!((ranked.lines, ranked.templates, ranked.cases.len()), (10, 1, 0));
 }

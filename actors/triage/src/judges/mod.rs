@@ -36,6 +36,17 @@ pub struct Rival {
     pub span: Option<Span>,
 }
 
+/// More important findings that a judge is told of.
+const RIVALS: usize = 100;
+
+impl Case {
+    /// The case of the finding at `place` of `ranked`, the most important first.
+    pub(crate) fn of(ranked: &[Finding], place: usize) -> Self {
+        let before = ranked[..place].iter().take(RIVALS).map(Into::into).collect();
+        Self { finding: ranked[place].clone(), before }
+    }
+}
+
 impl From<&Finding> for Rival {
     fn from(finding: &Finding) -> Self {
         Self {

@@ -25,8 +25,6 @@ const DETECT: &str = "log.detection";
 const QUOTE: &str = "log.quotation";
 const VOTE: &str = "log.verdict";
 const TELL: &str = "log.account";
-/// More important findings that a judge is told of.
-const RIVALS: usize = 100;
 
 /// Findings after the vote.
 pub(super) struct Judged {
@@ -136,8 +134,7 @@ impl Deliberation {
         let of = findings.len();
         let mut under_way = UnderWay::new();
         for (index, finding) in findings.iter().enumerate() {
-            let before = findings[..index].iter().take(RIVALS).map(Into::into).collect();
-            let case = Case { finding: finding.clone(), before };
+            let case = Case::of(&findings, index);
             let request = request(VOTE, TaskMode::Consensus, &[JUDGE], &case)?;
             self.spawn(&mut under_way, VOTE, index, &finding.id, request);
         }

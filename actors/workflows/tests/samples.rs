@@ -1,0 +1,74 @@
+//! The workflow files that come with Synod.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use synod_workflows::definition::{Checked, Known, check};
+
+/// The files by name, with their texts.
+fn samples() -> BTreeMap<String, String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/workflows");
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    files
+        .map(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            (name, std::fs::read_to_string(path).unwrap())
+        })
+        .collect()
+}
+
+fn known() -> Known {
+    let list = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
+    Known {
+        agents: list(&["echo"]),
+        capabilities: list(&[
+            "echo",
+            "text.classify",
+            "log.read",
+            "log.mine",
+            "log.gather",
+            "log.audit",
+            "log.summarise",
+            "log.detect.rare",
+            "log.detect.rate",
+            "log.detect.failures",
+            "log.rank",
+            "log.judge",
+            "log.report",
+        ]),
+        workflows: list(&["linear"]),
+    }
+}
+
+#[test]
+fn every_workflow_file_is_without_faults_and_without_doubts() {
+    let samples = samples();
+    let expected = [
+        "approval.yaml",
+        "branches.yaml",
+        "fallback.yaml",
+        "fan_out.yaml",
+        "linear.yaml",
+        "log_triage.yaml",
+        "long_run.yaml",
+        "per_item.yaml",
+    ];
+    assert_eq!(samples.keys().collect::<Vec<_>>(), expected);
+    for (name, text) in samples {
+        let Checked { definition, plan, faults } = check(&text, &known());
+        let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+        assert_eq!(faults, Vec::<String>::new(), "{name}");
+        assert!(plan.is_some() && !definition.unwrap().description.is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn every_workflow_file_says_how_it_is_run() {
+    for (name, text) in samples() {
+        assert!(text.starts_with("# "), "{name}");
+        assert!(
+            name == "log_triage.yaml" || text.contains("synod run config/workflows/"),
+            "{name}"
+        );
+    }
+}
