@@ -55,6 +55,7 @@ pub use messages::{
     TaskOutput, TaskPage, TaskStatusResponse, TaskSubmissionRequest, TasksMessage, ThroughputStats,
     WaitTask, Windows,
 };
+pub use stats::{Histogram, Rate};
 pub use task::{
     CapabilityRequirement, FailureKind, InvalidRequirement, RetryPolicy, TaskId, TaskMode,
     TaskState, partition_of,

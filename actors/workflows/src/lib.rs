@@ -1,15 +1,20 @@
 //! Durable workflows: definitions as data, and runs that go on after every crash where they were.
 
+mod actor;
 mod config;
 pub mod definition;
 mod error;
 pub mod expression;
+mod history;
+mod index;
 mod json;
 mod messages;
 pub mod picture;
 pub mod plan;
+mod records;
 pub mod run;
 
+pub use actor::{Step, WorkflowEngine};
 pub use config::WorkflowsConfig;
 pub use error::{ControlError, DecideError, DefineError, InvalidCursor, StartError};
 pub use json::Json;

@@ -14,7 +14,7 @@ const BUCKETS: usize = SUB * (MAX_EXPONENT - SUB_BITS + 2) as usize;
 
 /// Counts of durations in microseconds.
 #[derive(Debug, Clone)]
-pub(crate) struct Histogram {
+pub struct Histogram {
     counts: Box<[u64]>,
     count: u64,
     max: u64,
@@ -28,22 +28,27 @@ impl Default for Histogram {
 
 impl Histogram {
     /// Adds a duration.
-    pub(crate) fn record(&mut self, us: u64) {
+    pub fn record(&mut self, us: u64) {
         self.counts[bucket(us)] += 1;
         self.count += 1;
         self.max = self.max.max(us);
     }
 
-    pub(crate) fn count(&self) -> u64 {
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> u64 {
         self.count
     }
 
-    pub(crate) fn max(&self) -> u64 {
+    /// The longest; 0 when there are none.
+    #[must_use]
+    pub fn max(&self) -> u64 {
         self.max
     }
 
     /// The duration that `share` of all are not above, within 1.6 %; 0 when there are none.
-    pub(crate) fn quantile(&self, share: f64) -> u64 {
+    #[must_use]
+    pub fn quantile(&self, share: f64) -> u64 {
         let rank = ((self.count as f64 * share).ceil() as u64).max(1);
         let mut below = 0;
         for (bucket, count) in self.counts.iter().enumerate() {

@@ -6,8 +6,8 @@ mod rate;
 
 use std::collections::BTreeMap;
 
-use self::histogram::Histogram;
-use self::rate::Rate;
+pub use self::histogram::Histogram;
+pub use self::rate::Rate;
 use crate::matching::Requirement;
 use crate::messages::{CapabilityStats, LatencyStats, Quantiles, ThroughputStats, Windows};
 

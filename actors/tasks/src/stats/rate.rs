@@ -8,7 +8,7 @@ const SLOTS: usize = 180;
 
 /// Counts over a sliding window of fifteen minutes, in slots of five seconds.
 #[derive(Debug, Clone)]
-pub(crate) struct Rate {
+pub struct Rate {
     slots: [u64; SLOTS],
     /// The number of the slot that is being filled, from the engine's beginning.
     current: u64,
@@ -22,14 +22,14 @@ impl Default for Rate {
 
 impl Rate {
     /// Counts one at `now`, microseconds since the engine began.
-    pub(crate) fn count(&mut self, now: u64) {
+    pub fn count(&mut self, now: u64) {
         self.turn(now);
         self.slots[self.current as usize % SLOTS] += 1;
     }
 
     /// Per second over the last `minutes` (at most 15), or over the time since the beginning
     /// while that is shorter.
-    pub(crate) fn per_second(&mut self, now: u64, minutes: u64) -> f64 {
+    pub fn per_second(&mut self, now: u64, minutes: u64) -> f64 {
         self.turn(now);
         let window = (minutes * 60_000_000 / SLOT_US).min(SLOTS as u64);
         let oldest = (self.current + 1).saturating_sub(window);

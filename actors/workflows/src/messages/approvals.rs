@@ -1,5 +1,7 @@
 //! Approvals: durable questions to people, and their decisions.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -89,6 +91,18 @@ pub enum ApprovalState {
     Expired,
     /// Its run went on without it.
     Withdrawn,
+}
+
+impl fmt::Display for ApprovalState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Open => "open",
+            Self::Approved => "approved",
+            Self::Rejected => "rejected",
+            Self::Expired => "expired",
+            Self::Withdrawn => "withdrawn",
+        })
+    }
 }
 
 /// An approval.

@@ -36,6 +36,8 @@ pub use status::{
 
 use synod_runtime::{Request, requests};
 
+use crate::actor::Step;
+
 /// The protocol of the workflow engine.
 #[derive(Debug)]
 pub enum WorkflowsMessage {
@@ -93,6 +95,8 @@ pub enum WorkflowsMessage {
     Reconfigure(Request<Reconfigure>),
     /// Tell this listener every change from now on.
     Subscribe(RunListener),
+    /// From the engine to itself, and from its runs.
+    Own(Step),
 }
 
 requests!(WorkflowsMessage {

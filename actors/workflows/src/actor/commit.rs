@@ -1,0 +1,236 @@
+//! Storing what was gathered, and releasing it in order once it is stored.
+
+use synod_journal::{Append, AppendError, Committed, Epoch, Expected, Record};
+use synod_runtime::{ActorError, AskError, Context, Priority, SendOptions};
+
+use super::WorkflowEngine;
+use super::step::{Asked, Own, Step};
+use super::stored::Release;
+use crate::history::EngineEvent;
+use crate::messages::WorkflowsMessage;
+use crate::records;
+
+/// Records of the largest append; a batch with more becomes several.
+const APPEND_RECORDS: usize = 2_048;
+
+/// Bytes of the largest append of several records, their frames not counted.
+const APPEND_BYTES: usize = 512 << 10;
+
+/// What has been gathered since the last append.
+#[derive(Default)]
+pub(super) struct Gathering {
+    records: Vec<Record>,
+    weight: usize,
+    /// What is to be done once the records are stored, in order.
+    pub releases: Vec<Release>,
+}
+
+impl Gathering {
+    pub(super) fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.releases.is_empty()
+    }
+
+    /// Whether it fills an append.
+    pub(super) fn is_heavy(&self) -> bool {
+        self.weight >= APPEND_BYTES || self.records.len() >= APPEND_RECORDS
+    }
+
+    pub(super) fn add(&mut self, record: Record) {
+        self.weight += record.bytes.len();
+        self.records.push(record);
+    }
+}
+
+/// An append that is under way.
+pub(super) struct Flight {
+    append: u64,
+    outcome: Option<Committed>,
+    releases: Vec<Release>,
+}
+
+/// Where the stream ends, appends under way included.
+#[derive(Default)]
+pub(super) struct LogHead {
+    /// How many records it has ever had.
+    pub version: u64,
+    /// The number of the last append.
+    pub append: u64,
+}
+
+impl WorkflowEngine {
+    /// Gathers something that happened to the engine; the index takes it over once it is stored.
+    pub(super) fn gather_engine(&mut self, event: EngineEvent) {
+        match records::encode_engine(&event) {
+            Ok(record) => self.gathering.add(record),
+            // Its texts are bounded, so this is a fault of the program.
+            Err(error) => return tracing::error!(%error, "a record can't be encoded"),
+        }
+        self.gathering.releases.push(Release::Engine(event));
+    }
+
+    /// Stores what was gathered, unless as many appends are under way as may be: then it goes on
+    /// gathering until one of them is done.
+    pub(super) fn commit(&mut self, ctx: &mut Context<Self>) {
+        if self.gathering.is_empty() {
+            return;
+        }
+        let most = self.config.appends_in_flight as usize;
+        if !self.gathering.records.is_empty() {
+            if self.flights.len() < most || self.gathering.is_heavy() {
+                self.flush(ctx);
+            }
+            return;
+        }
+        let releases = std::mem::take(&mut self.gathering.releases);
+        match self.flights.back_mut() {
+            Some(last) => last.releases.extend(releases),
+            None => self.release_all(releases, ctx),
+        }
+    }
+
+    /// Sends what was gathered to the journal, in appends of bounded size.
+    pub(super) fn flush(&mut self, ctx: &mut Context<Self>) {
+        if self.gathering.records.is_empty() {
+            return;
+        }
+        let Gathering { records, releases, .. } = std::mem::take(&mut self.gathering);
+        let mut appends = split(records);
+        let last = appends.pop().unwrap_or_default();
+        for records in appends {
+            self.append(records, Vec::new(), ctx);
+        }
+        self.append(last, releases, ctx);
+    }
+
+    fn append(&mut self, records: Vec<Record>, releases: Vec<Release>, ctx: &Context<Self>) {
+        let append = self.to_append(records);
+        self.head.append += 1;
+        let number = self.head.append;
+        self.flights.push_back(Flight { append: number, outcome: None, releases });
+        let done =
+            move |outcome| WorkflowsMessage::Own(Step(Own::Appended { append: number, outcome }));
+        let within = self.journal_timeout();
+        self.journal.ask_into_with(append, within, append_options(), &ctx.address(), done);
+    }
+
+    fn to_append(&mut self, records: Vec<Record>) -> Append {
+        let expected = Expected::Exact(self.head.version);
+        let bytes: u64 = records.iter().map(|record| record.bytes.len() as u64).sum();
+        self.head.version += records.len() as u64;
+        self.keeping.stored(records.len() as u64, bytes);
+        Append {
+            partition: records::ENGINE_PARTITION,
+            stream: records::STREAM,
+            expected,
+            epoch: Epoch(self.index.epoch),
+            records,
+        }
+    }
+
+    /// An append has an outcome. What it and all before it stored is released.
+    pub(super) async fn appended(
+        &mut self,
+        append: u64,
+        outcome: Asked<Result<Committed, AppendError>>,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), ActorError> {
+        let Some(flight) = self.flights.iter_mut().find(|flight| flight.append == append) else {
+            // It was given up in a rebuild.
+            return Ok(());
+        };
+        match outcome {
+            Ok(Ok(committed)) => flight.outcome = Some(committed),
+            Ok(Err(error)) => return self.fail(Failed::from(error), ctx).await,
+            Err(error) => return self.fail(Failed::from(error), ctx).await,
+        }
+        while let Some(committed) = self.flights.front().and_then(|flight| flight.outcome) {
+            let Some(flight) = self.flights.pop_front() else { break };
+            self.release_all(flight.releases, ctx);
+            self.keep(committed.last, ctx);
+        }
+        Ok(())
+    }
+
+    /// Every release that waits for an append or for one to be sent.
+    pub(super) fn unreleased(&mut self) -> Vec<Release> {
+        let gathered = std::mem::take(&mut self.gathering);
+        let flights = std::mem::take(&mut self.flights);
+        let under_way = flights.into_iter().flat_map(|flight| flight.releases);
+        under_way.chain(gathered.releases).collect()
+    }
+
+    /// Stores what was gathered and waits for it, at the end.
+    pub(super) async fn store_the_rest(&mut self) {
+        let Gathering { records, releases, .. } = std::mem::take(&mut self.gathering);
+        for records in split(records).into_iter().filter(|records| !records.is_empty()) {
+            let append = self.to_append(records);
+            let within = self.journal_timeout();
+            match self.journal.ask_with(append, within, append_options()).await {
+                Ok(Ok(_)) => {}
+                outcome => return tracing::warn!(?outcome, "the last records were not stored"),
+            }
+        }
+        // They build on all appends before them, so those are stored too.
+        let before = std::mem::take(&mut self.flights);
+        let before = before.into_iter().flat_map(|flight| flight.releases);
+        for release in before.chain(releases) {
+            self.release_last(release);
+        }
+    }
+}
+
+/// One priority for all appends, so that none overtakes another.
+pub(super) fn append_options() -> SendOptions {
+    SendOptions::new().priority(Priority::High)
+}
+
+/// Splits records into appends of bounded size; a larger record is an append of its own.
+fn split(records: Vec<Record>) -> Vec<Vec<Record>> {
+    let bytes: usize = records.iter().map(|record| record.bytes.len()).sum();
+    if records.len() <= APPEND_RECORDS && bytes <= APPEND_BYTES {
+        return vec![records];
+    }
+    let (mut appends, mut append, mut bytes) = (Vec::new(), Vec::new(), 0);
+    for record in records {
+        let full = append.len() == APPEND_RECORDS || bytes + record.bytes.len() > APPEND_BYTES;
+        if full && !append.is_empty() {
+            appends.push(std::mem::take(&mut append));
+            bytes = 0;
+        }
+        bytes += record.bytes.len();
+        append.push(record);
+    }
+    appends.push(append);
+    appends
+}
+
+/// Why an append failed, for who waited for it.
+pub(super) struct Failed {
+    pub reason: String,
+    /// Whether it was the append itself that was wrong, and not the journal: others may go on.
+    pub by_itself: bool,
+}
+
+impl From<AppendError> for Failed {
+    fn from(error: AppendError) -> Self {
+        let by_itself = matches!(error, AppendError::TooLarge { .. } | AppendError::Invalid(_));
+        let reason = match error {
+            AppendError::OutcomeUnknown => format!("the outcome is unknown: {error}"),
+            error if by_itself => format!("it can't be stored: {error}"),
+            error => format!("the journal takes nothing: {error}"),
+        };
+        Self { reason, by_itself }
+    }
+}
+
+impl From<AskError> for Failed {
+    fn from(error: AskError) -> Self {
+        let reason = match error {
+            AskError::Deadline | AskError::Unanswered => {
+                format!("the outcome is unknown: the journal gave no answer ({error})")
+            }
+            error => format!("the journal takes nothing: {error}"),
+        };
+        Self { reason, by_itself: false }
+    }
+}

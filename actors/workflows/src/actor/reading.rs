@@ -1,0 +1,216 @@
+//! Reading the histories of runs for others: beside the engine's own work, a few at a time.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use synod_journal::BlobId;
+use synod_runtime::{Context, Reply, Request};
+
+use super::WorkflowEngine;
+use super::run::{Answer, LoadError, Order, Surroundings, load, load_records};
+use super::step::{Own, Step};
+use crate::error::DecideError;
+use crate::history::{RunRecord, Trail, view};
+use crate::index::Entry;
+use crate::messages::{
+    ApprovalPage, ApprovalResponse, GetRun, ListApprovals, RunHistory, RunId, RunStatusResponse,
+    ShowApproval, WaitRun, WorkflowsMessage,
+};
+use crate::run::ApprovalId;
+
+/// Most events on a page.
+const MAX_EVENTS: usize = 10_000;
+
+/// Where the stored records of a run are.
+#[derive(Debug, Clone)]
+pub(super) struct StoredTrail {
+    pub trail: Trail,
+    pub packs: Vec<(u32, BlobId)>,
+    trace: Option<synod_runtime::Correlation>,
+}
+
+pub(super) async fn records(
+    around: &Surroundings,
+    stored: StoredTrail,
+) -> Result<Vec<RunRecord>, LoadError> {
+    load_records(around, &stored.trail, &stored.packs).await
+}
+
+async fn status(around: &Surroundings, stored: StoredTrail) -> Option<RunStatusResponse> {
+    let StoredTrail { trail, packs, trace } = stored;
+    let loaded = load(around, &trail, &packs).await;
+    let loaded = loaded.inspect_err(|error| tracing::error!(%error, "a history can't be read"));
+    loaded.ok().map(|loaded| view::status(&loaded.run, trace))
+}
+
+async fn approval(
+    around: &Surroundings,
+    id: ApprovalId,
+    stored: StoredTrail,
+) -> Option<ApprovalResponse> {
+    let StoredTrail { trail, packs, .. } = stored;
+    let loaded = load(around, &trail, &packs).await;
+    let loaded = loaded.inspect_err(|error| tracing::error!(%error, "a history can't be read"));
+    let loaded = loaded.ok()?;
+    let plan = |hash: &crate::definition::DefinitionHash| around.library.plan(hash);
+    view::approval(id, &loaded.run, &loaded.records, plan)
+}
+
+impl WorkflowEngine {
+    /// Lets work run beside the engine's own.
+    pub(super) fn beside(
+        &self,
+        work: impl Future<Output = ()> + Send + 'static,
+        ctx: &mut Context<Self>,
+    ) {
+        let done = |_| WorkflowsMessage::Own(Step(Own::Answered));
+        if let Err(error) = ctx.attach(work, done) {
+            tracing::warn!(%error, "too much is under way beside the engine");
+        }
+    }
+
+    pub(super) fn trail(&self, entry: &Entry) -> StoredTrail {
+        let packs = entry.trail.packed.iter().filter_map(|chunk| {
+            let pack = self.index.pack(chunk.pack)?;
+            Some((chunk.pack, pack.blob))
+        });
+        StoredTrail { trail: entry.trail.clone(), packs: packs.collect(), trace: entry.trace }
+    }
+
+    pub(super) fn on_get(&mut self, request: Request<GetRun>, ctx: &mut Context<Self>) {
+        let (GetRun { id }, reply) = request.into_parts();
+        self.show(id, reply, ctx);
+    }
+
+    /// How a run stands: its actor says it, or it is read from what is stored.
+    fn show(
+        &mut self,
+        run: RunId,
+        reply: Reply<Option<RunStatusResponse>>,
+        ctx: &mut Context<Self>,
+    ) {
+        if self.seats.has(run) {
+            let order = Order { input: None, defined: None, answer: Answer::Show(reply) };
+            match self.order(run, order, ctx) {
+                Ok(()) => return,
+                Err((Order { answer: Answer::Show(reply), .. }, _)) => {
+                    return self.show_all(run, vec![reply], ctx);
+                }
+                Err(_) => return,
+            }
+        }
+        self.show_all(run, vec![reply], ctx);
+    }
+
+    /// Gives the same answer to all, from what is stored.
+    pub(super) fn show_all(
+        &mut self,
+        run: RunId,
+        replies: Vec<Reply<Option<RunStatusResponse>>>,
+        ctx: &mut Context<Self>,
+    ) {
+        if replies.is_empty() {
+            return;
+        }
+        let Some(entry) = self.index.run(run).map(Arc::clone) else {
+            return replies.into_iter().for_each(|reply| reply.send(None));
+        };
+        let (around, trail) = (self.surround(ctx), self.trail(&entry));
+        let work = async move {
+            let _permit = around.readers.acquire().await;
+            let status = status(&around, trail).await;
+            replies.into_iter().for_each(|reply| reply.send(status.clone()));
+        };
+        self.beside(work, ctx);
+    }
+
+    pub(super) fn on_wait(&mut self, request: Request<WaitRun>, ctx: &mut Context<Self>) {
+        let (WaitRun { id }, reply) = request.into_parts();
+        let ended = self.index.run(id).is_some_and(|entry| !entry.is_open());
+        if ended || !self.knows(id) {
+            return self.show_all(id, vec![reply], ctx);
+        }
+        let most = usize::try_from(self.config.max_waiters).unwrap_or(usize::MAX);
+        self.waiters.add(id, reply, most);
+    }
+
+    pub(super) fn on_history(&mut self, request: Request<RunHistory>, ctx: &mut Context<Self>) {
+        let (RunHistory { id, after, limit }, reply) = request.into_parts();
+        let Some(entry) = self.index.run(id).map(Arc::clone) else { return reply.send(None) };
+        let (around, trail) = (self.surround(ctx), self.trail(&entry));
+        let limit = limit.clamp(1, MAX_EVENTS);
+        let work = async move {
+            let _permit = around.readers.acquire().await;
+            match records(&around, trail).await {
+                Ok(records) => {
+                    let plan = |hash: &crate::definition::DefinitionHash| around.library.plan(hash);
+                    reply.send(Some(view::history(&records, plan, after, limit)));
+                }
+                Err(error) => tracing::error!(run_id = %id, %error, "a history can't be read"),
+            }
+        };
+        self.beside(work, ctx);
+    }
+
+    pub(super) fn on_approvals(
+        &mut self,
+        request: Request<ListApprovals>,
+        ctx: &mut Context<Self>,
+    ) {
+        let (ListApprovals { run, cursor, limit }, reply) = request.into_parts();
+        let (found, next) = match self.index.list_approvals(run, cursor.as_deref(), limit) {
+            Ok(found) => found,
+            Err(error) => return reply.send(Err(error)),
+        };
+        let trails = found.into_iter().filter_map(|(id, run)| {
+            let entry = self.index.run(run)?;
+            Some((id, self.trail(entry)))
+        });
+        let trails: Vec<_> = trails.collect();
+        let around = self.surround(ctx);
+        let work = async move {
+            let _permit = around.readers.acquire().await;
+            let mut approvals = Vec::with_capacity(trails.len());
+            for (id, trail) in trails {
+                approvals.extend(approval(&around, id, trail).await);
+            }
+            reply.send(Ok(ApprovalPage { approvals, next }));
+        };
+        self.beside(work, ctx);
+    }
+
+    pub(super) fn on_approval(&mut self, request: Request<ShowApproval>, ctx: &mut Context<Self>) {
+        let (ShowApproval { id }, reply) = request.into_parts();
+        let found = uuid::Uuid::try_parse(&id).ok();
+        let found = found.and_then(|id| Some((id, self.index.asker(id)?.0)));
+        let Some((id, run)) = found else { return reply.send(None) };
+        self.read_approval(id, run, ctx, |found| reply.send(found));
+    }
+
+    /// A decision was taken: who decided is shown how the approval stands.
+    pub(super) fn show_decided(
+        &mut self,
+        run: RunId,
+        id: ApprovalId,
+        reply: Reply<Result<ApprovalResponse, DecideError>>,
+        ctx: &mut Context<Self>,
+    ) {
+        self.read_approval(id, run, ctx, |found| reply.send(found.ok_or(DecideError::NotFound)));
+    }
+
+    pub(super) fn read_approval(
+        &mut self,
+        id: ApprovalId,
+        run: RunId,
+        ctx: &mut Context<Self>,
+        answer: impl FnOnce(Option<ApprovalResponse>) + Send + 'static,
+    ) {
+        let Some(entry) = self.index.run(run).map(Arc::clone) else { return answer(None) };
+        let (around, trail) = (self.surround(ctx), self.trail(&entry));
+        let work = async move {
+            let _permit = around.readers.acquire().await;
+            answer(approval(&around, id, trail).await);
+        };
+        self.beside(work, ctx);
+    }
+}

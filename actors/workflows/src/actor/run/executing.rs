@@ -1,0 +1,190 @@
+//! Executions: from a step's action to the task engine, and back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use synod_agents::Payload;
+use synod_runtime::{AskError, Context, SendOptions};
+use synod_tasks::{
+    CancelExecution, ExecutionError, ExecutionSpec, FailureKind, TaskMode, TaskOutput,
+};
+use uuid::Uuid;
+
+use super::{Performed, RunActor, RunMessage, instant, utc};
+use crate::definition::ErrorKind;
+use crate::json::Json;
+use crate::messages::RunId;
+use crate::plan::{Action, Doing};
+use crate::run::{Execute, Fault, Input, Run, Ticket};
+
+/// How long after its deadline an execution is still heard.
+const OVERTIME: Duration = Duration::from_secs(15);
+
+/// The wait before an execution is offered again that the task engine did not take on.
+const OFFER_AGAIN: Duration = Duration::from_millis(200);
+
+/// The name of an execution, the same over all attempts.
+fn execution_id(run: RunId, ticket: &Ticket) -> Uuid {
+    let Ticket { revision, level, spot, visit, .. } = ticket;
+    let text = format!("{revision}.{level}.{}.{:?}.{visit}", spot.step.0, spot.part);
+    let mut hash = Sha256::new();
+    hash.update(run.as_bytes());
+    hash.update(text.as_bytes());
+    let whole: [u8; 32] = hash.finalize().into();
+    let mut half = [0; 16];
+    half.copy_from_slice(&whole[..16]);
+    uuid::Builder::from_custom_bytes(half).into_uuid()
+}
+
+impl RunActor {
+    /// Lets the task engine do it, unless nobody waits for it any longer.
+    pub(super) fn execute(&mut self, execute: Box<Execute>, ctx: &Context<Self>) {
+        if self.hands_back.is_some() {
+            return;
+        }
+        let Some(run) = &self.run else { return };
+        let Some((_, action)) = run.plan_step(&execute.ticket) else { return };
+        let Some(mut spec) = spec(run, action, &execute) else { return };
+        spec.deadline = instant(execute.deadline, ctx);
+        spec.wait_for_agent = self.resumed;
+        let within = spec.deadline.saturating_duration_since(ctx.now()).saturating_add(OVERTIME);
+        let options = self.options(spec.priority);
+        let asked = synod_tasks::Execute {
+            id: execution_id(self.id, &execute.ticket),
+            attempt: execute.ticket.attempt,
+            spec,
+            principal: run.opening().principal.clone(),
+        };
+        self.outstanding += 1;
+        let ended = move |outcome| RunMessage::Executed { execute, outcome };
+        self.around.tasks.ask_into_with(asked, within, options, &ctx.address(), ended);
+    }
+
+    fn options(&self, priority: synod_runtime::Priority) -> SendOptions {
+        let options = SendOptions::new().priority(priority);
+        match self.trace {
+            Some(trace) => options.correlation(trace),
+            None => options,
+        }
+    }
+
+    pub(super) fn cancel_execution(&self, ticket: Ticket, ctx: &Context<Self>) {
+        let Some(run) = &self.run else { return };
+        let cancel = CancelExecution {
+            id: execution_id(self.id, &ticket),
+            attempt: ticket.attempt,
+            principal: run.opening().principal.clone(),
+        };
+        let within = self.around.journal_timeout;
+        let options = self.options(run.opening().priority);
+        let noted = |_| RunMessage::Noted;
+        self.around.tasks.ask_into_with(cancel, within, options, &ctx.address(), noted);
+    }
+
+    /// An execution has ended. One that was given back undone is offered again.
+    pub(super) fn executed(
+        &mut self,
+        execute: Box<Execute>,
+        outcome: Result<Performed, AskError>,
+        ctx: &mut Context<Self>,
+    ) {
+        self.outstanding = self.outstanding.saturating_sub(1);
+        let (result, agent, ran_us) = match outcome {
+            Ok(Ok(done)) => {
+                let agent = done.agents.first().cloned();
+                (json(done.output), agent, done.ran_us)
+            }
+            Ok(Err(error)) if error.handed_back => return self.offer_again(execute, ctx),
+            Err(AskError::Full) => return self.offer_again(execute, ctx),
+            Ok(Err(error)) => {
+                let agent = error.agent.clone();
+                (Err(fault(error)), agent, 0)
+            }
+            Err(error) => (Err(unanswered(error)), None, 0),
+        };
+        let (ticket, now) = (execute.ticket, utc(ctx));
+        _ = self.decide(Input::Executed { ticket, outcome: result, agent, ran_us }, now);
+    }
+
+    fn offer_again(&mut self, execute: Box<Execute>, ctx: &mut Context<Self>) {
+        if self.hands_back.is_none() {
+            ctx.send_after(OFFER_AGAIN, RunMessage::Again(execute));
+        }
+    }
+}
+
+/// What the task engine is to do; `None` for an action that no agent does.
+fn spec(run: &Run, action: &Action, execute: &Execute) -> Option<ExecutionSpec> {
+    let Doing::Execute { kind, agents, capabilities, collaboration, .. } = &action.doing else {
+        return None;
+    };
+    let mode = collaboration.mode;
+    let millis = |seconds: crate::definition::model::Seconds| Duration::from_millis(seconds.as_millis());
+    let input = Payload::new("application/json", execute.input.bytes().clone());
+    // The deadline is set by who knows the clock.
+    let unset = tokio::time::Instant::now();
+    Some(ExecutionSpec {
+        capabilities: capabilities.clone(),
+        agents: agents.clone(),
+        mode,
+        consensus: (mode == TaskMode::Consensus).then_some(collaboration.consensus),
+        competitive: (mode == TaskMode::Competitive).then_some(collaboration.competitive),
+        allow_partial: collaboration.allow_partial,
+        priority: action.priority.unwrap_or(run.opening().priority),
+        start_within: action.timeout.start_s.map(millis),
+        idempotency_key: execute.idempotency_key.clone(),
+        tenant: run.opening().tenant.clone(),
+        budget: action.budget.money,
+        labels: action.labels.clone(),
+        max_lost: 0,
+        ..ExecutionSpec::new(kind.to_string(), input, unset)
+    })
+}
+
+/// What an agent gave, as a JSON value: JSON as it is, text as a string, anything else as a
+/// document that carries its type.
+fn json(payload: Payload) -> Result<Json, Fault> {
+    let wrong = |error: serde_json::Error| {
+        Fault::new(ErrorKind::ValidationError, format!("the output is no JSON: {error}"))
+    };
+    if payload.is_json() {
+        return Json::parse(payload.bytes).map_err(wrong);
+    }
+    if payload.bytes.is_empty() {
+        return Ok(Json::null());
+    }
+    let value: Value = serde_json::to_value(TaskOutput(payload)).map_err(wrong)?;
+    Ok(Json::from(value))
+}
+
+fn fault(error: ExecutionError) -> Fault {
+    let kind = match error.kind {
+        FailureKind::InvalidInput => ErrorKind::ValidationError,
+        FailureKind::Unavailable => ErrorKind::Unavailable,
+        FailureKind::RateLimited => ErrorKind::RateLimited,
+        FailureKind::Timeout | FailureKind::StartTimeout | FailureKind::DeadlinePassed => {
+            ErrorKind::Timeout
+        }
+        FailureKind::Cancelled => ErrorKind::Cancelled,
+        FailureKind::Refused => ErrorKind::Refused,
+        FailureKind::Failed | FailureKind::NoQuorum | FailureKind::NoMajority => ErrorKind::Failed,
+        FailureKind::Lost => ErrorKind::Lost,
+        FailureKind::OverBudget => ErrorKind::BudgetExceeded,
+        FailureKind::TooLarge => ErrorKind::Oversize,
+        FailureKind::NoCapableAgent => ErrorKind::NoCapableAgent,
+        FailureKind::Critical => ErrorKind::CriticalError,
+    };
+    let message: Arc<str> = Arc::from(error.message);
+    Fault { kind, message, retry_after_ms: error.retry_after_ms }
+}
+
+/// What it means that the task engine gave no answer.
+fn unanswered(error: AskError) -> Fault {
+    match error {
+        AskError::Deadline => Fault::new(ErrorKind::Timeout, "it did not end in time"),
+        AskError::Refused => Fault::new(ErrorKind::Refused, "a policy does not let it through"),
+        error => Fault::new(ErrorKind::Lost, format!("the execution was lost: {error}")),
+    }
+}

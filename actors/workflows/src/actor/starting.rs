@@ -1,0 +1,556 @@
+//! Starting runs: new ones, those of steps, and those made of older runs.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use serde_json::Value;
+use synod_runtime::{Context, Correlation, Principal, Reply, Request};
+use synod_tasks::EnginePhase;
+
+use super::WorkflowEngine;
+use super::definitions::{Compiled, Then};
+use super::reading;
+use super::run::Source;
+use super::step::{Own, Step};
+use super::stored::Release;
+use super::utc;
+use crate::definition::{Definition, DefinitionHash};
+use crate::error::StartError;
+use crate::history::{OpeningNote, RunRecord};
+use crate::index::{Half, Keys, half};
+use crate::json::Json;
+use crate::messages::{
+    DefinitionFault, ForkRun, RetryRun, RunAccepted, RunId, RunOptions, RunSource, RunState,
+    StartRun, WorkflowsMessage,
+};
+use crate::plan::Plan;
+use crate::run::{Derivation, Derived, Event, Opening, Origin, Run, derive, mint};
+
+type StartReply = Reply<Result<RunAccepted, StartError>>;
+
+/// A start whose definition is being compiled.
+#[derive(Debug)]
+pub(super) struct ToStart {
+    input: Value,
+    options: RunOptions,
+    principal: Principal,
+    trace: Option<Correlation>,
+    reply: StartReply,
+}
+
+/// A fork whose definition is being compiled.
+#[derive(Debug)]
+pub(super) struct ToFork {
+    of: RunId,
+    at: Option<u64>,
+    how: Derivation,
+    input: Option<Value>,
+    options: RunOptions,
+    principal: Principal,
+    trace: Option<Correlation>,
+    reply: StartReply,
+}
+
+/// A run that is to be opened: its first events, and what they need.
+#[derive(Debug)]
+pub(super) struct ToOpen {
+    events: Vec<Event>,
+    note: OpeningNote,
+    key: Option<Half>,
+    compiled: Arc<Compiled>,
+}
+
+impl ToOpen {
+    pub(super) fn new(
+        opening: Opening,
+        trace: Option<Correlation>,
+        key: Option<(Half, Half)>,
+        compiled: Arc<Compiled>,
+    ) -> Self {
+        let note = OpeningNote { trace, body: key.map(|(_, body)| body) };
+        let key = key.map(|(scope, _)| scope);
+        Self { events: vec![Event::Opened(Box::new(opening))], note, key, compiled }
+    }
+}
+
+/// A new run that was made of an old one, or can't be.
+#[derive(Debug)]
+pub(in crate::actor) struct DerivedRun {
+    outcome: Result<Box<ToOpen>, StartError>,
+    reply: StartReply,
+}
+
+/// Runs that are on their way to be stored for the first time.
+#[derive(Default)]
+pub(super) struct Starting {
+    /// Who waits for it; true: by the same idempotency key as another.
+    replies: HashMap<RunId, Vec<(StartReply, bool)>>,
+    /// The keys of those that have one, with what was asked for.
+    keys: HashMap<Half, (RunId, Half)>,
+    keys_of: HashMap<RunId, Half>,
+    /// The definitions that they are pinned to.
+    definitions: HashMap<RunId, DefinitionHash>,
+}
+
+impl Starting {
+    /// Whether a run on its way is pinned to this definition.
+    pub(super) fn needs(&self, hash: &DefinitionHash) -> bool {
+        self.definitions.values().any(|needed| needed == hash)
+    }
+
+    /// The run is stored.
+    pub(super) fn answer(&mut self, run: RunId, state: Option<RunState>) {
+        self.definitions.remove(&run);
+        self.keys_of.remove(&run).map(|key| self.keys.remove(&key));
+        let Some(state) = state else { return };
+        for (reply, duplicate) in self.replies.remove(&run).unwrap_or_default() {
+            reply.send(Ok(RunAccepted { run_id: run, state, duplicate }));
+        }
+    }
+
+    /// It will not be: who waits learns that there is no answer.
+    pub(super) fn abandon(&mut self, run: RunId) {
+        self.definitions.remove(&run);
+        self.keys_of.remove(&run).map(|key| self.keys.remove(&key));
+        self.replies.remove(&run);
+    }
+
+    /// None of them will be.
+    pub(super) fn refuse(&mut self, reason: &str) {
+        let replies = std::mem::take(self).replies;
+        for (reply, _) in replies.into_values().flatten() {
+            reply.send(Err(StartError::Unavailable { reason: reason.to_owned() }));
+        }
+    }
+}
+
+impl WorkflowEngine {
+    pub(super) fn on_start(&mut self, request: Request<StartRun>, ctx: &mut Context<Self>) {
+        let (StartRun { source, input, options, principal }, reply) = request.into_parts();
+        if let Err(error) = self.takes_runs(ctx) {
+            return reply.send(Err(error));
+        }
+        let trace = ctx.metadata().correlation();
+        let start = ToStart { input, options, principal, trace, reply };
+        match source {
+            RunSource::Text(text) => self.with_compiled(text, Then::Start(Box::new(start)), ctx),
+            named => match self.compiled_named(&named) {
+                Ok(compiled) => self.start_with(start, Ok(compiled), ctx),
+                Err(error) => start.reply.send(Err(error)),
+            },
+        }
+    }
+
+    /// Whether a run can be accepted now.
+    fn takes_runs(&mut self, ctx: &Context<Self>) -> Result<(), StartError> {
+        if matches!(self.phase, EnginePhase::Draining | EnginePhase::Drained) {
+            return Err(StartError::Draining);
+        }
+        if let Some(reason) = self.refusal() {
+            return Err(StartError::Unavailable { reason });
+        }
+        if self.index.counters.open() >= self.config.max_open_runs {
+            let now = self.mono(ctx);
+            let rate = self.statistics.ends_per_second(now).max(0.1);
+            let retry_after_s = (1.0 / rate).ceil().clamp(1.0, 60.0) as u64;
+            return Err(StartError::TooManyRuns { retry_after_s });
+        }
+        Ok(())
+    }
+
+    pub(super) fn start_with(
+        &mut self,
+        start: ToStart,
+        compiled: Result<Arc<Compiled>, Vec<DefinitionFault>>,
+        ctx: &mut Context<Self>,
+    ) {
+        let ToStart { input, options, principal, trace, reply } = start;
+        let compiled = match compiled {
+            Ok(compiled) => compiled,
+            Err(faults) => return reply.send(Err(StartError::Faulty { faults })),
+        };
+        let checked = self.check_start(&compiled, &input, &options);
+        if let Err(error) = checked.and_then(|()| self.takes_runs(ctx)) {
+            return reply.send(Err(error));
+        }
+        let input = Json::from(input);
+        let key = options.idempotency_key.as_deref();
+        let key = key.map(|key| {
+            let scope = Keys::scope(&compiled.plan.name, key);
+            (scope, body(&compiled, &input, &options))
+        });
+        let reply = match key {
+            Some(key) => match self.is_duplicate(key, reply) {
+                Some(reply) => reply,
+                None => return,
+            },
+            None => reply,
+        };
+        let id = mint(utc(ctx), random(ctx));
+        let mut opening = self.opening(id, &compiled, input, ctx);
+        opening.principal = principal;
+        apply_options(&mut opening, options, &compiled);
+        self.open_run(ToOpen::new(opening, trace, key, compiled), Some(reply), ctx);
+    }
+
+    /// A run of a definition, everything else at its default.
+    pub(super) fn opening(
+        &self,
+        run: RunId,
+        compiled: &Compiled,
+        inputs: Json,
+        ctx: &Context<Self>,
+    ) -> Opening {
+        Opening {
+            run,
+            definition: compiled.hash(),
+            name: Arc::clone(&compiled.plan.name),
+            version: Arc::clone(&compiled.plan.version),
+            inputs,
+            variables: Vec::new(),
+            timeout_us: None,
+            seed: ctx.system().entropy().next_u64(),
+            principal: Principal::default(),
+            priority: compiled.plan.priority.unwrap_or_default(),
+            tenant: None,
+            labels: compiled.plan.labels.clone(),
+            idempotency_key: None,
+            parent: None,
+            origin: None,
+        }
+    }
+
+    /// Answers a start that was there before; gives back the reply of one that was not.
+    fn is_duplicate(&mut self, (scope, body): (Half, Half), reply: StartReply) -> Option<StartReply> {
+        let conflict = |existing| Err(StartError::IdempotencyConflict { existing });
+        if let Some((run, known)) = self.starting.keys.get(&scope).copied() {
+            if known == body {
+                self.starting.replies.entry(run).or_default().push((reply, true));
+            } else {
+                reply.send(conflict(run));
+            }
+            return None;
+        }
+        let known = self.index.keys.get(&scope).copied();
+        let Some(known) = known else {
+            if self.index.keys.len() as u64 >= self.config.max_keys {
+                reply.send(Err(StartError::TooManyRuns { retry_after_s: 60 }));
+                return None;
+            }
+            return Some(reply);
+        };
+        let state = self.index.run(known.run).map(|entry| entry.standing.state);
+        let answer = if known.body == body {
+            // A key outlives its run.
+            let state = state.unwrap_or(RunState::Completed);
+            Ok(RunAccepted { run_id: known.run, state, duplicate: true })
+        } else {
+            conflict(known.run)
+        };
+        self.gathering.releases.push(Release::Started(reply, answer));
+        None
+    }
+
+    /// Opens a run: admitted at once if there is room, else stored to wait for it.
+    pub(super) fn open_run(
+        &mut self,
+        to_open: ToOpen,
+        reply: Option<StartReply>,
+        ctx: &mut Context<Self>,
+    ) {
+        let ToOpen { events, note, key, compiled } = to_open;
+        let Some(Event::Opened(opening)) = events.first() else { return };
+        let run = opening.run;
+        if let (Some(scope), Some(body)) = (key, note.body) {
+            self.starting.keys.insert(scope, (run, body));
+            self.starting.keys_of.insert(run, scope);
+        }
+        if let Some(reply) = reply {
+            self.starting.replies.entry(run).or_default().push((reply, false));
+        }
+        let defined = self.to_define(&compiled, false);
+        self.starting.definitions.insert(run, compiled.hash());
+        let bound = compiled.plan.max_concurrent_runs;
+        let group = bound.map(|_| Arc::clone(&compiled.plan.name));
+        let admitted = self.queue.is_empty() && self.has_room(group.as_deref(), bound);
+        let source = Source::New { events, note, defined };
+        self.seat(run, source, admitted, group, ctx);
+    }
+
+    /// Whether another run may run, of this group.
+    fn has_room(&self, group: Option<&str>, bound: Option<u32>) -> bool {
+        self.seats.active() < self.config.max_concurrent_runs
+            && match (group, bound) {
+                (Some(group), Some(bound)) => self.seats.active_in(group) < bound,
+                _ => true,
+            }
+    }
+
+    /// Puts a stored run that is pending among those that wait for room.
+    pub(super) fn enqueue(&mut self, run: RunId) {
+        let Some(entry) = self.index.run(run).map(Arc::clone) else { return };
+        let group = self.group(&entry.definition, &entry.name);
+        self.queue.add(run, entry.priority, entry.sequence, group);
+    }
+
+    /// Admits runs while there is room.
+    pub(super) fn admit(&mut self, ctx: &mut Context<Self>) {
+        while self.phase == EnginePhase::Running
+            && self.seats.active() < self.config.max_concurrent_runs
+        {
+            let seats = &self.seats;
+            let has_room = |group: &str, bound| seats.active_in(group) < bound;
+            let Some(run) = self.queue.next(has_room) else { return };
+            let pending = self.index.run(run).map(|e| e.standing.state) == Some(RunState::Pending);
+            if pending {
+                self.begin(run, ctx);
+            }
+        }
+    }
+
+    fn begin(&mut self, run: RunId, ctx: &mut Context<Self>) {
+        if self.seats.has(run) {
+            self.seats.set_active(run, true);
+            self.give(run, crate::run::Input::Begin, ctx);
+        } else {
+            self.seat_stored(run, true, ctx);
+        }
+    }
+
+    pub(super) fn on_retry(&mut self, request: Request<RetryRun>, ctx: &mut Context<Self>) {
+        let (RetryRun { id, principal }, reply) = request.into_parts();
+        let state = self.index.run(id).map(|entry| entry.standing.state);
+        match state {
+            Some(RunState::Failed | RunState::Cancelled) => {}
+            Some(state) => return reply.send(Err(StartError::NotRetryable { state })),
+            None => return reply.send(Err(StartError::UnknownRun)),
+        }
+        let trace = ctx.metadata().correlation();
+        let fork = ToFork {
+            of: id,
+            at: None,
+            how: Derivation::Retry,
+            input: None,
+            options: RunOptions::default(),
+            principal,
+            trace,
+            reply,
+        };
+        self.fork_with(fork, None, ctx);
+    }
+
+    pub(super) fn on_fork(&mut self, request: Request<ForkRun>, ctx: &mut Context<Self>) {
+        let (ForkRun { id, at, input, source, options, principal }, reply) = request.into_parts();
+        let trace = ctx.metadata().correlation();
+        let how = Derivation::Fork;
+        let fork = ToFork { of: id, at, how, input, options, principal, trace, reply };
+        match source {
+            None => self.fork_with(fork, None, ctx),
+            Some(RunSource::Text(text)) => {
+                self.with_compiled(text, Then::Fork(Box::new(fork)), ctx);
+            }
+            Some(named) => match self.compiled_named(&named) {
+                Ok(compiled) => self.fork_with(fork, Some(Ok(compiled)), ctx),
+                Err(error) => fork.reply.send(Err(error)),
+            },
+        }
+    }
+
+    /// Makes a new run of an old one, beside the engine's own work.
+    pub(super) fn fork_with(
+        &mut self,
+        fork: ToFork,
+        compiled: Option<Result<Arc<Compiled>, Vec<DefinitionFault>>>,
+        ctx: &mut Context<Self>,
+    ) {
+        let (new, old) = match self.check_fork(&fork, compiled, ctx) {
+            Ok(both) => both,
+            Err(error) => return fork.reply.send(Err(error)),
+        };
+        let Some(entry) = self.index.run(fork.of).map(Arc::clone) else {
+            return fork.reply.send(Err(StartError::UnknownRun));
+        };
+        let opening = self.opening(mint(utc(ctx), random(ctx)), &new, Json::null(), ctx);
+        let (around, trail) = (self.surround(ctx), self.trail(&entry));
+        let library = Arc::clone(&self.library);
+        let work = async move {
+            let _permit = around.readers.acquire().await;
+            let records = reading::records(&around, trail).await;
+            let plan = |hash: &DefinitionHash| library.plan(hash);
+            let outcome = match &records {
+                Ok(records) => derive_run(&fork, &new, &old, opening, records, plan),
+                Err(error) => Err(StartError::Unavailable { reason: error.to_string() }),
+            };
+            Box::new(DerivedRun { outcome: outcome.map(Box::new), reply: fork.reply })
+        };
+        let ended = |outcome: Result<Box<DerivedRun>, _>| {
+            WorkflowsMessage::Own(Step(outcome.map_or(Own::Answered, Own::Derived)))
+        };
+        if let Err(error) = ctx.attach(work, ended) {
+            tracing::warn!(%error, "a run is not made of an older one");
+        }
+    }
+
+    /// The new definition and the old one.
+    fn check_fork(
+        &mut self,
+        fork: &ToFork,
+        compiled: Option<Result<Arc<Compiled>, Vec<DefinitionFault>>>,
+        ctx: &Context<Self>,
+    ) -> Result<(Arc<Compiled>, Arc<Compiled>), StartError> {
+        self.takes_runs(ctx)?;
+        let hash = self.index.run(fork.of).map(|entry| entry.definition);
+        let hash = hash.ok_or(StartError::UnknownRun)?;
+        let old = self.compiled_of(&hash).ok_or(StartError::UnknownRun)?;
+        let new = match compiled {
+            Some(Ok(new)) => new,
+            Some(Err(faults)) => return Err(StartError::Faulty { faults }),
+            None => Arc::clone(&old),
+        };
+        let input = fork.input.as_ref();
+        self.check_options(&new, &fork.options)?;
+        input.map_or(Ok(()), |input| new.check_input(input))?;
+        Ok((new, old))
+    }
+
+    pub(super) fn derived(&mut self, derived: DerivedRun, ctx: &mut Context<Self>) {
+        let DerivedRun { outcome, reply } = derived;
+        match outcome.and_then(|to_open| self.takes_runs(ctx).map(|()| to_open)) {
+            Ok(to_open) => self.open_run(*to_open, Some(reply), ctx),
+            Err(error) => reply.send(Err(error)),
+        }
+    }
+
+    fn check_start(
+        &self,
+        compiled: &Compiled,
+        input: &Value,
+        options: &RunOptions,
+    ) -> Result<(), StartError> {
+        self.check_options(compiled, options)?;
+        compiled.check_input(input)?;
+        match self.definitions_full(compiled) {
+            Some((what, limit)) => {
+                let reason = format!("{what}: there are as many as allowed, {limit}");
+                Err(StartError::Unavailable { reason })
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn check_options(&self, compiled: &Compiled, options: &RunOptions) -> Result<(), StartError> {
+        let invalid = |field: String, expected: &str, got: String| {
+            Err(StartError::Invalid { field, expected: expected.to_owned(), got })
+        };
+        let labels = options.labels.len();
+        if labels > usize::from(self.config.max_labels) {
+            let expected = format!("at most {} labels", self.config.max_labels);
+            return invalid("labels".to_owned(), &expected, labels.to_string());
+        }
+        for (key, value) in &options.labels {
+            if key.is_empty() || key.len() > 63 || value.len() > 255 {
+                let expected = "a key of 1 to 63 bytes and a value of at most 255";
+                let got = format!("{} and {} bytes", key.len(), value.len());
+                return invalid(format!("labels.{key}"), expected, got);
+            }
+        }
+        if let Some(key) = &options.idempotency_key
+            && (key.is_empty() || key.len() > 255 || !key.bytes().all(|b| b.is_ascii_graphic()))
+        {
+            let expected = "1 to 255 visible ASCII characters";
+            return invalid("idempotency_key".to_owned(), expected, format!("{key:?}"));
+        }
+        if options.timeout_s.is_some_and(|s| !(1..=31_536_000).contains(&s)) {
+            let got = options.timeout_s.unwrap_or_default().to_string();
+            return invalid("timeout_s".to_owned(), "1 to 31536000", got);
+        }
+        let known = &compiled.plan.variables;
+        let unknown =
+            options.variables.keys().find(|name| !known.iter().any(|(known, _)| **known == ***name));
+        match unknown {
+            Some(name) => {
+                let names: Vec<_> = known.iter().map(|(name, _)| &**name).collect();
+                let expected = format!("one of the definition's: {}", names.join(", "));
+                invalid(format!("variables.{name}"), &expected, "an unknown one".to_owned())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+fn random(ctx: &Context<WorkflowEngine>) -> u128 {
+    let mut bytes = [0; 16];
+    ctx.system().entropy().fill(&mut bytes);
+    u128::from_be_bytes(bytes)
+}
+
+fn apply_options(opening: &mut Opening, options: RunOptions, compiled: &Compiled) {
+    let RunOptions { priority, labels, idempotency_key, timeout_s, variables } = options;
+    opening.priority = priority.or(compiled.plan.priority).unwrap_or(opening.priority);
+    opening.labels.extend(labels);
+    opening.idempotency_key = idempotency_key.map(Arc::from);
+    opening.timeout_us = timeout_s.map(|seconds| seconds.saturating_mul(1_000_000));
+    let variables = variables.into_iter();
+    opening.variables =
+        variables.map(|(name, value)| (Arc::from(name), Json::from(value))).collect();
+}
+
+/// What was asked for, so that another request with the same key can be told from the same one.
+fn body(compiled: &Compiled, input: &Json, options: &RunOptions) -> Half {
+    let variables = serde_json::to_vec(&options.variables).unwrap_or_default();
+    half(&[&compiled.hash().0, input.bytes(), &variables])
+}
+
+/// Ids of the steps that both definitions have and that differ.
+pub(super) fn changed(old: &Definition, new: &Definition) -> BTreeSet<Arc<str>> {
+    let of_old: HashMap<&str, _> = old.steps.iter().map(|step| (step.id.as_str(), step)).collect();
+    let changed = new.steps.iter().filter(|step| {
+        of_old.get(step.id.as_str()).is_some_and(|known| known != step)
+    });
+    changed.map(|step| Arc::from(step.id.as_str())).collect()
+}
+
+fn derive_run(
+    fork: &ToFork,
+    new: &Arc<Compiled>,
+    old: &Compiled,
+    mut opening: Opening,
+    records: &[RunRecord],
+    plan: impl Fn(&DefinitionHash) -> Option<Arc<Plan>>,
+) -> Result<ToOpen, StartError> {
+    let all = records.iter().flat_map(|record| record.events.iter().map(|e| (record.at, e)));
+    let most = fork.at.map_or(usize::MAX, |at| usize::try_from(at).unwrap_or(usize::MAX));
+    let events: Vec<_> = all.take(most.max(1)).collect();
+    let taken = events.len() as u64;
+    let before = Run::replay(plan, events)
+        .map_err(|error| StartError::Unavailable { reason: error.to_string() })?;
+    let former = before.opening();
+    opening.inputs = match &fork.input {
+        Some(input) => Json::from(input.clone()),
+        None => former.inputs.clone(),
+    };
+    opening.variables = former.variables.clone();
+    opening.labels.extend(former.labels.clone());
+    opening.priority = former.priority;
+    opening.principal = fork.principal.clone();
+    opening.tenant = former.tenant.clone();
+    opening.origin = Some(Origin {
+        run: fork.of,
+        events: taken,
+        how: fork.how,
+        by: fork.principal.clone(),
+    });
+    let RunOptions { priority, labels, timeout_s, variables, .. } = fork.options.clone();
+    opening.priority = priority.unwrap_or(opening.priority);
+    opening.labels.extend(labels);
+    opening.timeout_us = timeout_s.map(|seconds| seconds.saturating_mul(1_000_000));
+    for (name, value) in variables {
+        opening.variables.retain(|(known, _)| **known != *name);
+        opening.variables.push((Arc::from(name), Json::from(value)));
+    }
+    let changed = changed(&old.definition, &new.definition);
+    let derived = Derived { opening, plan: Arc::clone(&new.plan), changed };
+    let events = derive(&before, None, derived).map_err(|_| StartError::UnknownRun)?;
+    let note = OpeningNote { trace: fork.trace, body: None };
+    Ok(ToOpen { events, note, key: None, compiled: Arc::clone(new) })
+}
