@@ -204,7 +204,7 @@ impl Run {
     fn resumed(&mut self, at: i64) {
         let Some(since) = self.state.paused.take() else { return };
         let level = self.level_mut();
-        level.deadline = level.deadline.saturating_add(at.saturating_sub(since));
+        level.deadline = level.deadline.saturating_add(at.saturating_sub(since).max(0));
         let groups: Vec<_> = level.groups.keys().copied().collect();
         self.touched.extend(groups);
     }

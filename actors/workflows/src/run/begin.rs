@@ -234,9 +234,14 @@ impl Run {
         }
     }
 
-    /// Random bits for an attempt, the same whenever they are asked for.
+    /// Random bits for an attempt that is about to begin, of no other attempt of the run.
     fn wide_chance(&self, spot: Spot, attempt: u32) -> u128 {
-        let visit = self.visit(spot);
+        let level = self.level();
+        let visit = match (level.units.get(&spot), spot.part) {
+            (Some(unit), _) => unit.ticket.visit,
+            (None, Part::Whole) => level.rows[spot.step.at()].visits + 1,
+            (None, _) => self.visit(spot),
+        };
         let draw = |number| {
             random(self.state.opening.seed, self.state.depth(), spot, visit, attempt, number)
         };

@@ -113,7 +113,7 @@ impl Run {
             }
         }
         let level = self.level_mut();
-        level.deadline = level.deadline.saturating_add(at.saturating_sub(then));
+        level.deadline = level.deadline.saturating_add(at.saturating_sub(then).max(0));
         restart(level, &plan, urgency);
         self.state.paused = None;
         self.state.rollback = None;

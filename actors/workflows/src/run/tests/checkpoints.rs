@@ -94,6 +94,20 @@ fn one_can_go_back_again_and_again() {
 }
 
 #[test]
+fn children_and_approvals_of_another_visit_are_others() {
+    let mut world = World::of(json!([
+        {"id": "child", "workflow": {"name": "inner"}}, {"id": "ok", "approval": {"ask": "?"}},
+    ]));
+    let names = |world: &World| world.run.waits().map(|(_, wait)| wait).collect::<Vec<_>>();
+    checkpoint(&mut world, "start");
+    let first = names(&world);
+    roll_back(&mut world, "start", false).unwrap();
+    let second = names(&world);
+    assert!(first.len() == 2 && first.iter().all(|name| !second.contains(name)), "{second:?}");
+    assert_eq!(world.cancelled_children.len(), 1);
+}
+
+#[test]
 fn a_result_of_an_undone_visit_is_late() {
     let mut world = World::begun(three(), json!(null));
     checkpoint(&mut world, "start");
