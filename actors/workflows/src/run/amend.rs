@@ -71,7 +71,7 @@ impl Run {
         let level = std::mem::replace(self.level_mut(), Level::new(&plan, urgency));
         let revision = self.state.revision;
         self.renumber(revision, &level, &moved);
-        for ((index, step), row) in old.indexed().zip(&level.rows) {
+        for ((index, step), row) in old.indexed().zip(level.rows.iter()) {
             if !moved.contains_key(&index) {
                 self.state.forget_step(0, &step.id, row.visits);
             }
@@ -121,9 +121,9 @@ fn transferred(
     const GONE: &str = "a step that has begun is gone";
     let mut next = Level::new(plan, urgency);
     let rows = std::mem::take(&mut level.rows);
-    for ((index, _), row) in old.indexed().zip(rows) {
+    for ((index, _), row) in old.indexed().zip(rows.iter()) {
         match moved.get(&index) {
-            Some(to) => next.rows[to.at()] = row,
+            Some(to) => next.rows[to.at()] = row.clone(),
             None if row.state == StepState::Pending => {}
             None => return Err(GONE),
         }

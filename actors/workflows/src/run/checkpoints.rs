@@ -108,8 +108,10 @@ impl Run {
         self.plans.truncate(self.state.levels.len());
         let plan = self.plan().clone();
         for (level, now) in self.state.levels.iter_mut().zip(&now) {
-            for (row, now) in level.rows.iter_mut().zip(&now.rows) {
-                row.visits = row.visits.max(now.visits);
+            for (at, now) in now.rows.iter().enumerate() {
+                if level.rows[at].visits < now.visits {
+                    level.rows[at].visits = now.visits;
+                }
             }
         }
         let level = self.level_mut();
@@ -131,8 +133,8 @@ pub(super) fn restart(level: &mut Level, plan: &crate::plan::Plan, urgency: u8) 
     level.executing = 0;
     level.busy = 0;
     for (index, _) in plan.indexed() {
-        let row = &mut level.rows[index.at()];
-        if row.state == StepState::Running {
+        if level.rows[index.at()].state == StepState::Running {
+            let row = &mut level.rows[index.at()];
             row.state = StepState::Pending;
             row.occupies = false;
             level.make_ready(plan, index, urgency);

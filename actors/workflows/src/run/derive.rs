@@ -59,7 +59,7 @@ fn carried(old: &Plan, level: &Level, plan: &Plan, changed: &BTreeSet<Arc<str>>)
     let mut ended: Vec<(&Row, StepIndex)> = old
         .steps()
         .iter()
-        .zip(&level.rows)
+        .zip(level.rows.iter())
         .filter(|(step, row)| row.has_ended() && !changed.contains(&step.id))
         .filter_map(|(step, row)| Some((row, plan.index_of(&step.id)?)))
         .collect();

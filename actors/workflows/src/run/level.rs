@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::event::Failure;
 use super::opening::Variable;
+use super::rows::Rows;
 use super::ticket::{Part, Spot};
 use super::unit::{Group, Hold, Unit};
 use crate::json::Json;
@@ -45,7 +46,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    fn new(missing: usize) -> Self {
+    pub(crate) fn new(missing: usize) -> Self {
         Self {
             state: StepState::Pending,
             dead: false,
@@ -82,7 +83,7 @@ pub(crate) struct Fall {
 /// The steps of one plan.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Level {
-    pub rows: Vec<Row>,
+    pub rows: Rows,
     /// Steps that can begin, by how urgent they are.
     pub ready: BTreeSet<(u8, StepIndex)>,
     /// Steps that have not ended.

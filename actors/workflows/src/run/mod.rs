@@ -38,6 +38,7 @@ mod opening;
 mod results;
 mod resume;
 mod retry;
+mod rows;
 mod scope;
 mod state;
 mod steps;

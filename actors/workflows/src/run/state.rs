@@ -137,9 +137,9 @@ impl State {
         if self.former.is_empty() {
             return;
         }
-        for (row, step) in self.levels[depth].rows.iter_mut().zip(plan.steps()) {
+        for (at, step) in plan.steps().iter().enumerate() {
             if let Some(visits) = self.former.remove(&(depth, step.id.clone())) {
-                row.visits = row.visits.max(visits);
+                self.levels[depth].rows[at].visits = visits;
             }
         }
     }

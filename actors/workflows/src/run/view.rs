@@ -183,7 +183,7 @@ impl Run {
     pub fn steps(&self, level: usize) -> impl Iterator<Item = StepView<'_>> {
         let both = self.plans.get(level).zip(self.state.levels.get(level));
         both.into_iter().flat_map(move |(plan, state)| {
-            plan.indexed().zip(&state.rows).map(move |((index, step), row)| {
+            plan.indexed().zip(state.rows.iter()).map(move |((index, step), row)| {
                 let shown = self.step_state(level, index).unwrap_or(row.state);
                 view(step, state, index, row, shown)
             })
