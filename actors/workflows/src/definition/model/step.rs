@@ -16,7 +16,8 @@ use super::outside;
 use super::retry::Retry;
 
 /// A step. Exactly one of the keys that say what it does: `agent`, `agents`, `capability`,
-/// `capabilities`, `transform`, `wait`, `approval`, `workflow`, `emit`, `await`, `for_each`, `race`.
+/// `capabilities`, `transform`, `wait`, `approval`, `workflow`, `emit`, `await`, `for_each` and
+/// `race`.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("additionalProperties" = false))]
 pub struct Step {

@@ -4,14 +4,16 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use serde_json::{Map, Number, Value};
+use serde_json::Value;
 
 use super::super::error::ExpressionError;
 use super::super::path::Path;
 use super::super::scope::{Root, Scope};
+use super::access::{constant, has, index, select};
 use super::arithmetic;
 use super::functions;
-use super::node::{Binary, Literal, Loop, Node, What};
+use super::node::{Binary, Loop, Node, What};
+use super::result;
 use super::value::{Entries, List, Text, Val};
 use crate::json::Json;
 
@@ -77,8 +79,7 @@ impl<'a> Evaluation<'a> {
         max_bytes: usize,
     ) -> Result<Value, ExpressionError> {
         let value = self.value(node)?;
-        let mut room = Room { left: max_bytes, max: max_bytes };
-        Ok(room.json(&value)?)
+        Ok(result::json(&value, max_bytes)?)
     }
 
     /// Takes `cost` of what is left.
@@ -356,98 +357,5 @@ impl<'a> Evaluation<'a> {
         let done = what(self);
         self.locals.pop();
         done
-    }
-}
-
-fn constant<'a>(literal: &'a Literal) -> Val<'a> {
-    match literal {
-        Literal::Null => Val::Null,
-        Literal::Bool(flag) => Val::Bool(*flag),
-        Literal::Int(int) => Val::Int(*int),
-        Literal::Uint(uint) => Val::Uint(*uint),
-        Literal::Double(double) => Val::Double(*double),
-        Literal::Text(text) => Val::Text(Text::Borrowed(text)),
-    }
-}
-
-fn select<'a>(value: &Val<'a>, key: &str) -> Evaluated<'a> {
-    match value {
-        Val::Map(entries) => {
-            entries.get(key).ok_or_else(|| Stop::new(format!("there is no member '{key}'")))
-        }
-        other => Err(Stop::new(format!("'.{key}' expects a map, found {}", other.kind()))),
-    }
-}
-
-fn has<'a>(value: &Val<'a>, key: &str) -> Evaluated<'a> {
-    match value {
-        Val::Map(entries) => Ok(Val::Bool(entries.get(key).is_some())),
-        other => Err(Stop::new(format!("has(…) expects a map, found {}", other.kind()))),
-    }
-}
-
-fn index<'a>(value: &Val<'a>, index: &Val<'a>) -> Evaluated<'a> {
-    let missing = |at: &dyn std::fmt::Display| Stop::new(format!("there is no element {at}"));
-    match (value, index) {
-        (Val::List(items), Val::Int(at)) => {
-            let found = usize::try_from(*at).ok().and_then(|at| items.get(at));
-            found.ok_or_else(|| missing(at))
-        }
-        (Val::List(items), Val::Uint(at)) => {
-            let found = usize::try_from(*at).ok().and_then(|at| items.get(at));
-            found.ok_or_else(|| missing(at))
-        }
-        (Val::Map(_), Val::Text(key)) => select(value, key),
-        (value, index) => {
-            Err(Stop::new(format!("{} can't be indexed with {}", value.kind(), index.kind())))
-        }
-    }
-}
-
-/// What a result may still have of bytes.
-struct Room {
-    left: usize,
-    max: usize,
-}
-
-impl Room {
-    fn take(&mut self, bytes: usize) -> Result<(), Stop> {
-        let left = self.left.checked_sub(bytes);
-        let oversize = || ExpressionError::oversize(self.max.saturating_add(1), self.max);
-        self.left = left.ok_or_else(|| Stop::Spent(oversize()))?;
-        Ok(())
-    }
-
-    fn json(&mut self, value: &Val<'_>) -> Result<Value, Stop> {
-        self.take(1)?;
-        Ok(match value {
-            Val::Null => Value::Null,
-            Val::Bool(flag) => Value::Bool(*flag),
-            Val::Int(int) => Value::from(*int),
-            Val::Uint(uint) => Value::from(*uint),
-            Val::Double(double) => {
-                Number::from_f64(*double).map(Value::Number).ok_or_else(|| {
-                    Stop::new(format!("the result is {double}, which JSON can't say"))
-                })?
-            }
-            Val::Text(text) => {
-                self.take(text.len())?;
-                Value::from(&**text)
-            }
-            Val::List(items) => {
-                let items = items.iter().map(|item| self.json(&item));
-                Value::Array(items.collect::<Result<_, _>>()?)
-            }
-            Val::Map(entries) => {
-                let mut members = Map::new();
-                for (key, value) in entries.entries() {
-                    self.take(key.len())?;
-                    members.insert(key, self.json(&value)?);
-                }
-                Value::Object(members)
-            }
-            Val::Moment(moment) => Value::from(moment.to_string()),
-            Val::Span(span) => Value::from(super::moments::written(*span)),
-        })
     }
 }

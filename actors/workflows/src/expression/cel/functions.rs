@@ -10,7 +10,9 @@
 //! | `timestamp(x)`, `duration(x)` | a moment (RFC 3339, or Unix seconds), a span (`1h30m`) |
 //! | `x.getFullYear()` … `x.getMilliseconds()` | a part of a moment in UTC, a span in a unit |
 //! | `type(x)` | the name of the value's kind, as a text |
-//! | `has(x.y)`, `x.all(i, c)`, `x.exists(i, c)`, `x.exists_one(i, c)`, `x.map(i, e)`, `x.filter(i, c)` | macros |
+//! | `has(x.y)` | whether a member is there |
+//! | `x.all(i, c)`, `x.exists(i, c)`, `x.exists_one(i, c)` | for how many elements `c` holds |
+//! | `x.map(i, e)`, `x.map(i, c, e)`, `x.filter(i, c)` | a list made of another |
 //!
 //! There is no `matches`: what a regular expression may take can't be charged before it is done.
 
@@ -149,58 +151,73 @@ fn plain<'a>(name: &str, value: &Val<'a>) -> Option<Val<'a>> {
     })
 }
 
-/// Conversions; `None` when `name` is none of them, or of another kind.
+/// Conversions; `None` when `name` is none of them, or not one of this kind of value.
 fn converted<'a>(name: &str, value: &Val<'a>) -> Result<Option<Val<'a>>, Stop> {
-    let failed = || Stop::new(format!("the value is no {name}"));
+    match name {
+        "int" | "uint" | "double" => number(name, value),
+        "string" => Ok(text(value)),
+        "bool" | "timestamp" | "duration" => other(name, value),
+        _ => Ok(None),
+    }
+}
+
+fn no(name: &str) -> Stop {
+    Stop::new(format!("the value is no {name}"))
+}
+
+fn number<'a>(name: &str, value: &Val<'a>) -> Result<Option<Val<'a>>, Stop> {
+    const BEYOND_INT: f64 = 9_223_372_036_854_775_808.0;
+    const BEYOND_UINT: f64 = 18_446_744_073_709_551_616.0;
+    let converted = match (name, value) {
+        ("int", Val::Int(_)) | ("uint", Val::Uint(_)) | ("double", Val::Double(_)) => {
+            Some(value.clone())
+        }
+        ("int", Val::Uint(uint)) => i64::try_from(*uint).ok().map(Val::Int),
+        ("int", Val::Double(double)) => {
+            whole(*double, -BEYOND_INT, BEYOND_INT).map(|int| Val::Int(int as i64))
+        }
+        ("int", Val::Text(text)) => text.parse().ok().map(Val::Int),
+        ("int", Val::Moment(moment)) => Some(Val::Int(moment.as_second())),
+        ("uint", Val::Int(int)) => u64::try_from(*int).ok().map(Val::Uint),
+        ("uint", Val::Double(double)) => {
+            whole(*double, 0.0, BEYOND_UINT).map(|uint| Val::Uint(uint as u64))
+        }
+        ("uint", Val::Text(text)) => text.parse().ok().map(Val::Uint),
+        ("double", Val::Int(int)) => Some(Val::Double(*int as f64)),
+        ("double", Val::Uint(uint)) => Some(Val::Double(*uint as f64)),
+        ("double", Val::Text(text)) => text.parse().ok().map(Val::Double),
+        _ => return Ok(None),
+    };
+    converted.map(Some).ok_or_else(|| no(name))
+}
+
+fn text<'a>(value: &Val<'a>) -> Option<Val<'a>> {
+    Some(match value {
+        Val::Text(_) => value.clone(),
+        Val::Int(int) => Val::from(int.to_string()),
+        Val::Uint(uint) => Val::from(uint.to_string()),
+        Val::Double(double) => Val::from(double.to_string()),
+        Val::Bool(flag) => Val::from(flag.to_string()),
+        Val::Moment(moment) => Val::from(moment.to_string()),
+        Val::Span(span) => Val::from(moments::written(*span)),
+        Val::Null | Val::List(_) | Val::Map(_) => return None,
+    })
+}
+
+fn other<'a>(name: &str, value: &Val<'a>) -> Result<Option<Val<'a>>, Stop> {
     Ok(Some(match (name, value) {
-        ("int", value) => match value {
-            Val::Int(int) => Val::Int(*int),
-            Val::Uint(uint) => Val::Int(i64::try_from(*uint).map_err(|_| failed())?),
-            Val::Double(double) => {
-                Val::Int(whole(*double, i64::MIN as f64, 2f64.powi(63)).ok_or_else(failed)? as i64)
-            }
-            Val::Text(text) => Val::Int(text.parse().map_err(|_| failed())?),
-            Val::Moment(moment) => Val::Int(moment.as_second()),
-            _ => return Ok(None),
-        },
-        ("uint", value) => match value {
-            Val::Uint(uint) => Val::Uint(*uint),
-            Val::Int(int) => Val::Uint(u64::try_from(*int).map_err(|_| failed())?),
-            Val::Double(double) => {
-                Val::Uint(whole(*double, 0.0, 2f64.powi(64)).ok_or_else(failed)? as u64)
-            }
-            Val::Text(text) => Val::Uint(text.parse().map_err(|_| failed())?),
-            _ => return Ok(None),
-        },
-        ("double", value) => match value {
-            Val::Double(double) => Val::Double(*double),
-            Val::Int(int) => Val::Double(*int as f64),
-            Val::Uint(uint) => Val::Double(*uint as f64),
-            Val::Text(text) => Val::Double(text.parse().map_err(|_| failed())?),
-            _ => return Ok(None),
-        },
-        ("string", value) => match value {
-            Val::Text(_) => value.clone(),
-            Val::Int(int) => Val::from(int.to_string()),
-            Val::Uint(uint) => Val::from(uint.to_string()),
-            Val::Double(double) => Val::from(double.to_string()),
-            Val::Bool(flag) => Val::from(flag.to_string()),
-            Val::Moment(moment) => Val::from(moment.to_string()),
-            Val::Span(span) => Val::from(moments::written(*span)),
-            _ => return Ok(None),
-        },
-        ("bool", Val::Bool(flag)) => Val::Bool(*flag),
+        ("bool", Val::Bool(_)) | ("timestamp", Val::Moment(_)) | ("duration", Val::Span(_)) => {
+            value.clone()
+        }
         ("bool", Val::Text(text)) => match &**text {
             "true" | "True" | "TRUE" | "t" | "1" => Val::Bool(true),
             "false" | "False" | "FALSE" | "f" | "0" => Val::Bool(false),
-            _ => return Err(failed()),
+            _ => return Err(no(name)),
         },
-        ("timestamp", Val::Moment(moment)) => Val::Moment(*moment),
         ("timestamp", Val::Text(text)) => Val::Moment(moments::moment(text)?),
         ("timestamp", Val::Int(second)) => {
-            Val::Moment(jiff::Timestamp::from_second(*second).map_err(|_| failed())?)
+            Val::Moment(jiff::Timestamp::from_second(*second).map_err(|_| no(name))?)
         }
-        ("duration", Val::Span(span)) => Val::Span(*span),
         ("duration", Val::Text(text)) => Val::Span(moments::span(text)?),
         _ => return Ok(None),
     }))

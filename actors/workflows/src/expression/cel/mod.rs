@@ -13,6 +13,7 @@
 //! The language: CEL without bytes, protocol buffers, optional values and maps whose keys are not
 //! texts. Functions: see [`functions`].
 
+mod access;
 mod arithmetic;
 mod cost;
 mod evaluate;
@@ -21,6 +22,7 @@ mod lower;
 mod moments;
 mod node;
 pub(crate) mod outline;
+mod result;
 #[cfg(test)]
 mod tests;
 mod value;
