@@ -14,6 +14,7 @@ mod random;
 mod recovery;
 mod reference;
 mod retries;
+mod sketches;
 mod storm;
 mod waits;
 mod world;

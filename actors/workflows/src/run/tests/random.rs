@@ -4,84 +4,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rand::RngExt;
-use rand::seq::{IndexedRandom, SliceRandom};
 use rand_chacha::ChaCha12Rng;
 use serde_json::{Value, json};
 use synod_testkit::Seed;
 
 use super::World;
-use super::reference::{
-    Action, Fate, Interpreter, Outcome, Script, Sketch, Step, Work, answer, definition, outcome,
-};
+use super::checkpoints::restored;
+use super::reference::{Fate, Interpreter, Outcome, Sketch, Work, answer, definition, outcome};
+use super::sketches::sketch;
+use super::world::opening;
 use crate::definition::model::ErrorKind;
 use crate::json::Json;
 use crate::plan::StepIndex;
-use crate::run::{Ending, Event, Execute, Fault, Handling, Input, Part, Ticket};
+use crate::run::{
+    Derived, Ending, Event, Execute, Fault, Handling, Input, Part, Run, Ticket, derive,
+};
 
 const ROUNDS: u64 = 80;
-
-/// A workflow of up to `most` steps.
-fn sketch(chance: &mut ChaCha12Rng, most: usize, deep: u32) -> Sketch {
-    let count = chance.random_range(1..=most);
-    let mut steps = Vec::with_capacity(count);
-    for at in 0..count {
-        steps.push(step(chance, at, count));
-    }
-    let fallback = (deep > 0 && chance.random_range(0..3) == 0)
-        .then(|| Box::new(sketch(chance, most / 4 + 1, deep - 1)));
-    Sketch { steps, max_parallel: *[1, 2, 8, 64].choose(chance).unwrap(), fallback }
-}
-
-fn step(chance: &mut ChaCha12Rng, at: usize, count: usize) -> Step {
-    let mut before: Vec<usize> = (0..at).collect();
-    before.shuffle(chance);
-    before.truncate(chance.random_range(0..=3));
-    let when = before.choose(chance).map(|asked| (*asked, chance.random_range(-2..40)));
-    // Most workflows are to go on for a while.
-    let rarely = chance.random_range(0..count + 10) == 0;
-    let when = when.filter(|_| chance.random_range(0..6) == 0);
-    let max_attempts = chance.random_range(1..=4);
-    let work = match chance.random_range(0..10) {
-        0 => Work::Transform,
-        1 => Work::Wait(chance.random_range(0..3_000)),
-        2 => Work::Items((0..chance.random_range(0..6)).map(|_| plain(chance, rarely)).collect()),
-        3 => Work::Race((0..chance.random_range(2..4)).map(|_| plain(chance, true)).collect()),
-        _ => Work::Agent(script(chance, rarely, max_attempts)),
-    };
-    let on_error =
-        [(ErrorKind::Failed, 2), (ErrorKind::ValidationError, 1), (ErrorKind::ExpressionError, 1)];
-    let on_error = on_error.into_iter().filter(|(_, often)| chance.random_range(0..3) < *often);
-    let on_error: Vec<ErrorKind> = on_error.map(|(kind, _)| kind).collect();
-    let on_error = on_error.into_iter().map(|kind| (kind, action(chance))).collect();
-    let weight = chance.random_range(0..10);
-    Step { id: format!("s{at}"), after: before, when, work, weight, max_attempts, on_error }
-}
-
-fn action(chance: &mut ChaCha12Rng) -> Action {
-    match chance.random_range(0..8) {
-        0..4 => Action::Skip,
-        4..7 => Action::Default(chance.random_range(0..20)),
-        _ => Action::Fail,
-    }
-}
-
-/// How attempts end: some fail or are lost, and `fatal` ones fail for good.
-fn script(chance: &mut ChaCha12Rng, fatal: bool, max_attempts: u32) -> Script {
-    let fails = chance.random_range(0..max_attempts);
-    let kinds = [ErrorKind::Failed, ErrorKind::Timeout, ErrorKind::Lost, ErrorKind::Unavailable];
-    let mut script: Script = (0..fails).map(|_| Some(*kinds.choose(chance).unwrap())).collect();
-    if fatal {
-        let last = [ErrorKind::ValidationError, ErrorKind::Refused, ErrorKind::CriticalError];
-        script.push(Some(*last.choose(chance).unwrap()));
-    }
-    script
-}
-
-/// The same for a piece of a step: all that fail for good fail alike.
-fn plain(chance: &mut ChaCha12Rng, fatal: bool) -> Script {
-    let fails = if fatal && chance.random() { 10 } else { chance.random_range(0..2) };
-    vec![Some(ErrorKind::Failed); fails].into_iter().take(10).collect()
-}
 
 /// A simulated shell and its agents.
 struct Play<'a> {
@@ -119,18 +58,26 @@ impl<'a> Play<'a> {
         while !self.world.is_over() {
             turns += 1;
             assert!(turns < 100_000, "it does not end");
-            let soon = self.world.wake.is_some_and(|at| self.is_soon(at));
-            let answers = !self.world.in_hand.is_empty();
-            if self.world.log.len() == 1 {
-                self.give(Input::Begin);
-            } else if answers && !(soon && self.chance.random_range(0..8) == 0) {
-                self.answer_one();
-            } else if let Some(at) = self.world.wake.filter(|at| self.is_soon(*at)) {
+            self.turn();
+        }
+    }
+
+    /// Lets an agent answer, or time pass.
+    fn turn(&mut self) {
+        let soon = self.world.wake.filter(|at| self.is_soon(*at));
+        let answers = !self.world.in_hand.is_empty();
+        if self.world.log.len() == 1 {
+            return self.give(Input::Begin);
+        }
+        match soon {
+            Some(at) if !answers || self.chance.random_range(0..8) == 0 => {
                 self.world.now = self.world.now.max(at);
                 self.world.wake = None;
                 self.give(Input::Wake);
-            } else {
-                assert!(!self.world.in_hand.is_empty(), "it waits for nothing");
+            }
+            _ => {
+                assert!(answers, "it waits for nothing");
+                self.answer_one();
             }
         }
     }
@@ -354,6 +301,36 @@ fn a_cancelled_run_ends_cancelled_whenever_it_is_killed() {
         if play.world.log[before..].iter().any(requested) {
             assert!(matches!(play.world.run.ending(), Some(Ending::Cancelled { .. })));
             assert_eq!(play.world.in_hand, []);
+        }
+    }
+}
+
+#[test]
+fn every_checkpoint_of_an_ended_run_gives_exactly_what_was_there() {
+    let seed = Seed::from_env();
+    for round in 0..ROUNDS {
+        let mut chance = seed.round(round).rng();
+        let sketch = sketch(&mut chance, 60, 0);
+        let mut play = Play::new(&sketch, chance, 20);
+        let mut then = BTreeMap::new();
+        play.give(Input::Begin);
+        while !play.world.is_over() {
+            let name: std::sync::Arc<str> = format!("c{}", then.len()).into();
+            let by = play.world.run.opening().principal.clone();
+            if then.len() < 64 && play.chance.random_range(0..3) == 0 {
+                play.world.give(Input::Checkpoint { name: name.clone(), by }).unwrap();
+                then.insert(name, restored(&play.world.run));
+            }
+            play.turn();
+        }
+        for (name, expected) in then {
+            let plan = play.world.run.plan_of(0).unwrap().clone();
+            let opening = opening(&plan, Value::Null);
+            let new = Derived { opening, plan: plan.clone(), changed: BTreeSet::new() };
+            let events = derive(&play.world.run, Some(&name), new).unwrap();
+            let times = events.iter().map(|event| (play.world.now, event));
+            let run = Run::replay(|_| Some(plan.clone()), times).unwrap();
+            assert_eq!(restored(&run), expected, "{name}");
         }
     }
 }
