@@ -72,7 +72,8 @@ impl WorkflowEngine {
         let version = version
             .map(|text| VersionReq::parse(text).map_err(|_| wrong_version(text)))
             .transpose()?;
-        let compiled = self.compiled_named(&RunSource::Named { name: name.to_string(), version })?;
+        let compiled =
+            self.compiled_named(&RunSource::Named { name: name.to_string(), version })?;
         compiled.check_input(child.input.value())?;
         let entry = self.index.run(parent).map(Arc::clone).ok_or(StartError::UnknownRun)?;
         let now = utc(ctx);

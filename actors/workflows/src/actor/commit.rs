@@ -44,6 +44,8 @@ impl Gathering {
 /// An append that is under way.
 pub(super) struct Flight {
     append: u64,
+    /// As it was sent.
+    sent: Append,
     outcome: Option<Committed>,
     releases: Vec<Release>,
 }
@@ -55,6 +57,10 @@ pub(super) struct LogHead {
     pub version: u64,
     /// The number of the last append.
     pub append: u64,
+    /// The highest epoch of a partition that is known. Epochs are those of the partitions' owner,
+    /// which is the node: another engine on it raises them when it begins anew. An incarnation of
+    /// this one is told from another by the version that its appends expect.
+    pub epoch: Epoch,
 }
 
 impl WorkflowEngine {
@@ -103,14 +109,32 @@ impl WorkflowEngine {
     }
 
     fn append(&mut self, records: Vec<Record>, releases: Vec<Release>, ctx: &Context<Self>) {
-        let append = self.to_append(records);
+        let sent = self.to_append(records);
         self.head.append += 1;
-        let number = self.head.append;
-        self.flights.push_back(Flight { append: number, outcome: None, releases });
-        let done =
-            move |outcome| WorkflowsMessage::Own(Step(Own::Appended { append: number, outcome }));
+        let append = self.head.append;
+        self.send(append, sent.clone(), ctx);
+        self.flights.push_back(Flight { append, sent, outcome: None, releases });
+    }
+
+    fn send(&self, append: u64, sent: Append, ctx: &Context<Self>) {
+        let done = move |outcome| WorkflowsMessage::Own(Step(Own::Appended { append, outcome }));
         let within = self.journal_timeout();
-        self.journal.ask_into_with(append, within, append_options(), &ctx.address(), done);
+        self.journal.ask_into_with(sent, within, append_options(), &ctx.address(), done);
+    }
+
+    /// A partition is at a higher epoch than was known: nothing was stored from that append on, as
+    /// the later ones expect it to be there. All of them are sent again.
+    fn send_again(&mut self, from: u64, ctx: &Context<Self>) {
+        let flights = std::mem::take(&mut self.flights);
+        for mut flight in flights {
+            if flight.append >= from {
+                self.head.append += 1;
+                flight.append = self.head.append;
+                flight.sent.epoch = self.head.epoch;
+                self.send(flight.append, flight.sent.clone(), ctx);
+            }
+            self.flights.push_back(flight);
+        }
     }
 
     fn to_append(&mut self, records: Vec<Record>) -> Append {
@@ -122,7 +146,7 @@ impl WorkflowEngine {
             partition: records::ENGINE_PARTITION,
             stream: records::STREAM,
             expected,
-            epoch: Epoch(self.index.epoch),
+            epoch: self.head.epoch,
             records,
         }
     }
@@ -140,6 +164,10 @@ impl WorkflowEngine {
         };
         match outcome {
             Ok(Ok(committed)) => flight.outcome = Some(committed),
+            Ok(Err(AppendError::Fenced { current, .. })) if current > self.head.epoch => {
+                self.head.epoch = current;
+                self.send_again(append, ctx);
+            }
             Ok(Err(error)) => return self.fail(Failed::from(error), ctx).await,
             Err(error) => return self.fail(Failed::from(error), ctx).await,
         }

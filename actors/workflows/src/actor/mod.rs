@@ -141,8 +141,7 @@ impl WorkflowEngine {
             batch: BATCH,
             ..MailboxConfig::bounded(MAILBOX)
         };
-        let supervision =
-            Supervision { strategy: Strategy::Dynamic, ..Supervision::default() };
+        let supervision = Supervision { strategy: Strategy::Dynamic, ..Supervision::default() };
         let factory = move || Self::new(config.clone(), journal.clone(), tasks.clone());
         Spec::new("workflows", factory)
             .mailbox(mailbox)

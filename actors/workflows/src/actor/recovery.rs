@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use synod_journal::{
-    Append, AppendError, Committed, Epoch, Expected, Health, JournalHealth, LoadSnapshot, Position,
+    Append, AppendError, Committed, Expected, Health, JournalHealth, LoadSnapshot, Position,
     ReadStream,
 };
 use synod_runtime::{ActorError, Context};
@@ -124,18 +124,18 @@ impl WorkflowEngine {
         let record = records::encode_engine(&EngineEvent::Opened { at });
         let record =
             record.map_err(|error| Failed { reason: error.to_string(), by_itself: false })?;
-        let mut epoch = Epoch(self.index.epoch);
         loop {
             let append = Append {
                 partition: records::ENGINE_PARTITION,
                 stream: records::STREAM,
                 expected: Expected::Any,
-                epoch,
+                epoch: self.head.epoch,
                 records: vec![record.clone()],
             };
             match self.journal.ask_with(append, self.journal_timeout(), append_options()).await? {
-                // Which epoch it is at is in the log, which has not been read yet.
-                Err(AppendError::Fenced { current, .. }) if current > epoch => epoch = current,
+                Err(AppendError::Fenced { current, .. }) if current > self.head.epoch => {
+                    self.head.epoch = current;
+                }
                 outcome => return Ok(outcome?),
             }
         }
@@ -148,11 +148,12 @@ impl WorkflowEngine {
             None => EnginePhase::Running,
             Some(_) => EnginePhase::Draining,
         };
-        let epoch = self.index.epoch + 1;
-        self.gather_engine(EngineEvent::Began { epoch, at: utc(ctx) });
-        let open: Vec<_> = self.index.open_runs().map(|(run, entry)| {
-            (run, entry.standing.state, self.has_ended_child(&entry.handles))
-        }).collect();
+        self.gather_engine(EngineEvent::Began { at: utc(ctx) });
+        let open: Vec<_> = self
+            .index
+            .open_runs()
+            .map(|(run, entry)| (run, entry.standing.state, self.has_ended_child(&entry.handles)))
+            .collect();
         for (run, state, has_ended_child) in open {
             match state {
                 RunState::Pending => self.enqueue(run),

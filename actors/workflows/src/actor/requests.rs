@@ -14,13 +14,13 @@ use super::run::{Answer, Order};
 use super::starting::changed;
 use super::stored::Release;
 use crate::error::{ControlError, DecideError};
+use crate::index::time;
 use crate::json::Json;
 use crate::messages::{
     AmendRun, CancelRun, CheckpointRun, Decide, DefinitionFault, ListRuns, PauseRun, Reconfigure,
     ResumeRun, RollbackRun, RunId, RunListener, RunState, RunStatusResponse, Verdict,
     WorkflowHealth, WorkflowHealthResponse, WorkflowStats, WorkflowStatsResponse, WorkflowsMessage,
 };
-use crate::index::time;
 use crate::run::{Amendment, Decision, Input, Refused};
 
 type ControlReply = Reply<Result<RunStatusResponse, ControlError>>;
@@ -152,13 +152,7 @@ impl WorkflowEngine {
         self.control(id, input, reply, ctx);
     }
 
-    fn control(
-        &mut self,
-        run: RunId,
-        input: Input,
-        reply: ControlReply,
-        ctx: &mut Context<Self>,
-    ) {
+    fn control(&mut self, run: RunId, input: Input, reply: ControlReply, ctx: &mut Context<Self>) {
         let answer = Answer::Control(reply);
         self.send_control(run, Order { input: Some(input), defined: None, answer }, ctx);
     }

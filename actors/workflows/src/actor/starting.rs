@@ -186,11 +186,22 @@ impl WorkflowEngine {
             },
             None => reply,
         };
-        let id = mint(utc(ctx), random(ctx));
-        let mut opening = self.opening(id, &compiled, input, ctx);
+        let mut opening = self.opening(self.new_id(ctx), &compiled, input, ctx);
         opening.principal = principal;
         apply_options(&mut opening, options, &compiled);
         self.open_run(ToOpen::new(opening, trace, key, compiled), Some(reply), ctx);
+    }
+
+    /// An id that no run has.
+    fn new_id(&self, ctx: &Context<Self>) -> RunId {
+        loop {
+            let mut bytes = [0; 16];
+            ctx.system().entropy().fill(&mut bytes);
+            let id = mint(utc(ctx), u128::from_be_bytes(bytes));
+            if !self.knows(id) {
+                return id;
+            }
+        }
     }
 
     /// A run of a definition, everything else at its default.
@@ -221,7 +232,11 @@ impl WorkflowEngine {
     }
 
     /// Answers a start that was there before; gives back the reply of one that was not.
-    fn is_duplicate(&mut self, (scope, body): (Half, Half), reply: StartReply) -> Option<StartReply> {
+    fn is_duplicate(
+        &mut self,
+        (scope, body): (Half, Half),
+        reply: StartReply,
+    ) -> Option<StartReply> {
         let conflict = |existing| Err(StartError::IdempotencyConflict { existing });
         if let Some((run, known)) = self.starting.keys.get(&scope).copied() {
             if known == body {
@@ -370,7 +385,7 @@ impl WorkflowEngine {
         let Some(entry) = self.index.run(fork.of).map(Arc::clone) else {
             return fork.reply.send(Err(StartError::UnknownRun));
         };
-        let opening = self.opening(mint(utc(ctx), random(ctx)), &new, Json::null(), ctx);
+        let opening = self.opening(self.new_id(ctx), &new, Json::null(), ctx);
         let (around, trail) = (self.surround(ctx), self.trail(&entry));
         let library = Arc::clone(&self.library);
         let work = async move {
@@ -465,8 +480,10 @@ impl WorkflowEngine {
             return invalid("timeout_s".to_owned(), "1 to 31536000", got);
         }
         let known = &compiled.plan.variables;
-        let unknown =
-            options.variables.keys().find(|name| !known.iter().any(|(known, _)| **known == ***name));
+        let unknown = options
+            .variables
+            .keys()
+            .find(|name| !known.iter().any(|(known, _)| **known == ***name));
         match unknown {
             Some(name) => {
                 let names: Vec<_> = known.iter().map(|(name, _)| &**name).collect();
@@ -476,12 +493,6 @@ impl WorkflowEngine {
             None => Ok(()),
         }
     }
-}
-
-fn random(ctx: &Context<WorkflowEngine>) -> u128 {
-    let mut bytes = [0; 16];
-    ctx.system().entropy().fill(&mut bytes);
-    u128::from_be_bytes(bytes)
 }
 
 fn apply_options(opening: &mut Opening, options: RunOptions, compiled: &Compiled) {
@@ -504,9 +515,10 @@ fn body(compiled: &Compiled, input: &Json, options: &RunOptions) -> Half {
 /// Ids of the steps that both definitions have and that differ.
 pub(super) fn changed(old: &Definition, new: &Definition) -> BTreeSet<Arc<str>> {
     let of_old: HashMap<&str, _> = old.steps.iter().map(|step| (step.id.as_str(), step)).collect();
-    let changed = new.steps.iter().filter(|step| {
-        of_old.get(step.id.as_str()).is_some_and(|known| known != step)
-    });
+    let changed = new
+        .steps
+        .iter()
+        .filter(|step| of_old.get(step.id.as_str()).is_some_and(|known| known != step));
     changed.map(|step| Arc::from(step.id.as_str())).collect()
 }
 
@@ -534,12 +546,8 @@ fn derive_run(
     opening.priority = former.priority;
     opening.principal = fork.principal.clone();
     opening.tenant = former.tenant.clone();
-    opening.origin = Some(Origin {
-        run: fork.of,
-        events: taken,
-        how: fork.how,
-        by: fork.principal.clone(),
-    });
+    opening.origin =
+        Some(Origin { run: fork.of, events: taken, how: fork.how, by: fork.principal.clone() });
     let RunOptions { priority, labels, timeout_s, variables, .. } = fork.options.clone();
     opening.priority = priority.unwrap_or(opening.priority);
     opening.labels.extend(labels);

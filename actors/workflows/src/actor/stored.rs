@@ -51,10 +51,7 @@ impl WorkflowEngine {
 
     /// Whether what runs decide can be stored now.
     pub(super) fn works(&self) -> bool {
-        matches!(
-            self.phase,
-            EnginePhase::Running | EnginePhase::Draining | EnginePhase::Drained
-        )
+        matches!(self.phase, EnginePhase::Running | EnginePhase::Draining | EnginePhase::Drained)
     }
 
     pub(super) fn release_all(&mut self, releases: Vec<Release>, ctx: &mut Context<Self>) {

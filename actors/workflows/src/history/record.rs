@@ -73,8 +73,8 @@ impl Handle {
 pub(crate) enum EngineEvent {
     /// An incarnation has begun to read the log: what is before this is all there is.
     Opened { at: i64 },
-    /// It works from here on, with this epoch.
-    Began { epoch: u64, at: i64 },
+    /// It works from here on.
+    Began { at: i64 },
     /// It has stopped in order.
     Stopped { at: i64 },
     /// Runs that ended up to this one are no longer kept, nor are older keys and these definitions.

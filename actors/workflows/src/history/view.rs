@@ -238,9 +238,8 @@ pub(crate) fn approval(
         requested_at: time(at),
         deadline: asked.deadline.map(time),
         decisions: decisions.iter().map(|(decided, at)| decision(decided, *at)).collect(),
-        decided_payload: decided.map(|payload: &crate::json::Json| -> Value {
-            payload.value().clone()
-        }),
+        decided_payload: decided
+            .map(|payload: &crate::json::Json| -> Value { payload.value().clone() }),
     })
 }
 
@@ -251,7 +250,8 @@ fn find(
 ) -> Option<Found<'_>> {
     let mut teller = Teller::default();
     let mut found: Option<Found<'_>> = None;
-    for (at, event) in records.iter().flat_map(|record| record.events.iter().map(|e| (record.at, e)))
+    for (at, event) in
+        records.iter().flat_map(|record| record.events.iter().map(|e| (record.at, e)))
     {
         match (&mut found, event) {
             (_, Event::Started { spot, begun: Begun::Approval(asked), .. })

@@ -53,7 +53,8 @@ impl Definitions {
     pub(crate) fn insert(&mut self, known: Arc<DefinedAs>) {
         let bytes = known.text.len() as u64;
         let added = Definition { known, runs: 0, names: 0 };
-        if let std::collections::hash_map::Entry::Vacant(free) = self.by_hash.entry(added.known.hash)
+        if let std::collections::hash_map::Entry::Vacant(free) =
+            self.by_hash.entry(added.known.hash)
         {
             free.insert(added);
             self.bytes += bytes;
@@ -120,7 +121,11 @@ impl Definitions {
     }
 
     /// The newest version of this name that fits; pre-releases only when they are asked for.
-    pub(crate) fn find(&self, name: &str, wanted: Option<&VersionReq>) -> Option<(&Version, &Named)> {
+    pub(crate) fn find(
+        &self,
+        name: &str,
+        wanted: Option<&VersionReq>,
+    ) -> Option<(&Version, &Named)> {
         let versions = self.named.get(name)?;
         match wanted {
             Some(wanted) => versions.iter().rev().find(|(version, _)| wanted.matches(version)),

@@ -50,8 +50,7 @@ impl Index {
         let lower = after.map_or(Bound::Unbounded, Bound::Excluded);
         let limit = limit.clamp(1, MAX_PAGE);
         let (mut found, mut next) = (Vec::new(), None);
-        for (looked_at, (id, asker)) in
-            self.approvals.range((lower, Bound::Unbounded)).enumerate()
+        for (looked_at, (id, asker)) in self.approvals.range((lower, Bound::Unbounded)).enumerate()
         {
             if found.len() == limit || looked_at == MAX_LOOKED_AT {
                 break;

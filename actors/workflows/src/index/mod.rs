@@ -42,8 +42,6 @@ pub(crate) struct Pack {
 /// All runs that are kept, and what belongs to them.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Index {
-    /// Of the incarnation that works, or worked last.
-    pub epoch: u64,
     /// Of the last run accepted.
     pub sequence: u64,
     pub counters: Counters,
@@ -242,8 +240,9 @@ impl Index {
     /// Takes over what happened to the engine.
     pub(crate) fn apply_engine(&mut self, event: &EngineEvent) {
         match event {
-            EngineEvent::Opened { .. } | EngineEvent::Stopped { .. } => {}
-            EngineEvent::Began { epoch, .. } => self.epoch = *epoch,
+            EngineEvent::Opened { .. }
+            | EngineEvent::Began { .. }
+            | EngineEvent::Stopped { .. } => {}
             EngineEvent::Forgot { through, keys_before, definitions } => {
                 self.forget(*through, *keys_before);
                 definitions.iter().for_each(|hash| self.definitions.remove(hash));

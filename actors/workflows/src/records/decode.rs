@@ -207,9 +207,7 @@ fn plain(event: EventV1) -> Result<Event, RecordError> {
             Event::Late { ticket: ticket.into(), error: kind.map(error).transpose()? }
         }
         EventV1::Checkpointed { name, by } => Event::Checkpointed { name, by: by.into() },
-        EventV1::RollbackBegan { to, by, why } => {
-            Event::RollbackBegan { to, by: by.into(), why }
-        }
+        EventV1::RollbackBegan { to, by, why } => Event::RollbackBegan { to, by: by.into(), why },
         EventV1::RolledBack { to, by, why } => Event::RolledBack { to, by: by.into(), why },
         _ => Event::HandedBack,
     })

@@ -64,7 +64,7 @@ impl From<&EngineEvent> for EngineRecordV1 {
     fn from(event: &EngineEvent) -> Self {
         match event {
             EngineEvent::Opened { at } => Self::Opened { at: *at },
-            EngineEvent::Began { epoch, at } => Self::Began { epoch: *epoch, at: *at },
+            EngineEvent::Began { at } => Self::Began { at: *at },
             EngineEvent::Stopped { at } => Self::Stopped { at: *at },
             EngineEvent::Forgot { through: (ended_at, run), keys_before, definitions } => {
                 Self::Forgot {
@@ -98,7 +98,7 @@ impl TryFrom<EngineRecordV1> for EngineEvent {
     fn try_from(record: EngineRecordV1) -> Result<Self, RecordError> {
         Ok(match record {
             EngineRecordV1::Opened { at } => Self::Opened { at },
-            EngineRecordV1::Began { epoch, at } => Self::Began { epoch, at },
+            EngineRecordV1::Began { at } => Self::Began { at },
             EngineRecordV1::Stopped { at } => Self::Stopped { at },
             EngineRecordV1::Forgot { ended_at, run, keys_before, definitions } => Self::Forgot {
                 through: (ended_at, Uuid::from_bytes(run)),

@@ -9,9 +9,7 @@ use uuid::Uuid;
 
 use super::codes::{priority, priority_code};
 use super::engine::version;
-use super::v1::{
-    ChunkV1, CountersV1, EntryV1, KeyUseV1, NamedV1, PackV1, PieceV1, SnapshotV1,
-};
+use super::v1::{ChunkV1, CountersV1, EntryV1, KeyUseV1, NamedV1, PackV1, PieceV1, SnapshotV1};
 use super::{RecordError, unknown};
 use crate::definition::DefinitionHash;
 use crate::history::{Chunk, DefinedAs, Piece, Trail};
@@ -27,23 +25,25 @@ type SnapshotCodec = Codec<{ 4 << 30 }>;
 /// The index as it is to be stored.
 pub(crate) fn encode_snapshot(index: &Index) -> Result<Bytes, CodecError> {
     SnapshotCodec::encode(&SnapshotV1 {
-        epoch: index.epoch,
         sequence: index.sequence,
         counters: index.counters.into(),
         definitions: index.definitions.all().map(|known| (&*known.known).into()).collect(),
-        names: index.definitions.names().map(|(name, version, named)| NamedV1 {
-            name: Arc::clone(name),
-            version: version.to_string(),
-            hash: named.hash.0,
-            at: named.at,
-            by: (&named.by).into(),
-        }).collect(),
+        names: index
+            .definitions
+            .names()
+            .map(|(name, version, named)| NamedV1 {
+                name: Arc::clone(name),
+                version: version.to_string(),
+                hash: named.hash.0,
+                at: named.at,
+                by: (&named.by).into(),
+            })
+            .collect(),
         keys: index.keys.in_order().map(Into::into).collect(),
-        packs: index.packs().map(|(number, pack)| PackV1 {
-            number,
-            blob: pack.blob.0,
-            live: pack.live,
-        }).collect(),
+        packs: index
+            .packs()
+            .map(|(number, pack)| PackV1 { number, blob: pack.blob.0, live: pack.live })
+            .collect(),
         next_pack: index.next_pack(),
         runs: index.in_order().map(|(run, entry)| entry_v1(run, entry)).collect(),
     })
@@ -56,7 +56,6 @@ pub(crate) fn decode_snapshot(shape: u16, bytes: &[u8]) -> Result<Index, RecordE
     }
     let stored: SnapshotV1 = SnapshotCodec::decode(bytes)?;
     let mut index = Index::default();
-    index.epoch = stored.epoch;
     for known in stored.definitions {
         index.definitions.insert(Arc::new(DefinedAs::from(known)));
     }
@@ -68,7 +67,8 @@ pub(crate) fn decode_snapshot(shape: u16, bytes: &[u8]) -> Result<Index, RecordE
         index.keys.insert(scope, KeyUse { run: Uuid::from_bytes(run), body, used_at });
     }
     let packs = stored.packs.into_iter();
-    let packs = packs.map(|PackV1 { number, blob, live }| (number, Pack { blob: BlobId(blob), live }));
+    let packs =
+        packs.map(|PackV1 { number, blob, live }| (number, Pack { blob: BlobId(blob), live }));
     index.restore_packs(packs, stored.next_pack);
     for stored in stored.runs {
         let run = Uuid::from_bytes(stored.run);
@@ -100,15 +100,18 @@ fn entry_v1(run: RunId, entry: &Entry) -> EntryV1 {
         standing: entry.standing.into(),
         handles: entry.handles.iter().map(Into::into).collect(),
         decided: entry.decided.iter().map(|id| id.into_bytes()).collect(),
-        packed: entry.trail.packed.iter().map(|chunk| ChunkV1 {
-            pack: chunk.pack,
-            offset: chunk.offset,
-            length: chunk.length,
-        }).collect(),
-        recent: entry.trail.recent.iter().map(|piece| PieceV1 {
-            version: piece.version,
-            bytes: piece.bytes.clone(),
-        }).collect(),
+        packed: entry
+            .trail
+            .packed
+            .iter()
+            .map(|chunk| ChunkV1 { pack: chunk.pack, offset: chunk.offset, length: chunk.length })
+            .collect(),
+        recent: entry
+            .trail
+            .recent
+            .iter()
+            .map(|piece| PieceV1 { version: piece.version, bytes: piece.bytes.clone() })
+            .collect(),
         events: entry.events,
         blobs: entry.blobs.iter().map(|blob| blob.0).collect(),
     }

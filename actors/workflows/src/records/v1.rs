@@ -232,7 +232,7 @@ pub(super) struct TraceV1 {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum EngineRecordV1 {
     Opened { at: i64 },
-    Began { epoch: u64, at: i64 },
+    Began { at: i64 },
     Stopped { at: i64 },
     Forgot { ended_at: i64, run: [u8; 16], keys_before: i64, definitions: Vec<[u8; 32]> },
     Defined(DefinedV1),
@@ -252,7 +252,6 @@ pub(super) struct DefinedV1 {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SnapshotV1 {
-    pub epoch: u64,
     pub sequence: u64,
     pub counters: CountersV1,
     pub definitions: Vec<DefinedV1>,

@@ -76,12 +76,7 @@ impl RunActor {
     }
 
     /// Follows events; says what is to be told of them, if anybody listens.
-    fn follow(
-        &mut self,
-        at: i64,
-        events: &[Event],
-        changes: &mut HandleChanges,
-    ) -> Vec<RunChange> {
+    fn follow(&mut self, at: i64, events: &[Event], changes: &mut HandleChanges) -> Vec<RunChange> {
         let listened = self.around.listened.load(Ordering::Relaxed);
         let mut changes_told = Vec::new();
         for event in events {
@@ -110,8 +105,10 @@ impl RunActor {
             trace_id: self.trace.map(|trace| trace.trace_hex()),
             correlation: self.trace,
         };
-        let beside = beside.map(|(name, details)| {
-            RunChange { name: name.to_owned(), details, ..change.clone() }
+        let beside = beside.map(|(name, details)| RunChange {
+            name: name.to_owned(),
+            details,
+            ..change.clone()
         });
         out.push(change);
         out.extend(beside);

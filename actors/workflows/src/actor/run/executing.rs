@@ -121,7 +121,8 @@ fn spec(run: &Run, action: &Action, execute: &Execute) -> Option<ExecutionSpec> 
         return None;
     };
     let mode = collaboration.mode;
-    let millis = |seconds: crate::definition::model::Seconds| Duration::from_millis(seconds.as_millis());
+    let millis =
+        |seconds: crate::definition::model::Seconds| Duration::from_millis(seconds.as_millis());
     let input = Payload::new("application/json", execute.input.bytes().clone());
     // The deadline is set by who knows the clock.
     let unset = tokio::time::Instant::now();

@@ -111,8 +111,7 @@ mod tests {
     fn what_is_opened_and_closed_in_one_decision_was_never_there() {
         let spot = Spot::whole(StepIndex(1));
         let message = Begun::Message { topic: Arc::from("paid"), until: None };
-        let done =
-            Event::Succeeded { spot, output: Json::null(), agent: None, ran_us: 0 };
+        let done = Event::Succeeded { spot, output: Json::null(), agent: None, ran_us: 0 };
         let changes = follow(&mut Handles::default(), &[started(spot, message), done]);
         assert!(changes.opened.is_empty() && changes.closed.is_empty());
     }

@@ -36,12 +36,8 @@ use self::deciding::Batch;
 use self::handles::{HandleChanges, Handles};
 use crate::error::{ControlError, DecideError};
 use crate::history::{EngineEvent, OpeningNote, Piece, RunRecord, Teller, Trail};
-use crate::messages::{
-    ApprovalResponse, RunChange, RunId, RunStatusResponse, WorkflowsMessage,
-};
-use crate::run::{
-    ApprovalId, Effect, Event, Execute, Input, Refused, Run, StartChild, Ticket,
-};
+use crate::messages::{ApprovalResponse, RunChange, RunId, RunStatusResponse, WorkflowsMessage};
+use crate::run::{ApprovalId, Effect, Event, Execute, Input, Refused, Run, StartChild, Ticket};
 
 /// How long the actor of a run has to end.
 const SHUTDOWN: Duration = Duration::from_secs(5);

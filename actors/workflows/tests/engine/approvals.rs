@@ -1,0 +1,88 @@
+//! Approvals: asked for, decided, refused, over restarts.
+
+use std::time::Duration;
+
+use serde_json::json;
+use synod_runtime::Principal;
+use synod_workflows::{
+    ApprovalResponse, ApprovalState, Decide, DecideError, ListApprovals, RunState, ShowApproval,
+    Verdict, WorkflowsConfig,
+};
+
+use crate::stage::{Ground, Stage};
+
+const GATE: &str = r#"
+name: gate
+timeout_s: 86400
+steps:
+  - id: ask
+    approval:
+      ask: "Deploy ${inputs.what}?"
+      payload: {size: 3}
+      editable: true
+      people: [ada, bob]
+      deadline_s: 3600
+  - {id: go, transform: "${outputs.ask}", depends_on: [ask]}
+"#;
+
+async fn open(stage: &Stage) -> Vec<ApprovalResponse> {
+    let list = ListApprovals { run: None, cursor: None, limit: 10 };
+    stage.ask(list).await.unwrap().approvals
+}
+
+async fn decide(
+    stage: &Stage,
+    id: &str,
+    verdict: Verdict,
+    who: &str,
+) -> Result<ApprovalResponse, DecideError> {
+    let principal = Principal::user(who);
+    let reason = Some("looks right".to_owned());
+    let payload = (verdict == Verdict::Approve).then(|| json!({"size": 4}));
+    stage.ask(Decide { id: id.to_owned(), verdict, payload, reason, role: None, principal }).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_approval_is_decided_after_a_power_cut_and_only_once_by_who_may() {
+    let ground = Ground::new(WorkflowsConfig::default());
+    let stage = ground.start().await;
+    let run = stage.start(GATE, json!({"what": "v2"})).await;
+    stage.cut(&ground).await;
+    let stage = ground.start().await;
+    assert_eq!(stage.stats().await.open_approvals, 1);
+    let asked = open(&stage).await.remove(0);
+    assert_eq!((asked.question.as_str(), asked.step.as_str()), ("Deploy v2?", "ask"));
+    assert_eq!((asked.state, asked.run_id), (ApprovalState::Open, run));
+    assert_eq!(asked.deciders, ["ada", "bob"]);
+    let error = decide(&stage, &asked.id, Verdict::Approve, "eve").await.unwrap_err();
+    assert!(matches!(error, DecideError::NotAllowed { .. }), "{error}");
+    let decided = decide(&stage, &asked.id, Verdict::Approve, "bob").await.unwrap();
+    assert_eq!(decided.state, ApprovalState::Approved);
+    assert_eq!(decided.decided_payload, Some(json!({"size": 4})));
+    assert_eq!(decided.decisions[0].by, "user:bob");
+    let status = stage.wait(run).await;
+    assert_eq!(status.summary.state, RunState::Completed);
+    let error = decide(&stage, &asked.id, Verdict::Reject, "ada").await.unwrap_err();
+    assert_eq!(error, DecideError::AlreadyDecided { state: "approved".to_owned() });
+    assert!(open(&stage).await.is_empty());
+    let shown = stage.ask(ShowApproval { id: asked.id.clone() }).await.unwrap();
+    assert_eq!(shown, decided);
+    assert_eq!(stage.ask(ShowApproval { id: "nonsense".to_owned() }).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejection_fails_the_step_and_a_deadline_that_passes_expires_it() {
+    let ground = Ground::new(WorkflowsConfig::default());
+    let stage = ground.start().await;
+    let run = stage.start(GATE, json!({"what": "v2"})).await;
+    let id = open(&stage).await.remove(0).id;
+    let decided = decide(&stage, &id, Verdict::Reject, "ada").await.unwrap();
+    assert_eq!(decided.state, ApprovalState::Rejected);
+    assert_eq!(stage.wait(run).await.error.unwrap().kind, "approval_rejected");
+    let run = stage.start(GATE, json!({"what": "v3"})).await;
+    let id = open(&stage).await.remove(0).id;
+    ground.time.pass(Duration::from_secs(4_000)).await;
+    assert_eq!(stage.wait(run).await.error.unwrap().kind, "approval_expired");
+    let error = decide(&stage, &id, Verdict::Approve, "ada").await.unwrap_err();
+    assert_eq!(error, DecideError::AlreadyDecided { state: "expired".to_owned() });
+}

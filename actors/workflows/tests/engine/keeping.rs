@@ -1,0 +1,70 @@
+//! Snapshots, packs, retention: the log stays short and histories stay readable.
+
+use serde_json::json;
+use synod_workflows::{GetRun, RunState, WorkflowsConfig};
+
+use crate::stage::{Ground, linear};
+
+#[tokio::test(start_paused = true)]
+async fn histories_are_read_from_packs_and_the_log_is_cut() {
+    let config = WorkflowsConfig {
+        snapshot_records: 1_000,
+        snapshot_bytes: 1 << 20,
+        ..WorkflowsConfig::default()
+    };
+    let ground = Ground::new(config);
+    let stage = ground.start().await;
+    stage.echo("x").await;
+    let waits = "name: waits\nsteps: [{id: a, await: {topic: go}}]\ntimeout_s: 86400";
+    let early = stage.start(waits, json!("early")).await;
+    let big = json!({"text": "y".repeat(5_000), "blob": "z".repeat(70_000)});
+    let mut runs = vec![stage.start(&linear(3), big.clone()).await];
+    for n in 1..400 {
+        runs.push(stage.start(&linear(3), json!(format!("{n} {}", "x".repeat(4_000)))).await);
+    }
+    for run in &runs {
+        assert_eq!(stage.wait(*run).await.summary.state, RunState::Completed);
+    }
+    let journal = stage.journal().await;
+    assert!(journal.first.0 > 1, "the log was cut: {journal:?}");
+    assert!(stage.stats().await.history_bytes < 2 << 20);
+    stage.cut(&ground).await;
+    let stage = ground.start().await;
+    let status = stage.get(runs[0]).await;
+    assert_eq!(status.input, big);
+    assert_eq!(status.outputs, Some(json!({"s2": big})));
+    let send = synod_workflows::SendMessage {
+        topic: "go".to_owned(),
+        payload: json!(1),
+        run: None,
+        principal: synod_runtime::Principal::user("ada"),
+    };
+    assert_eq!(stage.ask(send).await.unwrap().taken, 1);
+    assert_eq!(stage.wait(early).await.outputs, Some(json!({"a": 1})));
+    let ledger = stage.stats().await.ledger;
+    assert_eq!((ledger.accepted, ledger.completed, ledger.balanced), (401, 401, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn ended_runs_above_the_number_are_forgotten_and_the_ledger_still_counts_them() {
+    let config = WorkflowsConfig { keep_ended: 10, ..WorkflowsConfig::default() };
+    let ground = Ground::new(config);
+    let stage = ground.start().await;
+    stage.echo("x").await;
+    let mut runs = Vec::new();
+    for n in 0..50 {
+        let run = stage.start(&linear(1), json!(n)).await;
+        stage.wait(run).await;
+        ground.time.pass(std::time::Duration::from_millis(1)).await;
+        runs.push(run);
+    }
+    assert_eq!(stage.ask(GetRun { id: runs[0] }).await, None);
+    assert!(stage.ask(GetRun { id: runs[49] }).await.is_some());
+    let stats = stage.stats().await;
+    assert!((10..=12).contains(&stats.kept), "{}", stats.kept);
+    stage.cut(&ground).await;
+    let stage = ground.start().await;
+    assert_eq!(stage.ask(GetRun { id: runs[0] }).await, None);
+    let ledger = stage.stats().await.ledger;
+    assert_eq!((ledger.accepted, ledger.completed, ledger.balanced), (50, 50, true));
+}

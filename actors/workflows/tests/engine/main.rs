@@ -1,0 +1,13 @@
+//! Black-box tests of the workflow engine: a journal, a task engine, a registry and agents in a
+//! node of their own.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by one")]
+
+mod approvals;
+mod controls;
+mod crashes;
+mod definitions;
+mod flow;
+mod keeping;
+mod many;
+mod stage;
+mod waits;
