@@ -10,7 +10,7 @@ pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
     if wanted.len() > LONGEST {
         return None;
     }
-    let allowed = (wanted.len() / 3).max(1);
+    let allowed = (wanted.len() / 3).max(usize::from(wanted.len() > 2));
     let candidates = known.filter(|candidate| candidate.len().abs_diff(name.len()) <= 4 * allowed);
     let near = candidates.filter_map(|candidate| {
         let letters: Vec<char> = candidate.chars().take(LONGEST).collect();

@@ -3,10 +3,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::known::works;
 use crate::definition::fault::Fault;
-use crate::definition::model::{Definition, Step};
+use crate::definition::model::{Definition, Step, Work};
 use crate::expression::Root;
 use crate::plan::{Plan, StepIndex};
+use synod_tasks::TaskMode;
 
 /// The doubts about a definition and its fallbacks.
 pub(super) fn of(definition: &Definition, plan: &Plan) -> Vec<Fault> {
@@ -16,6 +18,7 @@ pub(super) fn of(definition: &Definition, plan: &Plan) -> Vec<Fault> {
     while let Some((definition, plan)) = level {
         unreachable(plan, &prefix, &mut faults);
         unused(definition, plan, &prefix, &mut faults);
+        idle(definition, &prefix, &mut faults);
         prefix.push_str("/fallback");
         level = definition.fallback.as_deref().zip(plan.fallback.as_deref());
     }
@@ -89,4 +92,44 @@ fn yields(step: &Step) -> bool {
         || work.workflow.is_some()
         || step.compensate_with.is_some();
     !effect
+}
+
+/// Keys that have no effect where they stand.
+fn idle(definition: &Definition, prefix: &str, faults: &mut Vec<Fault>) {
+    for (at, step) in definition.steps.iter().enumerate() {
+        let outer = step.for_each.is_some() || !step.race.is_empty();
+        for (path, work) in works(step) {
+            let container = outer && path.is_empty();
+            if !container && work.doings().iter().all(|doing| AGENTS.contains(doing)) {
+                let single = matches!(work.mode, None | Some(TaskMode::Single));
+                if single && work.doings().contains(&"agents") && work.agents.len() > 1 {
+                    let path = format!("{prefix}/steps/{at}{path}/agents");
+                    let message = "without a mode, the first of the agents that is free does it";
+                    faults.push(Fault::warning(path, message));
+                }
+                continue;
+            }
+            let what = if container { "a step with works of its own" } else { "this kind of step" };
+            for key in without_effect(work, container) {
+                let path = format!("{prefix}/steps/{at}{path}/{key}");
+                faults.push(Fault::warning(path, format!("'{key}' has no effect in {what}")));
+            }
+        }
+    }
+}
+
+/// The doings that agents do.
+const AGENTS: &[&str] = &["agent", "agents", "capability", "capabilities"];
+
+/// Keys that only agents' work looks at. Works take the kind from the step around them.
+fn without_effect(work: &Work, container: bool) -> Vec<&'static str> {
+    let keys = [
+        (!work.input.is_null(), "input"),
+        (work.kind.is_some() && !container, "kind"),
+        (work.mode.is_some(), "mode"),
+        (work.consensus.is_some(), "consensus"),
+        (work.competitive.is_some(), "competitive"),
+        (work.allow_partial, "allow_partial"),
+    ];
+    keys.into_iter().filter_map(|(there, key)| there.then_some(key)).collect()
 }

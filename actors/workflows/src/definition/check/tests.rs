@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
@@ -82,6 +83,46 @@ fn all_faults_of_the_shape_are_told_at_once_with_what_is_meant() {
     for (found, expected) in found.iter().zip(expected) {
         assert!(found.starts_with(expected), "{found}\n{expected}");
     }
+}
+
+#[test]
+fn faults_of_the_meaning_are_told_together_with_those_of_the_shape() {
+    let text = "name: a\ncolour: red\nsteps:\n  - {id: a, agnet: x, depends_on: [b]}\n\
+        \x20 - {id: b, transform: '${outputs.c}', depends_on: [a], retry: {max_attempts: no}}\n";
+    let told = told(text);
+    let parts = [
+        "/colour: the key 'colour' is not known",
+        "/steps/0/agnet: the key 'agnet' is not known",
+        "the steps wait for each other: a → b → a",
+        "/steps/1/transform: there is no step 'c'",
+        "/steps/1/retry/max_attempts: found the text 'no'",
+    ];
+    assert_eq!(told.len(), parts.len(), "{told:#?}");
+    for part in parts {
+        assert!(told.iter().any(|fault| fault.contains(part)), "{part}\n{told:#?}");
+    }
+}
+
+#[test]
+fn a_definition_from_the_builder_is_held_to_the_same_ranges() {
+    let mut definition = Workflow::new("a").step(Step::transform("x", json!(1))).build();
+    definition.limits.payload_bytes = 1;
+    let checked = check_definition(definition, &Known::default());
+    assert!(checked.plan.is_none());
+    assert_eq!(checked.faults[0].path, "/limits/payload_bytes");
+}
+
+#[test]
+fn keys_without_effect_are_warnings() {
+    let text = steps(
+        "{id: a, transform: 1, input: 2, mode: parallel}\n\
+         {id: b, for_each: {items: [1], step: {agent: x}}, input: 3}\n{id: c, agents: [x, y]}",
+    ) + "outputs: {all: '${[outputs.a, outputs.b, outputs.c]}'}";
+    let told = told(&text);
+    assert_eq!(told.len(), 4, "{told:#?}");
+    assert!(told[0].contains("/steps/0/input: 'input' has no effect in this kind of step"));
+    assert!(told[2].contains("/steps/1/input: 'input' has no effect in a step with works"));
+    assert!(told[3].contains("the first of the agents that is free does it"));
 }
 
 /// A definition with these steps, in one line each.
@@ -251,7 +292,7 @@ fn poisoned_definitions_are_refused_soon() {
         (steps(&format!("{{id: a, transform: \"${{{loops}}}\"}}")), "steps or more"),
         (steps(&unknown), "is not known here"),
         (format!("name: a\nsteps: {}", "[".repeat(1_000)), "deeper than 64"),
-        ("x".repeat(100 << 20), "at most 1048576"),
+        ("x".repeat(100 << 20), "at most 4194304"),
         (
             "name: a\nsteps: [{id: a, transform: 1}]\n".to_owned()
                 + &(0..6).fold(
@@ -340,5 +381,22 @@ fn undescribed(schema: &Value, path: &str, bare: &mut Vec<String>) {
             }
         }
         undescribed(member, &path, bare);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_definition_with_a_piece_cut_out_or_doubled_is_told_of_and_nothing_more(
+        at in 0..GOOD.len(), length in 0..40_usize, double in any::<bool>(), noise in "[ -~\n]{0,4}",
+    ) {
+        let end = (at + length).min(GOOD.len());
+        let piece = if double { &GOOD[at..end] } else { "" };
+        let text = format!("{}{piece}{noise}{}{}", &GOOD[..at], if double { piece } else { "" },
+            &GOOD[end..]);
+        let checked = checked(&text);
+        prop_assert_eq!(checked.plan.is_none(), checked.errors().count() > 0, "{}", text);
+        prop_assert!(checked.faults.iter().all(|fault| fault.line > 0), "{text}");
     }
 }

@@ -15,8 +15,8 @@ pub(crate) use node::{Content, Key, Node, Spot};
 
 use super::fault::Fault;
 
-/// Longest text in bytes.
-pub(crate) const MAX_BYTES: usize = 1 << 20;
+/// Longest text in bytes: 10,000 steps of 400 bytes.
+pub(crate) const MAX_BYTES: usize = 4 << 20;
 
 /// Most values in a text.
 const MAX_NODES: usize = 200_000;

@@ -1,8 +1,11 @@
 //! A value with its place in the text.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use crate::definition::fault::Fault;
+use crate::expression::pointer_part;
 
 /// A place in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,16 +67,59 @@ pub(crate) struct Key {
 }
 
 impl Node {
-    /// The value without places.
-    pub(crate) fn value(&self) -> Value {
+    /// The value without the members at these JSON pointers; `None` when one of them is an element
+    /// of a list, as the others would move.
+    pub(crate) fn value_without(&self, pointers: &HashSet<&str>) -> Option<Value> {
+        self.pruned(pointers, &mut String::new())
+    }
+
+    fn pruned(&self, without: &HashSet<&str>, path: &mut String) -> Option<Value> {
+        let length = path.len();
+        let mut inside = |key: &str, node: &Self| {
+            path.push('/');
+            path.push_str(&pointer_part(key));
+            let kept = !without.contains(path.as_str());
+            let value = kept.then(|| node.pruned(without, path));
+            path.truncate(length);
+            value
+        };
         match &self.content {
-            Content::Scalar(value) => value.clone(),
-            Content::List(items) => items.iter().map(Self::value).collect(),
+            Content::Scalar(value) => Some(value.clone()),
+            Content::List(items) => {
+                let items = items.iter().enumerate();
+                items.map(|(at, item)| inside(&at.to_string(), item).flatten()).collect()
+            }
             Content::Object(members) => {
-                let members = members.iter().map(|(key, node)| (key.name.clone(), node.value()));
-                Value::Object(members.collect::<Map<_, _>>())
+                let mut object = Map::new();
+                for (key, node) in members {
+                    if let Some(value) = inside(&key.name, node) {
+                        object.insert(key.name.clone(), value?);
+                    }
+                }
+                Some(Value::Object(object))
             }
         }
+    }
+
+    /// The whole value.
+    #[cfg(test)]
+    pub(crate) fn value(&self) -> Value {
+        self.value_without(&HashSet::new()).unwrap_or_default()
+    }
+
+    /// A value without a text; its places are none.
+    pub(crate) fn of(value: &Value) -> Self {
+        let spot = Spot { line: 0, column: 0 };
+        let content = match value {
+            Value::Array(items) => Content::List(items.iter().map(Self::of).collect()),
+            Value::Object(members) => {
+                let key = |name: &String| Key { name: name.clone(), spot };
+                let members = members.iter().map(|(name, value)| (key(name), Self::of(value)));
+                Content::Object(members.collect())
+            }
+            scalar => Content::Scalar(scalar.clone()),
+        };
+        Self { spot, shift: None, content }
     }
 
     /// The node at a JSON pointer, or the innermost one on the way that there is.
