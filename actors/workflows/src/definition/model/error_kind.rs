@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::handler::Handler;
+use super::on_error::Handler;
 
 /// Declares the kinds once: the enum, its names, and the table of handlers with a key for each.
 macro_rules! error_kinds {

@@ -5,8 +5,8 @@
 
 mod doing;
 mod error_kind;
-mod handler;
 mod limits;
+mod on_error;
 mod outside;
 mod retry;
 mod seconds;
@@ -21,8 +21,8 @@ use synod_runtime::Priority;
 
 pub use doing::{Approval, AtDeadline, Await, Emit, Escalation, ForEach, SubWorkflow, Wait};
 pub use error_kind::{ErrorKind, ErrorKinds, Handlers};
-pub use handler::{Handler, HandlerAction};
 pub use limits::{Budget, Limits, Timeouts};
+pub use on_error::{Handler, HandlerAction};
 pub use retry::{Retry, RetryForm};
 pub use seconds::Seconds;
 pub use step::{Step, Work};

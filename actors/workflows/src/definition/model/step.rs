@@ -10,8 +10,8 @@ use synod_tasks::{CompetitiveOptions, ConsensusOptions, TaskMode};
 
 use super::doing::{Approval, Await, Emit, ForEach, SubWorkflow, Wait, is_default, is_false};
 use super::error_kind::Handlers;
-use super::handler::present;
 use super::limits::{Budget, Timeouts};
+use super::on_error::present;
 use super::outside;
 use super::retry::Retry;
 

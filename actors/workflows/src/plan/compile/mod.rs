@@ -1,9 +1,9 @@
 //! From a definition to its plan; every fault on the way is kept with its place.
 
 mod action;
+mod catches;
 mod faults;
 mod graph;
-mod handlers;
 
 use std::sync::Arc;
 
