@@ -263,7 +263,7 @@ fn play(kills: u32, most: usize) {
         completed += u32::from(matches!(play.world.run.ending(), Some(Ending::Completed(_))));
         fell += u32::from(play.world.run.levels() > 1);
     }
-    assert!(completed > 10 && fell > 2, "{completed} completed, {fell} fell back");
+    assert!(completed > 10 && fell > 0, "{completed} completed, {fell} fell back");
 }
 
 #[test]
@@ -317,7 +317,8 @@ fn every_checkpoint_of_an_ended_run_gives_exactly_what_was_there() {
         while !play.world.is_over() {
             let name: std::sync::Arc<str> = format!("c{}", then.len()).into();
             let by = play.world.run.opening().principal.clone();
-            if then.len() < 64 && play.chance.random_range(0..3) == 0 {
+            let begun = play.world.run.times().1.is_some();
+            if begun && then.len() < 64 && play.chance.random_range(0..3) == 0 {
                 play.world.give(Input::Checkpoint { name: name.clone(), by }).unwrap();
                 then.insert(name, restored(&play.world.run));
             }
