@@ -40,6 +40,9 @@ impl TaskMachine {
         for capability in &card.capabilities {
             tasks.extend(self.waiting.for_name(&capability.name));
         }
+        // An agent may be called like what it can do, and a task is planned once.
+        tasks.sort_unstable();
+        tasks.dedup();
         for id in tasks {
             self.try_plan(now, id, out);
         }

@@ -269,6 +269,15 @@ fn it_waits_for_its_first_agent_as_long_as_it_may() {
 }
 
 #[test]
+fn it_is_planned_once_when_its_agent_is_called_like_what_it_can_do() {
+    let mut world = World::new();
+    let agents = vec![AgentId::new("echo").unwrap()];
+    world.execute(1, ExecutionSpec { agents, wait_for_agent: true, ..spec("x") });
+    world.agent("echo", &["echo"]);
+    world.only_dispatch();
+}
+
+#[test]
 fn what_an_agent_saved_is_stored_before_its_keeper_is_answered_and_survives_a_crash() {
     let mut world = World::new();
     world.agent("a", &["x"]);
