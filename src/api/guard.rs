@@ -153,7 +153,8 @@ fn check_body_type(method: &Method, headers: &HeaderMap) -> Result<(), Problem> 
     let has_body = headers.contains_key(TRANSFER_ENCODING) || length.is_some_and(|n| n != "0");
     match headers.get(CONTENT_TYPE) {
         None if !has_body => Ok(()),
-        Some(kind) if is_json(kind) => Ok(()),
+        // No form and no "simple" request can send YAML either.
+        Some(kind) if is_json(kind) || is_yaml(kind) => Ok(()),
         other => Err(not_json(other)),
     }
 }
@@ -179,6 +180,14 @@ pub(super) fn is_json(content_type: &HeaderValue) -> bool {
         || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
+/// Whether a Content-Type is `application/yaml` (RFC 9512), or what it was called before.
+#[must_use]
+pub(super) fn is_yaml(content_type: &HeaderValue) -> bool {
+    let Ok(text) = content_type.to_str() else { return false };
+    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    matches!(essence.as_str(), "application/yaml" | "application/x-yaml")
+}
+
 /// The answer to a body of another type.
 #[must_use]
 pub(super) fn not_json(content_type: Option<&HeaderValue>) -> Problem {
@@ -186,6 +195,15 @@ pub(super) fn not_json(content_type: Option<&HeaderValue>) -> Problem {
     Problem::new(ProblemType::UnsupportedMediaType, format!("the content type {got} is not JSON"))
         .field("content-type")
         .expected("application/json", got)
+}
+
+/// The answer to a body that is neither JSON nor YAML.
+#[must_use]
+pub(super) fn not_a_document(content_type: Option<&HeaderValue>) -> Problem {
+    let got = content_type.map_or("none", |v| v.to_str().unwrap_or("unreadable"));
+    not_json(content_type)
+        .expected("application/yaml or application/json", got)
+        .next("send the header `Content-Type: application/yaml`, or `application/json`")
 }
 
 /// The layer: refuses, or lets through and marks the answer with the security headers.

@@ -83,7 +83,11 @@ where
 ///
 /// # Errors
 /// 413 when it is too large, 408 when it is too slow, 400 when the client went away in the middle.
-async fn read(headers: &HeaderMap, body: Body, limits: BodyLimits) -> Result<Vec<u8>, Problem> {
+pub(super) async fn read(
+    headers: &HeaderMap,
+    body: Body,
+    limits: BodyLimits,
+) -> Result<Vec<u8>, Problem> {
     let mut pieces = body.into_data_stream();
     let collected = collect(headers, &mut pieces, limits.max_bytes);
     let read = tokio::time::timeout(limits.within, collected).await.unwrap_or_else(|_| {

@@ -11,6 +11,7 @@
 
 mod agent_socket;
 mod agents;
+mod approvals;
 mod config;
 mod connections;
 mod correlation;
@@ -22,6 +23,7 @@ mod lifeline;
 mod listener;
 mod metrics;
 mod openapi;
+mod plans;
 mod problem;
 mod request;
 mod server;
@@ -31,6 +33,7 @@ pub mod stream;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod workflows;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -43,6 +46,7 @@ use axum::routing::get;
 use synod_agents::{HostMessage, RegistryMessage};
 use synod_runtime::{Address, Ask, Request, System};
 use synod_tasks::TasksMessage;
+use synod_workflows::WorkflowsMessage;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use config::ApiConfig;
@@ -52,7 +56,7 @@ pub use json::BodyLimits;
 pub use listener::Listener;
 pub use metrics::Metrics;
 pub use problem::{
-    FieldError, PROBLEM_JSON, Problem, ProblemFacts, ProblemMembers, ProblemType,
+    FieldError, OneError, PROBLEM_JSON, Problem, ProblemFacts, ProblemMembers, ProblemType,
 };
 pub use server::{HttpServer, HttpServerMessage};
 pub use stream::EventHub;
@@ -74,6 +78,8 @@ pub struct ApiParts {
     pub system: System,
     /// The task engine.
     pub tasks: Address<TasksMessage>,
+    /// The workflow engine.
+    pub workflows: Address<WorkflowsMessage>,
     /// The registry of agents.
     pub registry: Address<RegistryMessage>,
     /// The host of agents.
@@ -149,6 +155,9 @@ pub fn router(state: ApiState) -> Router {
 fn documented() -> OpenApiRouter<ApiState> {
     OpenApiRouter::with_openapi(openapi::frame())
         .merge(tasks::routes())
+        .merge(workflows::routes())
+        .merge(approvals::routes())
+        .merge(plans::routes())
         .merge(agents::routes())
         .merge(agent_socket::routes())
         .merge(status::routes())

@@ -10,6 +10,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use synod_runtime::AskError;
+use synod_workflows::DefinitionFault;
 use utoipa::ToSchema;
 
 pub use types::{ProblemFacts, ProblemType};
@@ -44,7 +45,7 @@ pub struct ProblemMembers {
     pub got: Option<String>,
     /// All that is wrong, where it may be more than one thing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub errors: Vec<FieldError>,
+    pub errors: Vec<OneError>,
     /// What to do next.
     #[schema(value_type = String)]
     pub next_step: Cow<'static, str>,
@@ -69,6 +70,28 @@ pub struct FieldError {
     /// Where it stands, if not in the request: `node.toml:3:1`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
+}
+
+/// One of several things that are wrong: with a field, or with the text of a definition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum OneError {
+    /// A field or a key.
+    Field(FieldError),
+    /// A place in the text of a definition.
+    Definition(DefinitionFault),
+}
+
+impl From<FieldError> for OneError {
+    fn from(error: FieldError) -> Self {
+        Self::Field(error)
+    }
+}
+
+impl From<DefinitionFault> for OneError {
+    fn from(fault: DefinitionFault) -> Self {
+        Self::Definition(fault)
+    }
 }
 
 /// A problem on its way to the client. Boxed: results that carry it stay small.
@@ -158,8 +181,8 @@ impl Problem {
 
     /// Names all that is wrong.
     #[must_use]
-    pub fn errors(mut self, errors: impl IntoIterator<Item = FieldError>) -> Self {
-        self.members.errors = errors.into_iter().collect();
+    pub fn errors<E: Into<OneError>>(mut self, errors: impl IntoIterator<Item = E>) -> Self {
+        self.members.errors = errors.into_iter().map(Into::into).collect();
         self
     }
 

@@ -1,15 +1,22 @@
 //! Path and query of a request, with problems where axum would answer in plain text.
 
+use std::time::Duration;
+
 use axum::extract::{FromRequestParts, Query as AxumQuery, RawPathParams};
-use axum::http::Uri;
 use axum::http::request::Parts;
+use axum::http::{HeaderName, Uri};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::json::mismatch;
+use super::ApiState;
+use super::json::{mismatch, quoted};
 use super::problem::Problem;
 
-/// The one parameter of a path, percent-decoded.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// The first parameter of a path, percent-decoded.
 #[derive(Debug, Clone)]
 pub(super) struct Segment(pub String);
 
@@ -44,6 +51,73 @@ impl<S: Send + Sync> FromRequestParts<S> for TaskId {
             .field("task_id")
             .expected("a UUID", text.clone())
         })
+    }
+}
+
+/// How long to wait for the end of a task or of a run.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct WaitQuery {
+    /// Seconds to wait for the end before answering how it stands; at most `http.max_wait_s`.
+    wait: Option<u64>,
+}
+
+impl WaitQuery {
+    /// The time to wait, if any.
+    pub(super) fn within(&self, state: &ApiState) -> Result<Option<Duration>, Problem> {
+        wait_within(self.wait, state)
+    }
+}
+
+/// The time to wait, within the limit of the node; none for 0.
+pub(super) fn wait_within(
+    wait: Option<u64>,
+    state: &ApiState,
+) -> Result<Option<Duration>, Problem> {
+    let most = state.config.max_wait_s;
+    match wait.filter(|seconds| *seconds > 0) {
+        Some(seconds) if seconds > most => {
+            Err(Problem::invalid("wait", format!("0 to {most} seconds"), seconds.to_string()))
+        }
+        seconds => Ok(seconds.map(Duration::from_secs)),
+    }
+}
+
+/// The header `Idempotency-Key`, if it is there.
+#[derive(Debug, Clone)]
+pub(super) struct KeyHeader(Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for KeyHeader {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let Some(value) = parts.headers.get(IDEMPOTENCY_KEY) else { return Ok(Self(None)) };
+        let wrong = |got: String| {
+            Problem::invalid("idempotency-key", "1 to 255 visible ASCII characters", got)
+        };
+        let text = value.to_str().map_err(|_| wrong("other characters".to_owned()))?;
+        // The draft of the header writes it as a quoted string; both forms name the same key.
+        let key = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
+        let visible = key.bytes().all(|byte| byte.is_ascii_graphic());
+        if !visible || !(1..=255).contains(&key.len()) {
+            return Err(wrong(quoted(key)));
+        }
+        Ok(Self(Some(key.to_owned())))
+    }
+}
+
+impl KeyHeader {
+    /// The key of the header or of the body's field, which must not contradict each other.
+    pub(super) fn or(self, field: Option<String>) -> Result<Option<String>, Problem> {
+        match (self.0, field) {
+            (Some(key), Some(field)) if field != key => Err(Problem::invalid(
+                "idempotency_key",
+                "the same key as in the header Idempotency-Key, or none",
+                format!("{field:?}"),
+            )),
+            (key, field) => Ok(key.or(field)),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::header::LOCATION;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
@@ -26,38 +26,15 @@ use super::agents::selector;
 use super::correlation::Caller;
 use super::json::{Json, quoted};
 use super::problem::{Problem, ProblemType};
-use super::request::{Query, TaskId};
+use super::request::{KeyHeader, Query, TaskId, WaitQuery};
 use super::stream::CURSOR_HEADER;
 
 const PART: &str = "task engine";
 const TASKS: &str = "/api/v1/orchestration/tasks";
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Tasks on a page, unless the request says otherwise, and at most.
 const PAGE: usize = 50;
 const MAX_PAGE: usize = 1_000;
-
-/// How long to wait for the end of a task.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct WaitQuery {
-    /// Seconds to wait for the task's end before answering how it stands; at most
-    /// `http.max_wait_s`.
-    wait: Option<u64>,
-}
-
-impl WaitQuery {
-    fn within(&self, state: &ApiState) -> Result<Option<Duration>, Problem> {
-        let most = state.config.max_wait_s;
-        match self.wait.filter(|seconds| *seconds > 0) {
-            Some(seconds) if seconds > most => {
-                Err(Problem::invalid("wait", format!("0 to {most} seconds"), seconds.to_string()))
-            }
-            seconds => Ok(seconds.map(Duration::from_secs)),
-        }
-    }
-}
 
 /// Submits a task. It is accepted when it is durable, and then ends in exactly one final state.
 #[utoipa::path(
@@ -103,34 +80,12 @@ async fn submit(
     State(state): State<ApiState>,
     caller: Caller,
     Query(wait): Query<WaitQuery>,
-    headers: HeaderMap,
+    key: KeyHeader,
     Json(mut request): Json<TaskSubmissionRequest>,
 ) -> Result<Response, Problem> {
     let wait = wait.within(&state)?;
-    take_key(&headers, &mut request)?;
+    request.idempotency_key = key.or(request.idempotency_key)?;
     accept(&state, &caller, request, wait).await
-}
-
-/// The key of the header, which must not contradict the field's.
-fn take_key(headers: &HeaderMap, request: &mut TaskSubmissionRequest) -> Result<(), Problem> {
-    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(()) };
-    let expected = "1 to 255 visible ASCII characters";
-    let text = value
-        .to_str()
-        .map_err(|_| Problem::invalid("idempotency-key", expected, "other characters"))?;
-    // The draft of the header writes it as a quoted string; both forms name the same key.
-    let key = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
-    match &request.idempotency_key {
-        Some(field) if field != key => Err(Problem::invalid(
-            "idempotency_key",
-            "the same key as in the header Idempotency-Key, or none",
-            format!("{field:?}"),
-        )),
-        _ => {
-            request.idempotency_key = Some(key.to_owned());
-            Ok(())
-        }
-    }
 }
 
 async fn accept(

@@ -50,6 +50,14 @@ fn read(source: &str) -> Result<Vec<u8>, CliError> {
     Ok(bytes)
 }
 
+/// Reads a text from a file, or from standard input when `source` is `-`.
+pub(crate) fn text_file(source: &str) -> Result<String, CliError> {
+    String::from_utf8(read(source)?).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        CliError::Usage(format!("{}: not UTF-8 after {at} bytes", name(source)))
+    })
+}
+
 fn name(source: &str) -> &str {
     if source == "-" { "standard input" } else { source }
 }
@@ -60,6 +68,13 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("expected KEY=VALUE".to_owned()),
     }
+}
+
+/// `KEY=VALUE` with a value in JSON, as a parser of arguments; what is no JSON is text.
+pub(crate) fn setting(text: &str) -> Result<(String, Value), String> {
+    let (key, value) = pair(text)?;
+    let value = serde_json::from_str(&value).unwrap_or(Value::String(value));
+    Ok((key, value))
 }
 
 /// Adds members to an object of a document; without any, the document stays as it is.
@@ -109,5 +124,13 @@ mod tests {
         assert_eq!(pair("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
         assert!(pair("=b").is_err());
         assert!(pair("a").is_err());
+    }
+
+    #[test]
+    fn a_setting_is_json_where_it_can_be() {
+        assert_eq!(setting("a=7"), Ok(("a".to_owned(), json!(7))));
+        assert_eq!(setting("a=seven"), Ok(("a".to_owned(), json!("seven"))));
+        assert_eq!(setting("a="), Ok(("a".to_owned(), json!(""))));
+        assert!(setting("a").is_err());
     }
 }

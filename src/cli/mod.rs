@@ -1,8 +1,10 @@
-//! The command line: `synod demo`, `node`, `status`, `agents`, `tasks`, `config`, `completions`.
+//! The command line: `synod demo`, `run`, `node`, `status`, `agents`, `tasks`, `workflows`,
+//! `schema`, `config`, `completions`.
 //!
-//! Every command but `demo`, `node`, `config` and `completions` is a client: it asks a running node
-//! by HTTP and knows nothing that any other client could not know. An answer goes to standard
-//! output, as a table or as JSON; what went wrong goes to standard error, with the next step.
+//! Every command but `demo`, `run`, `node`, `schema`, `config` and `completions` is a client: it
+//! asks a running node by HTTP and knows nothing that any other client could not know. An answer
+//! goes to standard output, as a table or as JSON; what went wrong goes to standard error, with the
+//! next step.
 
 mod agents;
 mod client;
@@ -13,8 +15,11 @@ mod exit;
 mod input;
 mod node;
 mod output;
+mod run;
+mod schema;
 mod status;
 mod tasks;
+mod workflows;
 
 use std::ffi::OsString;
 use std::future::Future;
@@ -45,9 +50,9 @@ struct Cli {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Everywhere")]
 struct Global {
-    /// The node to ask
-    #[arg(long, global = true, env = "SYNOD_URL", default_value_t = default_url())]
-    url: String,
+    /// The node to ask [default: http://127.0.0.1:7966]
+    #[arg(long, global = true, env = "SYNOD_URL")]
+    url: Option<String>,
     /// Answer in JSON, for programs
     #[arg(long, global = true)]
     json: bool,
@@ -66,6 +71,7 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::Demo),
+    Run(run::Run),
     Node(node::NodeOptions),
     Status(status::Status),
     /// Show, register and retire agents
@@ -74,6 +80,12 @@ enum Command {
     /// Submit, follow and cancel tasks
     #[command(subcommand)]
     Tasks(tasks::TasksCommand),
+    /// Follow and steer runs of workflows, decide, check and draw definitions
+    #[command(subcommand)]
+    Workflows(workflows::WorkflowsCommand),
+    /// Print a schema
+    #[command(subcommand)]
+    Schema(schema::Schema),
     /// Check, show and reload a node's configuration
     #[command(subcommand)]
     Config(Config),
@@ -121,6 +133,7 @@ impl Cli {
         let screen = Screen::new(self.global.json, self.global.color);
         match self.command {
             Command::Demo(demo) => demo::run(demo, builder, &screen),
+            Command::Run(command) => run::run(command, builder, &self.global, screen),
             Command::Node(options) => node::run(&options, builder),
             Command::Status(command) => {
                 ask(&self.global, screen, async |session| status::run(command, &session).await)
@@ -131,6 +144,8 @@ impl Cli {
             Command::Tasks(command) => {
                 ask(&self.global, screen, async |session| tasks::run(command, &session).await)
             }
+            Command::Workflows(command) => workflows::execute(command, &self.global, screen),
+            Command::Schema(schema) => schema::run(&schema, &screen),
             Command::Config(Config::Reload) => {
                 ask(&self.global, screen, async |session| config::reload(&session).await)
             }
@@ -166,7 +181,8 @@ fn ask<F: Future<Output = Result<Exit, CliError>>>(
     screen: Screen,
     command: impl FnOnce(Session) -> F,
 ) -> Result<Exit, CliError> {
-    let client = Client::new(&global.url)?;
+    let url = global.url.clone().unwrap_or_else(default_url);
+    let client = Client::new(&url)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         tokio::select! {

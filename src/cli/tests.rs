@@ -33,7 +33,8 @@ fn every_command_and_option_says_what_it_is_for() {
 fn what_is_global_may_stand_anywhere() {
     let cli = parse("synod --json agents list --url http://127.0.0.1:1").unwrap();
     assert!(cli.global.json);
-    assert_eq!(cli.global.url, "http://127.0.0.1:1");
+    assert_eq!(cli.global.url.as_deref(), Some("http://127.0.0.1:1"));
+    assert_eq!(parse("synod agents list").unwrap().global.url, None);
 }
 
 #[test]

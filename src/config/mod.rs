@@ -30,6 +30,7 @@ use synod_journal::JournalConfig;
 use synod_runtime::{ConfigFault, SystemConfig};
 use synod_tasks::TasksConfig;
 use synod_triage::TriageConfig;
+use synod_workflows::WorkflowsConfig;
 
 use crate::api::ApiConfig;
 
@@ -96,6 +97,8 @@ sections! {
     agents: AgentsSection,
     /// How tasks are accepted, tried and kept.
     tasks: TasksConfig,
+    /// How runs of workflows are accepted, carried out and kept.
+    workflows: WorkflowsConfig,
     /// The limits of the kernel.
     system: SystemConfig,
     /// The log-triage team.

@@ -13,7 +13,7 @@ use super::explain::toml_text;
 use super::path::KeyPath;
 
 /// Keys (and sections) that a running node takes over; `config/node.toml` marks them `[live]`.
-const LIVE: [&str; 2] = ["log.level", "tasks"];
+const LIVE: [&str; 3] = ["log.level", "tasks", "workflows"];
 
 /// A key with two values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,6 +5,7 @@
 //!  ├─ journal     the log on disk
 //!  ├─ registry    which agents there are
 //!  ├─ tasks       the engine, on the journal and the registry
+//!  ├─ workflows   the engine of runs, on the journal and the task engine
 //!  ├─ host        the agents' actors
 //!  ├─ status      answers for the node
 //!  └─ http        the API, last to start and first to stop
@@ -28,6 +29,7 @@ use synod_runtime::{
     Address, Backoff, ConfigFault, Spec, Strategy, Supervisor, SupervisorSpec, System,
 };
 use synod_tasks::{TaskEngine, TasksMessage};
+use synod_workflows::{WorkflowEngine, WorkflowsMessage};
 use tokio::time::Instant;
 
 use super::start::Start;
@@ -114,11 +116,16 @@ fn wire(
         RegistryActor::spec(Arc::clone(&agents), Some(journal.address())).backoff(BACKOFF);
     let tasks = TaskEngine::spec(config.tasks.clone(), journal.address(), registry.address())
         .backoff(BACKOFF);
+    let workflows =
+        WorkflowEngine::spec(config.workflows.clone(), journal.address(), tasks.address())
+            .backoff(BACKOFF);
     let host = host(builder, registry.address())?.backoff(BACKOFF);
-    let known = status_parts(builder, boot, journal.address(), tasks.address(), host.address());
+    let engines = (tasks.address(), workflows.address());
+    let known = status_parts(builder, boot, journal.address(), engines, host.address());
     let status = StatusActor::spec(known).backoff(BACKOFF);
     let parts = Parts {
         tasks: tasks.address(),
+        workflows: workflows.address(),
         registry: registry.address(),
         host: host.address(),
         status: status.address(),
@@ -128,6 +135,7 @@ fn wire(
         .child(journal)
         .child(registry)
         .child(tasks)
+        .child(workflows)
         .child(host)
         .child(status);
     if let Some(listener) = listener {
@@ -167,7 +175,7 @@ fn status_parts(
     builder: &NodeBuilder,
     boot: Boot,
     journal: Address<JournalMessage>,
-    tasks: Address<TasksMessage>,
+    (tasks, workflows): (Address<TasksMessage>, Address<WorkflowsMessage>),
     host: Address<HostMessage>,
 ) -> StatusParts {
     StatusParts {
@@ -177,9 +185,10 @@ fn status_parts(
         started: boot.instant,
         journal,
         tasks: tasks.clone(),
+        workflows: workflows.clone(),
         host,
         drain_within: drain_within(&builder.config),
-        reload: reload::reload(builder, tasks),
+        reload: reload::reload(builder, tasks, workflows),
     }
 }
 
@@ -194,12 +203,13 @@ fn with_http(
     let config = &builder.config;
     let hub = EventHub::new(&config.node.name, boot.id, config.http.stream_buffer);
     let actors = system.subscribe_lifecycle(LIFECYCLE_BUFFER);
-    let (tasks, registry) = (parts.tasks.clone(), parts.registry.clone());
-    let source = EventSource::spec(hub.clone(), tasks, registry, actors);
+    let engines = (parts.tasks.clone(), parts.workflows.clone());
+    let source = EventSource::spec(hub.clone(), engines, parts.registry.clone(), actors);
     let state = ApiState::new(ApiParts {
         config: config.http.clone(),
         system: system.clone(),
         tasks: parts.tasks.clone(),
+        workflows: parts.workflows.clone(),
         registry: parts.registry.clone(),
         host: parts.host.clone(),
         status: parts.status.clone(),

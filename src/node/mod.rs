@@ -21,6 +21,7 @@ use std::time::Duration;
 use synod_agents::{HostMessage, RegistryMessage};
 use synod_runtime::{Address, ExitReason, RootHandle, System};
 use synod_tasks::{DrainEngine, TasksMessage};
+use synod_workflows::{DrainWorkflows, WorkflowsMessage};
 
 pub use builder::NodeBuilder;
 pub use endpoint::Endpoint;
@@ -36,6 +37,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 struct Parts {
     tasks: Address<TasksMessage>,
+    workflows: Address<WorkflowsMessage>,
     registry: Address<RegistryMessage>,
     host: Address<HostMessage>,
     status: Address<StatusMessage>,
@@ -56,6 +58,12 @@ impl Node {
     #[must_use]
     pub fn tasks(&self) -> &Address<TasksMessage> {
         &self.parts.tasks
+    }
+
+    /// The workflow engine.
+    #[must_use]
+    pub fn workflows(&self) -> &Address<WorkflowsMessage> {
+        &self.parts.workflows
     }
 
     /// The registry of agents.
@@ -97,8 +105,20 @@ impl Node {
     /// back what does not, flushes, and ends all actors.
     pub async fn stop(mut self) {
         let within = self.drain_within;
-        let drain = self.parts.tasks.ask(DrainEngine { within }, within + STOP_WITHIN).await;
-        match drain {
+        let told = within + STOP_WITHIN;
+        let (runs, tasks) = tokio::join!(
+            self.parts.workflows.ask(DrainWorkflows { within }, told),
+            self.parts.tasks.ask(DrainEngine { within }, told),
+        );
+        match runs {
+            Ok(drained) => tracing::info!(
+                open = drained.open,
+                interrupted = drained.interrupted,
+                "runs are drained; what is open goes on at the next start"
+            ),
+            Err(error) => tracing::warn!(%error, "the workflow engine did not drain"),
+        }
+        match tasks {
             Ok(drained) => tracing::info!(
                 handed_back = drained.handed_back,
                 open = drained.open,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use synod_runtime::Address;
 use synod_tasks::{Reconfigure, TasksMessage};
+use synod_workflows::WorkflowsMessage;
 use tokio::runtime::Handle;
 
 use super::NodeBuilder;
@@ -15,20 +16,25 @@ use crate::config::{NodeConfig, environment};
 use crate::logging::LogLevel;
 use crate::status::{Reload, ReloadRefused};
 
-/// How long the task engine may take to take a configuration over.
+/// How long an engine may take to take a configuration over.
 const ENGINE: Duration = Duration::from_secs(5);
 
 struct Running {
     config: Mutex<NodeConfig>,
     log: Option<LogLevel>,
     tasks: Address<TasksMessage>,
+    workflows: Address<WorkflowsMessage>,
 }
 
 /// What the status actor calls for a reload, on a thread that may block.
-pub(super) fn reload(builder: &NodeBuilder, tasks: Address<TasksMessage>) -> Reload {
+pub(super) fn reload(
+    builder: &NodeBuilder,
+    tasks: Address<TasksMessage>,
+    workflows: Address<WorkflowsMessage>,
+) -> Reload {
     let file = builder.file.clone();
     let config = Mutex::new(builder.config.clone());
-    let running = Running { config, log: builder.log.clone(), tasks };
+    let running = Running { config, log: builder.log.clone(), tasks, workflows };
     Arc::new(move || match &file {
         Some(file) => running.reload(file),
         None => Err(ReloadRefused::NoFile),
@@ -44,9 +50,12 @@ impl Running {
         let mut config = self.config.lock();
         let changes = diff_live(&config, &loaded.config)
             .map_err(|error| ReloadRefused::NeedsRestart(error.to_string()))?;
-        // The engine may be too busy to answer, so it comes first: nothing has changed then.
+        // An engine may be too busy to answer, so they come first.
         let wanted = Reconfigure { config: loaded.config.tasks.clone() };
-        Handle::current().block_on(self.tasks.ask(wanted, ENGINE)).map_err(|e| invalid(&e))?;
+        let runtime = Handle::current();
+        runtime.block_on(self.tasks.ask(wanted, ENGINE)).map_err(|e| invalid(&e))?;
+        let wanted = synod_workflows::Reconfigure { config: loaded.config.workflows.clone() };
+        runtime.block_on(self.workflows.ask(wanted, ENGINE)).map_err(|e| invalid(&e))?;
         if let Some(log) = &self.log {
             log.set(&loaded.config.log.level).map_err(|e| invalid(&e))?;
         }

@@ -11,6 +11,7 @@ use synod_runtime::{
     Priority, Reply, Request, Spec, System,
 };
 use synod_tasks::{DrainEngine, Drained, EngineHealth, EngineStats, TasksMessage};
+use synod_workflows::{DrainWorkflows, WorkflowHealth, WorkflowsDrained, WorkflowsMessage};
 use tokio::time::Instant;
 
 use super::messages::{
@@ -47,6 +48,8 @@ pub struct StatusParts {
     pub journal: Address<JournalMessage>,
     /// The task engine.
     pub tasks: Address<TasksMessage>,
+    /// The workflow engine.
+    pub workflows: Address<WorkflowsMessage>,
     /// The host of agents.
     pub host: Address<HostMessage>,
     /// How long running work has when the node drains, unless the operator says otherwise.
@@ -108,15 +111,16 @@ impl StatusActor {
         let node = self.node(system);
         let left = deadline.saturating_duration_since(system.clock().now());
         let within = PART.min(left / 2);
-        let StatusParts { journal, tasks, host, .. } = self.parts.clone();
+        let StatusParts { journal, tasks, workflows, host, .. } = self.parts.clone();
         async move {
-            let (journal, engine, stats, agents) = tokio::join!(
+            let (journal, engine, stats, runs, agents) = tokio::join!(
                 journal.ask(Health {}, within),
                 tasks.ask(EngineHealth {}, within),
                 tasks.ask(EngineStats {}, within),
+                workflows.ask(WorkflowHealth {}, within),
                 host.ask(AwaitAgents, within),
             );
-            node.judge(Answers { journal, engine, stats, agents })
+            node.judge(Answers { journal, engine, stats, runs, agents })
         }
     }
 
@@ -153,8 +157,10 @@ impl StatusActor {
     fn drain(&self, request: Request<DrainNode>, ctx: &mut Context<Self>) {
         let within = request.body.within.unwrap_or(self.parts.drain_within);
         let me = ctx.address();
-        let question = DrainEngine { within };
         let told = within.saturating_add(AFTER_DRAIN);
+        let runs = DrainWorkflows { within };
+        self.parts.workflows.ask_into(runs, told, &me, StatusMessage::RunsDrained);
+        let question = DrainEngine { within };
         self.parts.tasks.ask_into(question, told, &me, StatusMessage::Drained);
         ctx.describe("the node drains");
         request.answer(Draining { draining: true, within_s: within.as_secs() });
@@ -178,6 +184,14 @@ fn drained(outcome: Result<Drained, AskError>, ctx: &Context<StatusActor>) {
     };
     tracing::info!("{told}");
     ctx.describe(told);
+}
+
+/// Tells the log how the drain of the runs ended.
+fn runs_drained(outcome: Result<WorkflowsDrained, AskError>) {
+    match outcome {
+        Ok(drained) => tracing::info!(open = drained.open, "runs are drained"),
+        Err(why) => tracing::info!(%why, "runs are not drained: no answer"),
+    }
 }
 
 /// Whether operators would lose their way back: the status actor, what is above it, and the server.
@@ -249,6 +263,7 @@ impl Actor for StatusActor {
             }
             StatusMessage::Drain(request) => self.drain(request, ctx),
             StatusMessage::Drained(outcome) => drained(outcome, ctx),
+            StatusMessage::RunsDrained(outcome) => runs_drained(outcome),
             StatusMessage::Reload(request) => self.reload(request.into_parts().1, ctx),
             StatusMessage::Answered(_) => {}
         }

@@ -7,6 +7,7 @@ use synod_runtime::{
     ActorPath, Ask, AskError, Control, ControlError, Request, TaskFailure, requests,
 };
 use synod_tasks::Drained;
+use synod_workflows::WorkflowsDrained;
 use utoipa::ToSchema;
 
 use super::view::{ActorCounts, NodeStatus, StatusReport};
@@ -144,8 +145,10 @@ pub enum StatusMessage {
     Drain(Request<DrainNode>),
     /// Read the configuration again.
     Reload(Request<ReloadConfig>),
-    /// From the status actor to itself: the engine is drained, or did not answer.
+    /// From the status actor to itself: the task engine is drained, or did not answer.
     Drained(Result<Drained, AskError>),
+    /// The same of the workflow engine.
+    RunsDrained(Result<WorkflowsDrained, AskError>),
     /// From the status actor to itself: a request was answered beside it.
     Answered(Result<(), TaskFailure>),
 }

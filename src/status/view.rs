@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use synod_journal::JournalHealth;
 use synod_runtime::{ActorSnapshot, AskError};
 use synod_tasks::{EngineHealthResponse, EnginePhase, EngineStatsResponse, LedgerStats};
+use synod_workflows::WorkflowHealthResponse;
 use utoipa::ToSchema;
 
 /// The node without its tree.
@@ -52,6 +53,7 @@ pub(super) struct Answers {
     pub(super) journal: Result<JournalHealth, AskError>,
     pub(super) engine: Result<EngineHealthResponse, AskError>,
     pub(super) stats: Result<EngineStatsResponse, AskError>,
+    pub(super) runs: Result<WorkflowHealthResponse, AskError>,
     /// Answered when all agents are there.
     pub(super) agents: Result<(), AskError>,
 }
@@ -80,6 +82,14 @@ impl NodeStatus {
                     matches!(health.phase, EnginePhase::Draining | EnginePhase::Drained);
                 self.engine = Some(health.phase);
             }
+        }
+        match answers.runs {
+            Err(why) => self.not_ready.push(format!("the workflow engine does not answer: {why}")),
+            Ok(health) if !health.accepting => {
+                let reason = health.reason.as_deref().unwrap_or(phase_word(health.phase));
+                self.not_ready.push(format!("the workflow engine does not accept: {reason}"));
+            }
+            Ok(_) => {}
         }
         if let Err(why) = answers.agents {
             self.not_ready.push(format!("not all agents are back: {why}"));

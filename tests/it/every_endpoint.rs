@@ -31,6 +31,9 @@ fn endpoints(document: &Value) -> Vec<Endpoint<'_>> {
         method: method.to_uppercase().parse().expect("a method"),
         path: path
             .replace("{task_id}", NOBODY)
+            .replace("{run_id}", NOBODY)
+            .replace("{approval_id}", NOBODY)
+            .replace("{name}", "nothing")
             .replace("{agent}", "echo")
             .replace("{control}", "pause"),
         document,

@@ -33,4 +33,8 @@ mod stream;
 mod tasks;
 mod trace;
 mod web_page;
+mod workflows;
+mod workflows_cli;
+mod workflows_kill;
+mod workflows_steering;
 mod ws_agents;

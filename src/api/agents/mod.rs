@@ -23,7 +23,7 @@ use super::request::Segment;
 
 pub(super) use register::not_added;
 
-const REGISTRY: &str = "registry of agents";
+pub(super) const REGISTRY: &str = "registry of agents";
 const AGENTS: &str = "/api/v1/agents";
 
 /// An agent in a path: `id` or `id@version`.

@@ -66,6 +66,10 @@ problem_types! {
     InvalidConfig = "invalid-config", UNPROCESSABLE_ENTITY,
         "The configuration is not valid",
         "correct the file, check it with `synod config check`, and reload again";
+    /// The definition of a workflow has faults.
+    InvalidDefinition = "invalid-definition", UNPROCESSABLE_ENTITY,
+        "The definition is not valid",
+        "mend what `errors` names; `synod workflows check FILE` shows each place";
     /// No agent has what the task requires.
     NoCapableAgent = "no-capable-agent", UNPROCESSABLE_ENTITY,
         "No agent can do this task",
@@ -110,6 +114,10 @@ problem_types! {
     QueueFull = "queue-full", TOO_MANY_REQUESTS,
         "The queue is full",
         "try again after Retry-After";
+    /// As many runs or definitions are kept as the node allows.
+    LimitReached = "limit-reached", TOO_MANY_REQUESTS,
+        "A limit of the node is reached",
+        "try again later, or raise the limit in the section `workflows` of the configuration";
     /// As many streams are open as the node allows.
     TooManyStreams = "too-many-streams", SERVICE_UNAVAILABLE,
         "Too many streams are open",

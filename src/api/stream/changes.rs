@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use synod_agents::{AgentChange, AgentEntry, AgentKey, AgentStatus};
 use synod_runtime::{ActorPath, ActorState, LifecycleChange, LifecycleEvent};
 use synod_tasks::{TaskChange, TaskState};
+use synod_workflows::RunChange;
 
 use super::event::{Content, Event, Subject};
 
@@ -19,10 +20,21 @@ pub(super) fn task_event(change: &TaskChange) -> Event {
             TaskState::Completed => "synod.task.completed",
             TaskState::Failed => "synod.task.failed",
             TaskState::Cancelled => "synod.task.cancelled",
-        },
+        }
+        .into(),
         subject: Subject::Task(change.task_id),
         at: Some(change.at),
         content: Content::Task(change.clone()),
+    }
+}
+
+/// The event of what happened to a run: `synod.step.started`.
+pub(super) fn run_event(change: &RunChange) -> Event {
+    Event {
+        kind: format!("synod.{}", change.name).into(),
+        subject: Subject::Run(change.run_id),
+        at: Some(change.at),
+        content: Content::Run(change.clone()),
     }
 }
 
@@ -101,7 +113,7 @@ fn agent_event(
     at: Timestamp,
 ) -> Event {
     Event {
-        kind,
+        kind: kind.into(),
         subject: Subject::Agent(key.id.clone()),
         at: Some(at),
         content: Content::Agent { version: key.version.to_string(), status, reason },
@@ -124,7 +136,7 @@ pub(super) fn actor_event(change: &LifecycleEvent) -> Event {
         LifecycleChange::Ended => ("synod.actor.ended", None, None),
     };
     Event {
-        kind,
+        kind: kind.into(),
         subject: Subject::Actor(change.path.clone()),
         at: Some(change.at),
         content: Content::Actor {
@@ -140,7 +152,7 @@ pub(super) fn actor_event(change: &LifecycleEvent) -> Event {
 pub(super) fn missed_event(missed: u64, at: Timestamp) -> Event {
     let next_step = "GET /api/v1/status shows how the actors are now";
     Event {
-        kind: "synod.actor.missed",
+        kind: "synod.actor.missed".into(),
         subject: Subject::Actor(ActorPath::new("/")),
         at: Some(at),
         content: Content::Missed { missed, next_step },
@@ -153,11 +165,11 @@ mod tests {
 
     use super::*;
 
-    fn told(change: LifecycleChange) -> (&'static str, serde_json::Value) {
+    fn told(change: LifecycleChange) -> (String, serde_json::Value) {
         let (path, at) = ("/node/a".into(), Timestamp::UNIX_EPOCH);
         let event = actor_event(&LifecycleEvent { path, kind: "agent", change, restarts: 2, at });
         assert_eq!(event.subject.to_string(), "actors/node/a");
-        (event.kind, serde_json::to_value(&event.content).unwrap())
+        (event.kind.into_owned(), serde_json::to_value(&event.content).unwrap())
     }
 
     #[test]
@@ -174,7 +186,7 @@ mod tests {
     #[test]
     fn an_actor_without_an_incarnation_has_no_state() {
         let (kind, data) = told(LifecycleChange::Failed { reason: ExitReason::Killed });
-        assert_eq!((kind, data.get("state")), ("synod.actor.failed", None));
+        assert_eq!((kind.as_str(), data.get("state")), ("synod.actor.failed", None));
         assert_eq!(
             told(LifecycleChange::Ended).1,
             serde_json::json!({"kind": "agent", "restarts": 2})
@@ -185,7 +197,7 @@ mod tests {
     fn changes_that_were_not_told_are_counted() {
         let event = missed_event(7, Timestamp::UNIX_EPOCH);
         assert_eq!(
-            (event.kind, event.subject.to_string().as_str()),
+            (&*event.kind, event.subject.to_string().as_str()),
             ("synod.actor.missed", "actors/")
         );
         assert_eq!(serde_json::to_value(&event.content).unwrap()["missed"], 7);

@@ -1,5 +1,6 @@
 //! What happened, and how it is told: CloudEvents 1.0 in JSON.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use axum::extract::ws::Utf8Bytes;
@@ -8,16 +9,18 @@ use serde::Serialize;
 use synod_agents::{AgentId, AgentStatus};
 use synod_runtime::{ActorPath, ActorState, Correlation};
 use synod_tasks::TaskChange;
+use synod_workflows::RunChange;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::cursor::Cursor;
 
-/// One change of a task, an agent or an actor.
+/// One change of a task, a run, an agent or an actor.
 #[derive(Debug, Clone)]
 pub struct Event {
-    /// The type: `synod.task.completed`, `synod.agent.joined`, `synod.actor.restarted`.
-    pub kind: &'static str,
+    /// The type: `synod.task.completed`, `synod.step.started`, `synod.agent.joined`,
+    /// `synod.actor.restarted`.
+    pub kind: Cow<'static, str>,
     /// What changed.
     pub subject: Subject,
     /// When it happened; none for a word to one reader.
@@ -31,6 +34,8 @@ pub struct Event {
 pub enum Subject {
     /// A task.
     Task(Uuid),
+    /// A run of a workflow.
+    Run(Uuid),
     /// An agent.
     Agent(AgentId),
     /// An actor.
@@ -43,6 +48,7 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Task(id) => write!(f, "tasks/{id}"),
+            Self::Run(id) => write!(f, "workflows/{id}"),
             Self::Agent(id) => write!(f, "agents/{id}"),
             Self::Actor(path) => write!(f, "actors{path}"),
             Self::Stream => f.write_str("stream"),
@@ -56,6 +62,8 @@ impl fmt::Display for Subject {
 pub enum Content {
     /// A task changed its state.
     Task(TaskChange),
+    /// Something happened to a run or to a step of it.
+    Run(RunChange),
     /// An agent came, changed its status or left.
     Agent {
         /// Which version of it.
@@ -101,6 +109,7 @@ impl Content {
     fn correlation(&self) -> Option<Correlation> {
         match self {
             Self::Task(change) => change.correlation,
+            Self::Run(change) => change.correlation,
             _ => None,
         }
     }
@@ -135,14 +144,14 @@ impl StreamNotice {
             Self::Reset { reason } => (
                 Self::RESET,
                 reason,
-                "list tasks and agents again, then read on after the id of this event",
+                "list tasks, runs and agents again, then read on after the id of this event",
             ),
             Self::Closed { reason } => {
                 ("synod.stream.closed", reason, "connect again after the id of this event")
             }
         };
         let content = Content::Stream { reason, next_step };
-        Event { kind, subject: Subject::Stream, at: None, content }
+        Event { kind: kind.into(), subject: Subject::Stream, at: None, content }
     }
 }
 
@@ -158,7 +167,7 @@ pub struct CloudEvent<'a> {
     source: &'a str,
     /// What happened, such as `synod.task.completed`.
     #[serde(rename = "type")]
-    kind: &'static str,
+    kind: &'a str,
     /// What it happened to, such as `tasks/0198…`.
     subject: String,
     /// When (RFC 3339).
@@ -168,7 +177,8 @@ pub struct CloudEvent<'a> {
     datacontenttype: &'static str,
     /// The event's number within this boot of the node.
     sequence: String,
-    /// W3C trace context of what it happened to: of a task, the span of its submission.
+    /// W3C trace context of what it happened to: of a task or a run, the span of its
+    /// submission.
     #[serde(skip_serializing_if = "Option::is_none")]
     traceparent: Option<String>,
     /// The change.
@@ -182,7 +192,7 @@ pub(super) fn cloud_event(source: &str, cursor: Cursor, event: &Event) -> Utf8By
         specversion: "1.0",
         id: cursor.to_string(),
         source,
-        kind: event.kind,
+        kind: &event.kind,
         subject: event.subject.to_string(),
         time: event.at.map(|at| at.to_string()),
         datacontenttype: "application/json",

@@ -1,4 +1,4 @@
-//! Every change of a task, an agent and an actor, as it happens: `GET /api/v1/stream`.
+//! Every change of a task, a run, an agent and an actor, as it happens: `GET /api/v1/stream`.
 //!
 //! One stream, two ways to read it (WebSocket and server-sent events), resumable with the id of the
 //! last event read. Never: an unbounded queue for a reader, a gap that a reader is not told of.
@@ -89,6 +89,9 @@ pub struct StreamQuery {
     /// Only this task.
     #[param(value_type = Option<String>)]
     task: Option<Uuid>,
+    /// Only this run of a workflow.
+    #[param(value_type = Option<String>)]
+    run: Option<Uuid>,
     /// Only this agent.
     #[param(value_type = Option<String>)]
     agent: Option<AgentId>,
@@ -105,7 +108,7 @@ impl StreamQuery {
             Problem::invalid(field, "the id of an event of this stream", got)
                 .next(format!("{why}; leave it out to begin now"))
         })?;
-        let filter = Filter::new(self.types.as_deref(), self.task, self.agent);
+        let filter = Filter::new(self.types.as_deref(), self.task, self.run, self.agent);
         Ok(hub.subscribe(after, filter))
     }
 }

@@ -1,9 +1,9 @@
-//! The actor that turns changes of tasks, agents and actors into events.
+//! The actor that turns changes of tasks, runs, agents and actors into events.
 //!
-//! Tasks and agents are told by their engine and registry, in order and after they are durable: the
-//! listeners given to them publish at once, on their thread, and never wait. Actors are told by the
-//! kernel's lifecycle feed, which a task of this actor reads. Where the feed was full, the gap is
-//! told with the number of changes that are missing.
+//! Tasks, runs and agents are told by their engines and registry, in order and after they are
+//! durable: the listeners given to them publish at once, on their thread, and never wait. Actors are
+//! told by the kernel's lifecycle feed, which a task of this actor reads. Where the feed was full,
+//! the gap is told with the number of changes that are missing.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -14,9 +14,10 @@ use synod_runtime::{
     Actor, ActorError, Address, Context, LifecycleFeed, Spec, System, TaskFailure,
 };
 use synod_tasks::{TaskListener, TasksMessage};
+use synod_workflows::{RunListener, WorkflowsMessage};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::changes::{KnownAgents, actor_event, missed_event, task_event};
+use super::changes::{KnownAgents, actor_event, missed_event, run_event, task_event};
 use super::hub::EventHub;
 
 /// Changes of actors that may wait to be told: more than come in the time of a turn.
@@ -33,6 +34,7 @@ pub enum SourceMessage {
 pub struct EventSource {
     hub: EventHub,
     tasks: Address<TasksMessage>,
+    workflows: Address<WorkflowsMessage>,
     registry: Address<RegistryMessage>,
     /// Outlives the incarnation: what was told is not told again after a restart.
     agents: Arc<Mutex<KnownAgents>>,
@@ -43,11 +45,11 @@ pub struct EventSource {
 }
 
 impl EventSource {
-    /// The actor, called `events`. It belongs after the task engine and the registry.
+    /// The actor, called `events`. It belongs after the engines and the registry.
     #[must_use]
     pub fn spec(
         hub: EventHub,
-        tasks: Address<TasksMessage>,
+        (tasks, workflows): (Address<TasksMessage>, Address<WorkflowsMessage>),
         registry: Address<RegistryMessage>,
         actors: LifecycleFeed,
     ) -> Spec<Self> {
@@ -55,6 +57,7 @@ impl EventSource {
         Spec::new("events", move || Self {
             hub: hub.clone(),
             tasks: tasks.clone(),
+            workflows: workflows.clone(),
             registry: registry.clone(),
             agents: Arc::clone(&agents),
             actors: Arc::clone(&actors),
@@ -69,6 +72,17 @@ impl EventSource {
                 return false;
             }
             hub.publish(task_event(change));
+            true
+        })
+    }
+
+    fn run_listener(&self, over: CancellationToken) -> RunListener {
+        let hub = self.hub.clone();
+        RunListener::new(move |change| {
+            if over.is_cancelled() {
+                return false;
+            }
+            hub.publish(run_event(change));
             true
         })
     }
@@ -108,6 +122,8 @@ impl Actor for EventSource {
         self.registry.send(RegistryMessage::Subscribe(agents)).await?;
         let tasks = self.task_listener(over.clone());
         self.tasks.send(TasksMessage::Subscribe(tasks)).await?;
+        let runs = self.run_listener(over.clone());
+        self.workflows.send(WorkflowsMessage::Subscribe(runs)).await?;
         self.listening = Some(over.drop_guard());
         let (feed, hub) = (Arc::clone(&self.actors), self.hub.clone());
         ctx.attach(tell_actors(feed, hub, ctx.system().clone()), |ended| match ended {

@@ -64,7 +64,7 @@ fn written(reader: Reader) -> impl Stream<Item = Result<SseEvent, Infallible>> {
         let one = reader.next().await?;
         let event = SseEvent::default()
             .id(one.cursor.to_string())
-            .event(one.event.kind)
+            .event(&one.event.kind)
             .data(one.json().as_str());
         Some((Ok(event), reader))
     })

@@ -54,13 +54,20 @@ async fn world_of(mut of_node: NodeConfig) -> World {
     let node = NodeBuilder::new().config(of_node).without_http().start().await.unwrap();
     let hub = EventHub::new("test", 1, config.stream_buffer);
     let (tasks, registry) = (node.tasks().clone(), node.registry().clone());
+    let workflows = node.workflows().clone();
     let actors = node.system().subscribe_lifecycle(64);
-    let source = EventSource::spec(hub.clone(), tasks.clone(), registry.clone(), actors);
+    let source = EventSource::spec(
+        hub.clone(),
+        (tasks.clone(), workflows.clone()),
+        registry.clone(),
+        actors,
+    );
     node.system().spawn(source).unwrap();
     let state = ApiState::new(ApiParts {
         streams: StreamLimits::new(&config),
         system: node.system().clone(),
         tasks,
+        workflows,
         registry,
         host: node.host().clone(),
         status: node.status().clone(),

@@ -106,10 +106,12 @@ async fn changes_of_actors_that_came_too_fast_are_told_as_a_gap() {
         system.control(&"/node/agents/echo@0.1.0".into(), control).unwrap();
     }
     let hub = EventHub::new("test", 2, 64);
-    let mut reader = hub.subscribe(None, Filter::new(Some("synod.actor.*"), None, None));
-    let (tasks, registry) = (world.node.tasks().clone(), world.node.registry().clone());
+    let mut reader = hub.subscribe(None, Filter::new(Some("synod.actor.*"), None, None, None));
+    let node = &world.node;
+    let engines = (node.tasks().clone(), node.workflows().clone());
     let apart = System::new(SystemConfig::default());
-    apart.spawn(EventSource::spec(hub, tasks, registry, feed)).unwrap();
+    let source = EventSource::spec(hub, engines, node.registry().clone(), feed);
+    apart.spawn(source).unwrap();
     let Next::Events(events) = reader.next().await else { panic!("nothing was dropped") };
     let gap: Value = serde_json::from_str(events[0].json()).unwrap();
     assert_eq!(gap["type"], "synod.actor.missed");

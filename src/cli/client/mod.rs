@@ -82,6 +82,54 @@ impl Client {
         self.call(self.request(method, path, &[]).json(body).timeout(ANSWER)).await
     }
 
+    /// Sends `body` to `path`; also tells from where the stream has all that follows.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub(crate) async fn begin(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<(Value, Option<String>), CliError> {
+        let request = self.request(Method::POST, path, &[]).json(body).timeout(ANSWER);
+        let response = self.answer(request).await?;
+        let cursor = response.headers().get("synod-stream-cursor");
+        let cursor = cursor.and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let body = response.bytes().await.map_err(|error| self.lost(&error))?;
+        Ok((serde_json::from_slice(&body).map_err(|error| misunderstood(&error))?, cursor))
+    }
+
+    /// Sends a definition, in YAML or JSON, to `path`.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub(crate) async fn send_text(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, String)],
+        text: &str,
+    ) -> Result<Value, CliError> {
+        let request = self.request(method, path, query);
+        // JSON is YAML, too (YAML 1.2, section 1.3).
+        let request = request.header("content-type", "application/yaml").body(text.to_owned());
+        self.call(request.timeout(ANSWER)).await
+    }
+
+    /// Asks for a text that is no JSON.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub(crate) async fn text(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Result<String, CliError> {
+        let request = self.request(Method::GET, path, query).timeout(ANSWER);
+        let response = self.answer(request).await?;
+        response.text().await.map_err(|error| self.lost(&error))
+    }
+
     /// Calls `path` without a body.
     ///
     /// # Errors

@@ -21,15 +21,18 @@ pub(crate) enum Paint {
 }
 
 impl Paint {
-    /// The colour of a task's, an agent's or an actor's state.
+    /// The colour of the state of a task, a run, a step, an approval, an agent or an actor.
     #[must_use]
     pub(crate) fn of_state(state: &str) -> Self {
         match state {
-            "completed" | "active" | "running" => Self::Good,
-            "starting" | "restarting" | "recovering" | "queued" => Self::Busy,
-            "pending" | "paused" | "draining" | "drained" | "stopping" => Self::Waiting,
-            "failed" | "disconnected" | "refusing" => Self::Bad,
-            "stopped" | "cancelled" => Self::Faint,
+            "completed" | "active" | "running" | "approved" => Self::Good,
+            "starting" | "restarting" | "recovering" | "queued" | "started" | "compensating" => {
+                Self::Busy
+            }
+            "pending" | "paused" | "draining" | "drained" | "stopping" | "waiting" | "open"
+            | "retrying" | "requested" => Self::Waiting,
+            "failed" | "disconnected" | "refusing" | "rejected" | "expired" => Self::Bad,
+            "stopped" | "cancelled" | "skipped" | "withdrawn" | "compensated" => Self::Faint,
             _ => Self::Plain,
         }
     }

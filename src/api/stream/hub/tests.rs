@@ -13,7 +13,7 @@ fn hub(capacity: usize, boot: u64) -> EventHub {
 
 fn change(kind: &'static str, task: u128) -> Event {
     Event {
-        kind,
+        kind: kind.into(),
         subject: Subject::Task(Uuid::from_u128(task)),
         at: Some(Timestamp::UNIX_EPOCH),
         content: Content::Actor {
@@ -99,7 +99,7 @@ async fn a_cursor_of_another_boot_or_from_the_future_is_a_reset() {
 async fn filters_pass_only_what_is_wanted_and_the_place_moves_on() {
     let hub = hub(16, 1);
     let wanted = Uuid::from_u128(7);
-    let filter = Filter::new(Some("synod.task.completed, synod.agent.*"), Some(wanted), None);
+    let filter = Filter::new(Some("synod.task.completed, synod.agent.*"), Some(wanted), None, None);
     let mut reader = hub.subscribe(None, filter);
     hub.publish(change("synod.task.completed", 1));
     hub.publish(change("synod.task.queued", 7));

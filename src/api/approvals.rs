@@ -1,0 +1,135 @@
+//! `/api/v1/approvals`: what people are asked, and what they decide.
+
+use axum::Json as Answer;
+use axum::extract::State;
+use serde::Deserialize;
+use serde_json::Value;
+use synod_workflows::{
+    ApprovalPage, ApprovalResponse, Decide, ListApprovals, RunId, ShowApproval, Verdict,
+};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::ApiState;
+use super::correlation::Caller;
+use super::json::Json;
+use super::problem::Problem;
+use super::request::{Query, Segment};
+use super::workflows::{PART, refusal, runs};
+
+/// Approvals on a page, unless the request says otherwise, and at most.
+const PAGE: usize = 50;
+const MAX_PAGE: usize = 1_000;
+
+/// Which approvals.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ListQuery {
+    /// Only those of this run.
+    #[param(value_type = Option<String>)]
+    run: Option<RunId>,
+    /// `next` of the page before.
+    cursor: Option<String>,
+    /// Most approvals on the page, 1 to 1,000; default 50.
+    limit: Option<usize>,
+}
+
+/// Lists open approvals, those whose deadline is next first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/approvals",
+    tag = "approvals",
+    params(ListQuery),
+    responses(
+        (status = 200, description = "A page of approvals", body = ApprovalPage),
+        (status = 422, description = "A parameter or the cursor is not valid"),
+        (status = 503, description = "The workflow engine did not answer"),
+    )
+)]
+async fn list(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Query(query): Query<ListQuery>,
+) -> Result<Answer<ApprovalPage>, Problem> {
+    let limit = runs::within(query.limit, PAGE, MAX_PAGE)?;
+    let given = query.cursor.clone().unwrap_or_default();
+    let question = ListApprovals { run: query.run, cursor: query.cursor, limit };
+    let page = state.ask(PART, &state.workflows, question, &caller).await?;
+    page.map(Answer).map_err(|_| runs::wrong_cursor("approvals", &given))
+}
+
+/// What is asked, of whom, and how it stands.
+#[utoipa::path(
+    get,
+    path = "/api/v1/approvals/{approval_id}",
+    tag = "approvals",
+    params(("approval_id" = String, Path, description = "The approval")),
+    responses(
+        (status = 200, description = "The approval", body = ApprovalResponse),
+        (status = 404, description = "Unknown, or its run is forgotten"),
+        (status = 503, description = "The workflow engine did not answer"),
+    )
+)]
+async fn show(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Segment(id): Segment,
+) -> Result<Answer<ApprovalResponse>, Problem> {
+    let question = ShowApproval { id: id.clone() };
+    let found = state.ask(PART, &state.workflows, question, &caller).await?;
+    let next = "GET /api/v1/approvals lists those that are open";
+    found.map(Answer).ok_or_else(|| Problem::not_found("approval", &id, next))
+}
+
+/// What is decided.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct DecisionRequest {
+    /// `approve` or `reject`.
+    verdict: Verdict,
+    /// The payload in another form, where it may be edited.
+    #[schema(value_type = Option<Value>)]
+    payload: Option<Value>,
+    /// Why, for people.
+    reason: Option<String>,
+    /// The role in which it is decided, where roles may decide.
+    role: Option<String>,
+}
+
+/// Decides. A decision after the deadline, by the wrong person or twice is refused.
+#[utoipa::path(
+    post,
+    path = "/api/v1/approvals/{approval_id}/decide",
+    tag = "approvals",
+    params(("approval_id" = String, Path, description = "The approval")),
+    request_body = DecisionRequest,
+    responses(
+        (status = 200, description = "The decision is taken; durable", body = ApprovalResponse),
+        (status = 400, description = "The body is not JSON"),
+        (status = 403, description = "Who decides may not"),
+        (status = 404, description = "Unknown, or its run is forgotten"),
+        (status = 409, description = "It is decided, its deadline has passed, or you have decided"),
+        (status = 415, description = "The body is not `application/json`"),
+        (status = 422, description = "A field is not valid, or the payload may not be changed"),
+        (status = 503, description = "The journal does not accept"),
+    )
+)]
+async fn decide(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Segment(id): Segment,
+    Json(request): Json<DecisionRequest>,
+) -> Result<Answer<ApprovalResponse>, Problem> {
+    let DecisionRequest { verdict, payload, reason, role } = request;
+    let principal = caller.principal.clone();
+    let question = Decide { id: id.clone(), verdict, payload, reason, role, principal };
+    let outcome = state.ask(PART, &state.workflows, question, &caller).await?;
+    outcome.map(Answer).map_err(|why| refusal::decide(&id, why))
+}
+
+/// The routes of approvals.
+pub(super) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show)).routes(routes!(decide))
+}
