@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use super::{describe, dot, mermaid, palette, svg};
-use crate::definition::model::{Definition, ErrorKind, HandlerAction, Handlers, Order, Step};
+use crate::definition::model::{Definition, ErrorHandlers, ErrorKind, HandlerAction, Order, Step};
 use crate::messages::{RunStatusResponse, StepState, StepStatus};
 
 /// A definition or a run as boxes and arrows.
@@ -137,7 +137,7 @@ fn drawn(step: &Step) -> DrawnStep {
 }
 
 /// Where failures go on elsewhere: the kind of error, and the step.
-fn jumps(handlers: &Handlers) -> Vec<(&'static str, &str)> {
+fn jumps(handlers: &ErrorHandlers) -> Vec<(&'static str, &str)> {
     let kinds = ErrorKind::ALL.iter().map(|kind| (kind.as_str(), handlers.of(*kind)));
     let all = kinds.chain([("any", handlers.any.as_ref())]);
     all.filter_map(|(on, handler)| {

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use synod_runtime::Priority;
 
 use super::model::{
-    Definition, ErrorKind, Handler, HandlerAction, Limits, Order, Retry, Seconds, Step, Work,
+    Definition, ErrorHandler, ErrorKind, HandlerAction, Limits, Order, Retry, Seconds, Step, Work,
 };
 
 /// Builds a [`Definition`].
@@ -157,7 +157,7 @@ impl Workflow {
     }
 
     /// Sets what is done about a kind of failures, for all steps.
-    pub fn on_error(mut self, kind: ErrorKind, handler: impl Into<Handler>) -> Self {
+    pub fn on_error(mut self, kind: ErrorKind, handler: impl Into<ErrorHandler>) -> Self {
         self.definition.error_handlers.set(kind, handler.into());
         self
     }

@@ -5,7 +5,7 @@ use synod_runtime::Priority;
 use synod_tasks::TaskMode;
 
 use crate::definition::model::{
-    Approval, Await, Budget, Emit, ErrorKind, ForEach, Handler, HandlerAction, Retry, Seconds,
+    Approval, Await, Budget, Emit, ErrorHandler, ErrorKind, ForEach, HandlerAction, Retry, Seconds,
     Step, SubWorkflow, Timeouts, Wait, Work,
 };
 
@@ -159,7 +159,7 @@ impl Step {
 
     /// Sets what is done about a kind of failures.
     #[must_use]
-    pub fn on_error(mut self, kind: ErrorKind, handler: impl Into<Handler>) -> Self {
+    pub fn on_error(mut self, kind: ErrorKind, handler: impl Into<ErrorHandler>) -> Self {
         self.on_error.set(kind, handler.into());
         self
     }
@@ -200,7 +200,7 @@ impl Step {
     }
 }
 
-impl Handler {
+impl ErrorHandler {
     /// Goes on with `value`, a template, as the output.
     #[must_use]
     pub fn default_value(value: Value) -> Self {

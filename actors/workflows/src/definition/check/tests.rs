@@ -389,7 +389,8 @@ proptest! {
 
     #[test]
     fn a_definition_with_a_piece_cut_out_or_doubled_is_told_of_and_nothing_more(
-        at in 0..GOOD.len(), length in 0..40_usize, double in any::<bool>(), noise in "[ -~\n]{0,4}",
+        at in 0..GOOD.len(), length in 0..40_usize, double in any::<bool>(),
+        noise in "[ -~\n]{0,4}",
     ) {
         let end = (at + length).min(GOOD.len());
         let piece = if double { &GOOD[at..end] } else { "" };

@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::on_error::Handler;
+use super::on_error::ErrorHandler;
 
 /// Declares the kinds once: the enum, its names, and the table of handlers with a key for each.
 macro_rules! error_kinds {
@@ -40,26 +40,26 @@ macro_rules! error_kinds {
         /// step's `retry` allows.
         #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields, default)]
-        pub struct Handlers {
+        pub struct ErrorHandlers {
             $($(#[doc = $doc])+
             #[serde(skip_serializing_if = "Option::is_none")]
-            pub $name: Option<Handler>,)+
+            pub $name: Option<ErrorHandler>,)+
             /// Every kind that has no entry of its own.
             #[serde(skip_serializing_if = "Option::is_none")]
-            pub any: Option<Handler>,
+            pub any: Option<ErrorHandler>,
         }
 
-        impl Handlers {
+        impl ErrorHandlers {
             /// The entry of exactly this kind.
             #[must_use]
-            pub fn of(&self, kind: ErrorKind) -> Option<&Handler> {
+            pub fn of(&self, kind: ErrorKind) -> Option<&ErrorHandler> {
                 match kind {
                     $(ErrorKind::$kind => self.$name.as_ref(),)+
                 }
             }
 
             /// Sets the entry of a kind.
-            pub fn set(&mut self, kind: ErrorKind, handler: Handler) {
+            pub fn set(&mut self, kind: ErrorKind, handler: ErrorHandler) {
                 match kind {
                     $(ErrorKind::$kind => self.$name = Some(handler),)+
                 }
@@ -124,7 +124,7 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-impl Handlers {
+impl ErrorHandlers {
     /// Whether there is no entry at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -133,7 +133,7 @@ impl Handlers {
 
     /// The entry of this kind, or that of `any`.
     #[must_use]
-    pub fn get(&self, kind: ErrorKind) -> Option<&Handler> {
+    pub fn get(&self, kind: ErrorKind) -> Option<&ErrorHandler> {
         self.of(kind).or(self.any.as_ref())
     }
 }

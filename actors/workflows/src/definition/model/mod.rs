@@ -20,9 +20,9 @@ use serde_json::Value;
 use synod_runtime::Priority;
 
 pub use doing::{Approval, AtDeadline, Await, Emit, Escalation, ForEach, SubWorkflow, Wait};
-pub use error_kind::{ErrorKind, ErrorKinds, Handlers};
+pub use error_kind::{ErrorHandlers, ErrorKind, ErrorKinds};
 pub use limits::{Budget, Limits, Timeouts};
-pub use on_error::{Handler, HandlerAction};
+pub use on_error::{ErrorHandler, HandlerAction};
 pub use retry::{Retry, RetryForm};
 pub use seconds::Seconds;
 pub use step::{Step, Work};
@@ -89,8 +89,8 @@ pub struct Definition {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
     /// What is done about failures of steps that say nothing about them.
-    #[serde(default, skip_serializing_if = "Handlers::is_empty")]
-    pub error_handlers: Handlers,
+    #[serde(default, skip_serializing_if = "ErrorHandlers::is_empty")]
+    pub error_handlers: ErrorHandlers,
     /// What a run may use up.
     #[serde(default, skip_serializing_if = "is_default")]
     pub limits: Limits,
@@ -133,7 +133,7 @@ impl Definition {
             timeout_s: timeout(),
             priority: None,
             retry: None,
-            error_handlers: Handlers::default(),
+            error_handlers: ErrorHandlers::default(),
             limits: Limits::default(),
             fallback: None,
             on_finish: None,

@@ -26,7 +26,7 @@ pub enum HandlerAction {
 
 /// What is done about a failure: `skip`, or `{action: go_to, step: cleanup}`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Handler {
+pub struct ErrorHandler {
     /// What is done.
     pub action: HandlerAction,
     /// The output to go on with, a template; for `default`. It can look at `error`.
@@ -35,7 +35,7 @@ pub struct Handler {
     pub step: Option<String>,
 }
 
-impl From<HandlerAction> for Handler {
+impl From<HandlerAction> for ErrorHandler {
     fn from(action: HandlerAction) -> Self {
         Self { action, value: None, step: None }
     }
@@ -43,7 +43,7 @@ impl From<HandlerAction> for Handler {
 
 /// The long form.
 #[derive(Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename = "HandlerObject")]
+#[serde(deny_unknown_fields, rename = "ErrorHandlerObject")]
 struct Long {
     /// What is done.
     action: HandlerAction,
@@ -60,7 +60,7 @@ pub(crate) fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Valu
     Value::deserialize(value).map(Some)
 }
 
-impl Serialize for Handler {
+impl Serialize for ErrorHandler {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if self.value.is_none() && self.step.is_none() {
             return self.action.serialize(serializer);
@@ -70,7 +70,7 @@ impl Serialize for Handler {
     }
 }
 
-impl<'de> Deserialize<'de> for Handler {
+impl<'de> Deserialize<'de> for ErrorHandler {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
         let error = serde::de::Error::custom;
@@ -82,9 +82,9 @@ impl<'de> Deserialize<'de> for Handler {
     }
 }
 
-impl JsonSchema for Handler {
+impl JsonSchema for ErrorHandler {
     fn schema_name() -> Cow<'static, str> {
-        "Handler".into()
+        "ErrorHandler".into()
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {

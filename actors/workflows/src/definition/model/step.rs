@@ -9,7 +9,7 @@ use synod_runtime::Priority;
 use synod_tasks::{CompetitiveOptions, ConsensusOptions, TaskMode};
 
 use super::doing::{Approval, Await, Emit, ForEach, SubWorkflow, Wait, is_default, is_false};
-use super::error_kind::Handlers;
+use super::error_kind::ErrorHandlers;
 use super::limits::{Budget, Timeouts};
 use super::on_error::present;
 use super::outside;
@@ -32,8 +32,8 @@ pub struct Step {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
     /// What is done about a failure, before the definition's `error_handlers`.
-    #[serde(default, skip_serializing_if = "Handlers::is_empty")]
-    pub on_error: Handlers,
+    #[serde(default, skip_serializing_if = "ErrorHandlers::is_empty")]
+    pub on_error: ErrorHandlers,
     /// What undoes it; its templates see `outputs` of the step itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compensate_with: Option<Box<Work>>,

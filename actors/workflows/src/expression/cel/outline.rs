@@ -1,8 +1,8 @@
 //! What is refused before an expression is parsed, and its parsing.
 //!
 //! The parser works by recursion, so nesting is bounded before it begins. Of cel's two parsers it
-//! is the one by precedence (Pratt 1973): the other takes 200 KB of stack for each bracket in a debug
-//! build, and so would overflow a worker's stack at eight of them.
+//! is the one by precedence (Pratt 1973): the other takes 200 KB of stack for each bracket in a
+//! debug build, and so would overflow a worker's stack at eight of them.
 
 use cel::common::ast::IdedExpr;
 use cel::parser::PrattParser;

@@ -2,7 +2,7 @@
 
 use super::super::{Catch, StepIndex};
 use super::Compiler;
-use crate::definition::model::{ErrorKind, Handler, HandlerAction, Handlers, Step};
+use crate::definition::model::{ErrorHandler, ErrorHandlers, ErrorKind, HandlerAction, Step};
 use crate::expression::Place;
 
 /// Where a handler is written.
@@ -38,7 +38,7 @@ impl Compiler<'_, '_> {
     }
 
     /// `None` for a retry.
-    fn catch(&mut self, entry: Entry, by: &Handler, step: &Step) -> Option<Catch> {
+    fn catch(&mut self, entry: Entry, by: &ErrorHandler, step: &Step) -> Option<Catch> {
         Some(match by.action {
             HandlerAction::Retry => return None,
             HandlerAction::Skip => Catch::Skip,
@@ -52,7 +52,7 @@ impl Compiler<'_, '_> {
         })
     }
 
-    fn default_of(&mut self, entry: Entry, by: &Handler, step: &Step) -> Catch {
+    fn default_of(&mut self, entry: Entry, by: &ErrorHandler, step: &Step) -> Catch {
         let place = Place { error: true, ..self.place() };
         let Entry { own, name } = entry;
         match (&by.value, &step.work.default) {
@@ -76,7 +76,7 @@ impl Compiler<'_, '_> {
     }
 
     /// Entries that say too much or too little.
-    pub(super) fn check_handlers(&mut self, key: &str, handlers: &Handlers) {
+    pub(super) fn check_handlers(&mut self, key: &str, handlers: &ErrorHandlers) {
         let named = ErrorKind::ALL.iter().map(|kind| (kind.as_str(), handlers.of(*kind)));
         for (name, handler) in named.chain([("any", handlers.any.as_ref())]) {
             let Some(handler) = handler else { continue };
@@ -86,7 +86,7 @@ impl Compiler<'_, '_> {
         }
     }
 
-    fn check_handler(&mut self, name: &str, handler: &Handler) {
+    fn check_handler(&mut self, name: &str, handler: &ErrorHandler) {
         let go_to = handler.action == HandlerAction::GoTo;
         if handler.value.is_some() && handler.action != HandlerAction::Default {
             self.faults.error("value", "only the action 'default' has a value");
