@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use synod_workflows::definition::{Checked, Known, check};
+use synod_workflows::definition::{Checked, Definition, Known, check, schema};
 
 /// The files by name, with their texts.
 fn samples() -> BTreeMap<String, String> {
@@ -70,5 +70,20 @@ fn every_workflow_file_says_how_it_is_run() {
             name == "log_triage.yaml" || text.contains("synod run config/workflows/"),
             "{name}"
         );
+    }
+}
+
+#[test]
+fn every_workflow_file_fits_the_published_schema_and_reads_back_from_its_canonical_form() {
+    let schema = jsonschema::validator_for(schema()).unwrap();
+    for (name, text) in samples() {
+        let definition = check(&text, &known()).definition.unwrap();
+        let canonical = definition.canonical();
+        let value = serde_json::from_str(&canonical).unwrap();
+        let errors: Vec<_> = schema.iter_errors(&value).map(|error| error.to_string()).collect();
+        assert_eq!(errors, Vec::<String>::new(), "{name}");
+        let back: Definition = serde_json::from_str(&canonical).unwrap();
+        assert_eq!(back, definition, "{name}");
+        assert_eq!(back.hash(), definition.hash(), "{name}");
     }
 }
