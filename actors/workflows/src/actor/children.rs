@@ -144,14 +144,17 @@ impl WorkflowEngine {
         let input = Input::Cancel { by, why, compensate: true };
         let order = Order { input: Some(input), defined: None, answer: Answer::Nobody };
         match self.order(child, order, ctx) {
-            Ok(()) | Err((_, ControlError::Unavailable { .. })) => {}
-            Err((_, ControlError::AlreadyEnded { .. })) => {
-                self.look_at_child(parent, child, ticket, ctx);
-            }
-            Err(_) => {
-                let fault = Fault::new(ErrorKind::ChildFailed, "it was not started");
-                self.child_ended(parent, child, ticket, Err(fault), ctx);
-            }
+            Ok(()) => {}
+            Err(unsent) => match *unsent.error {
+                ControlError::Unavailable { .. } => {}
+                ControlError::AlreadyEnded { .. } => {
+                    self.look_at_child(parent, child, ticket, ctx);
+                }
+                _ => {
+                    let fault = Fault::new(ErrorKind::ChildFailed, "it was not started");
+                    self.child_ended(parent, child, ticket, Err(fault), ctx);
+                }
+            },
         }
     }
 }

@@ -109,7 +109,7 @@ impl WorkflowEngine {
     }
 
     fn append(&mut self, records: Vec<Record>, releases: Vec<Release>, ctx: &Context<Self>) {
-        let sent = self.to_append(records);
+        let sent = self.append_of(records);
         self.head.append += 1;
         let append = self.head.append;
         self.send(append, sent.clone(), ctx);
@@ -137,7 +137,7 @@ impl WorkflowEngine {
         }
     }
 
-    fn to_append(&mut self, records: Vec<Record>) -> Append {
+    fn append_of(&mut self, records: Vec<Record>) -> Append {
         let expected = Expected::Exact(self.head.version);
         let bytes: u64 = records.iter().map(|record| record.bytes.len() as u64).sum();
         self.head.version += records.len() as u64;
@@ -191,7 +191,7 @@ impl WorkflowEngine {
     pub(super) async fn store_the_rest(&mut self) {
         let Gathering { records, releases, .. } = std::mem::take(&mut self.gathering);
         for records in split(records).into_iter().filter(|records| !records.is_empty()) {
-            let append = self.to_append(records);
+            let append = self.append_of(records);
             let within = self.journal_timeout();
             match self.journal.ask_with(append, within, append_options()).await {
                 Ok(Ok(_)) => {}

@@ -1,103 +1,26 @@
-//! Definitions: compiled beside the engine's own work, kept by hash, found by name.
+//! Definitions that are kept: by hash as long as something holds on to them, found by name.
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use semver::Version;
-use serde_json::Value;
-use sha2::{Digest, Sha256};
 use synod_journal::{BlobError, BlobId, PutBlob};
 use synod_runtime::{Context, Principal, Request};
 
 use super::WorkflowEngine;
+use super::compiling::{Compiled, Then};
 use super::step::{Asked, DefineReply, Own, Step};
 use super::stored::Release;
 use super::utc;
-use crate::definition::{self, Definition, DefinitionHash, Fault};
-use crate::error::{DefineError, StartError};
+use crate::definition::{self, Fault};
+use crate::error::DefineError;
 use crate::history::{DefinedAs, EngineEvent};
 use crate::index::time;
 use crate::messages::{
     CheckDefinition, DefineWorkflow, DefinitionFault, DefinitionReport, DefinitionResponse,
-    DefinitionSummary, ForgetDefinition, ListDefinitions, RunSource, ShowDefinition, WorkflowRef,
+    DefinitionSummary, ForgetDefinition, ListDefinitions, ShowDefinition, WorkflowRef,
     WorkflowsMessage,
 };
-use crate::plan::Plan;
 use crate::records;
-
-/// Texts that are known to be a definition without being read again.
-const TEXTS: usize = 4_096;
-
-/// A definition that can be run.
-#[derive(Debug)]
-pub(super) struct Compiled {
-    pub known: DefinedAs,
-    pub definition: Definition,
-    pub plan: Arc<Plan>,
-}
-
-impl Compiled {
-    pub(super) fn hash(&self) -> DefinitionHash {
-        self.known.hash
-    }
-
-    /// Whether it has what the definition asks for.
-    pub(super) fn check_input(&self, input: &Value) -> Result<(), StartError> {
-        let Some(schema) = &self.plan.inputs else { return Ok(()) };
-        let told = |fault: Fault| format!("input{}: {}", fault.path, fault.message);
-        schema.check(input).map_err(|faults| StartError::InvalidInput {
-            reasons: faults.into_iter().map(told).collect(),
-        })
-    }
-}
-
-/// The definitions that were compiled last, by hash and by the hash of the text they came as.
-#[derive(Default)]
-pub(super) struct Known {
-    by_hash: HashMap<DefinitionHash, Arc<Compiled>>,
-    by_text: HashMap<[u8; 32], DefinitionHash>,
-    order: VecDeque<(DefinitionHash, Option<[u8; 32]>)>,
-}
-
-impl Known {
-    fn of_text(&self, text: &[u8; 32]) -> Option<&Arc<Compiled>> {
-        self.by_hash.get(self.by_text.get(text)?)
-    }
-
-    fn keep(&mut self, text: Option<[u8; 32]>, compiled: &Arc<Compiled>) {
-        let hash = compiled.hash();
-        self.by_hash.insert(hash, Arc::clone(compiled));
-        if let Some(text) = text {
-            self.by_text.insert(text, hash);
-        }
-        self.order.push_back((hash, text));
-        while self.order.len() > TEXTS {
-            let Some((hash, text)) = self.order.pop_front() else { break };
-            if !self.order.iter().any(|(known, _)| *known == hash) {
-                self.by_hash.remove(&hash);
-            }
-            text.map(|text| self.by_text.remove(&text));
-        }
-    }
-}
-
-/// What is to be done with a definition once it is compiled.
-#[derive(Debug)]
-pub(super) enum Then {
-    Start(Box<super::starting::ToStart>),
-    Define(Principal, DefineReply),
-    Amend(Box<super::requests::ToAmend>),
-    Fork(Box<super::starting::ToFork>),
-}
-
-/// A text that was compiled, or can't be.
-#[derive(Debug)]
-pub(in crate::actor) struct CompiledText {
-    pub text: [u8; 32],
-    pub outcome: Result<Arc<Compiled>, Vec<DefinitionFault>>,
-    pub then: Then,
-}
 
 /// A definition whose text is being stored, and the name it is to have.
 #[derive(Debug)]
@@ -106,30 +29,6 @@ pub(in crate::actor) struct ToDefine {
     version: Version,
     by: Principal,
     reply: DefineReply,
-}
-
-/// Compiles a text.
-fn compile(text: &str) -> Result<Compiled, Vec<DefinitionFault>> {
-    let checked = definition::check(text, &definition::Known::default());
-    let errors: Vec<_> = checked.errors().map(Into::into).collect();
-    match (checked.definition, checked.plan) {
-        (Some(definition), Some(plan)) if errors.is_empty() => Ok(compiled(definition, plan)),
-        _ => Err(errors),
-    }
-}
-
-fn compiled(definition: Definition, plan: Plan) -> Compiled {
-    let text = Bytes::from(definition.canonical());
-    let known = DefinedAs {
-        hash: DefinitionHash(Sha256::digest(&text).into()),
-        name: Arc::clone(&plan.name),
-        version: Arc::clone(&plan.version),
-        description: Arc::from(definition.description.as_str()),
-        steps: u32::try_from(plan.len()).unwrap_or(u32::MAX),
-        blob: records::text_blob(&text).map(|(id, _)| id),
-        text,
-    };
-    Compiled { known, definition, plan: Arc::new(plan) }
 }
 
 impl From<&Fault> for DefinitionFault {
@@ -168,77 +67,6 @@ fn report(text: &str, known: &definition::Known) -> DefinitionReport {
 }
 
 impl WorkflowEngine {
-    /// Compiles a text, unless that was done before, and goes on with it.
-    pub(super) fn with_compiled(&mut self, text: String, then: Then, ctx: &mut Context<Self>) {
-        let hash: [u8; 32] = Sha256::digest(text.as_bytes()).into();
-        if let Some(compiled) = self.known.of_text(&hash) {
-            let outcome = Ok(Arc::clone(compiled));
-            return self.compiled(CompiledText { text: hash, outcome, then }, ctx);
-        }
-        let most = self.config.max_definition_bytes;
-        if text.len() as u64 > most {
-            let faults = vec![too_long(text.len(), most)];
-            let text = CompiledText { text: hash, outcome: Err(faults), then };
-            return self.compiled(text, ctx);
-        }
-        let work = async move {
-            let outcome = tokio::task::spawn_blocking(move || compile(&text)).await;
-            let outcome = outcome.unwrap_or_else(|_| Err(vec![unread()]));
-            Box::new(CompiledText { text: hash, outcome: outcome.map(Arc::new), then })
-        };
-        let ended = |outcome: Result<Box<CompiledText>, _>| {
-            let own = outcome.map_or(Own::Answered, Own::Compiled);
-            WorkflowsMessage::Own(Step(own))
-        };
-        if let Err(error) = ctx.attach(work, ended) {
-            tracing::warn!(%error, "a definition is not compiled");
-        }
-    }
-
-    /// Goes on with a compiled definition, or says what is wrong with it.
-    pub(super) fn compiled(&mut self, done: CompiledText, ctx: &mut Context<Self>) {
-        let CompiledText { text, outcome, then } = done;
-        if let Ok(compiled) = &outcome
-            && self.known.of_text(&text).is_none()
-        {
-            self.known.keep(Some(text), compiled);
-        }
-        match then {
-            Then::Start(start) => self.start_with(*start, outcome, ctx),
-            Then::Define(by, reply) => self.define(outcome, by, reply, ctx),
-            Then::Amend(amend) => self.amend_with(*amend, Some(outcome), ctx),
-            Then::Fork(fork) => self.fork_with(*fork, Some(outcome), ctx),
-        }
-    }
-
-    /// The definition that a name means.
-    pub(super) fn compiled_named(
-        &mut self,
-        source: &RunSource,
-    ) -> Result<Arc<Compiled>, StartError> {
-        let RunSource::Named { name, version } = source else { return Err(StartError::UnknownRun) };
-        let unknown = || StartError::UnknownDefinition {
-            name: name.clone(),
-            version: version.as_ref().map(ToString::to_string),
-        };
-        let found = self.index.definitions.find(name, version.as_ref());
-        let hash = found.map(|(_, named)| named.hash).ok_or_else(unknown)?;
-        self.compiled_of(&hash).ok_or_else(unknown)
-    }
-
-    /// The definition of this hash, if it is kept.
-    pub(super) fn compiled_of(&mut self, hash: &DefinitionHash) -> Option<Arc<Compiled>> {
-        if let Some(compiled) = self.known.by_hash.get(hash) {
-            return Some(Arc::clone(compiled));
-        }
-        let text = self.index.definitions.get(hash)?.text.clone();
-        let definition: Definition = serde_json::from_slice(&text).ok()?;
-        let plan = Plan::compile(&definition).ok()?;
-        let compiled = Arc::new(compiled(definition, plan));
-        self.known.keep(None, &compiled);
-        Some(compiled)
-    }
-
     /// What is to be stored before a record that names this definition, unless it is kept, or in
     /// any case.
     pub(super) fn to_define(&self, compiled: &Compiled, anew: bool) -> Option<Box<EngineEvent>> {
@@ -291,7 +119,7 @@ impl WorkflowEngine {
         }
     }
 
-    fn define(
+    pub(super) fn define(
         &mut self,
         outcome: Result<Arc<Compiled>, Vec<DefinitionFault>>,
         by: Principal,
@@ -402,7 +230,7 @@ fn summary(known: &DefinedAs, at: i64, by: &Principal) -> DefinitionSummary {
     }
 }
 
-fn too_long(bytes: usize, most: u64) -> DefinitionFault {
+pub(super) fn too_long(bytes: usize, most: u64) -> DefinitionFault {
     DefinitionFault {
         path: String::new(),
         line: 0,
@@ -412,7 +240,7 @@ fn too_long(bytes: usize, most: u64) -> DefinitionFault {
     }
 }
 
-fn unread() -> DefinitionFault {
+pub(super) fn unread() -> DefinitionFault {
     DefinitionFault {
         path: String::new(),
         line: 0,

@@ -270,7 +270,8 @@ impl WorkflowEngine {
         let oldest_kept = now.saturating_sub(seconds(self.config.keep_ended_s));
         let too_old = self.index.ended().first().is_some_and(|(at, _)| *at < oldest_kept);
         let due = now >= self.keeping.swept.saturating_add(SWEEP_US);
-        if !too_many && !(too_old && due) {
+        let wanted = too_many || (too_old && due);
+        if !wanted {
             return;
         }
         self.keeping.swept = now;

@@ -17,9 +17,11 @@
 
 mod children;
 mod commit;
+mod compiling;
 mod definitions;
 mod deliveries;
 mod drain;
+mod forking;
 mod gauges;
 mod keeping;
 mod queue;
@@ -51,7 +53,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use self::commit::{Flight, Gathering, LogHead};
-use self::definitions::Known;
+use self::compiling::Known;
 use self::deliveries::Deliveries;
 use self::drain::Drain;
 use self::gauges::Gauges;

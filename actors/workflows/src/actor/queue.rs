@@ -10,10 +10,13 @@ use crate::messages::RunId;
 
 type Place = (u8, u64);
 
+/// The name of a definition whose runs are bounded, and the bound.
+pub(super) type Group = (Arc<str>, u32);
+
 /// The waiting runs, by the group that bounds them.
 #[derive(Default)]
 pub(super) struct Queue {
-    groups: HashMap<Option<(Arc<str>, u32)>, BTreeMap<Place, RunId>>,
+    groups: HashMap<Option<Group>, BTreeMap<Place, RunId>>,
 }
 
 impl Queue {
@@ -22,14 +25,14 @@ impl Queue {
         run: RunId,
         priority: Priority,
         sequence: u64,
-        group: Option<(Arc<str>, u32)>,
+        group: Option<Group>,
     ) {
         self.groups.entry(group).or_default().insert((priority as u8, sequence), run);
     }
 
     /// Takes out the next run of a group that has room within its bound.
     pub(super) fn next(&mut self, has_room: impl Fn(&str, u32) -> bool) -> Option<RunId> {
-        let fits = |group: &Option<(Arc<str>, u32)>| match group {
+        let fits = |group: &Option<Group>| match group {
             Some((name, bound)) => has_room(name, *bound),
             None => true,
         };

@@ -91,13 +91,12 @@ impl WorkflowEngine {
     ) {
         if self.seats.has(run) {
             let order = Order { input: None, defined: None, answer: Answer::Show(reply) };
-            match self.order(run, order, ctx) {
-                Ok(()) => return,
-                Err((Order { answer: Answer::Show(reply), .. }, _)) => {
-                    return self.show_all(run, vec![reply], ctx);
-                }
-                Err(_) => return,
+            if let Err(unsent) = self.order(run, order, ctx)
+                && let Answer::Show(reply) = unsent.answer
+            {
+                self.show_all(run, vec![reply], ctx);
             }
+            return;
         }
         self.show_all(run, vec![reply], ctx);
     }

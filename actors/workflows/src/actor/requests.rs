@@ -9,9 +9,10 @@ use synod_tasks::{EnginePhase, LedgerStats};
 use uuid::Uuid;
 
 use super::WorkflowEngine;
-use super::definitions::{Compiled, Then};
+use super::compiling::{Compiled, Then};
+use super::forking::changed;
 use super::run::{Answer, Order};
-use super::starting::changed;
+use super::seats::Unsent;
 use super::stored::Release;
 use crate::error::{ControlError, DecideError};
 use crate::index::time;
@@ -158,10 +159,8 @@ impl WorkflowEngine {
     }
 
     fn send_control(&mut self, run: RunId, order: Order, ctx: &mut Context<Self>) {
-        if let Err((Order { answer: Answer::Control(reply), .. }, error)) =
-            self.order(run, order, ctx)
-        {
-            reply.send(Err(error));
+        if let Err(Unsent { answer: Answer::Control(reply), error }) = self.order(run, order, ctx) {
+            reply.send(Err(*error));
         }
     }
 
@@ -234,10 +233,10 @@ impl WorkflowEngine {
         let input = Some(Input::Decide(Box::new(decision)));
         let answer = Answer::Decided(approval, reply);
         let order = Order { input, defined: None, answer };
-        if let Err((Order { answer: Answer::Decided(_, reply), .. }, error)) =
+        if let Err(Unsent { answer: Answer::Decided(_, reply), error }) =
             self.order(run, order, ctx)
         {
-            reply.send(Err(match error {
+            reply.send(Err(match *error {
                 ControlError::NotFound => DecideError::NotFound,
                 ControlError::AlreadyEnded { state } => {
                     DecideError::AlreadyDecided { state: format!("the run is {state}") }

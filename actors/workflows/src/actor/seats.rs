@@ -8,6 +8,7 @@ use synod_runtime::{Address, Context, ExitReason, Priority};
 use uuid::Uuid;
 
 use super::WorkflowEngine;
+use super::queue::Group;
 use super::run::{Answer, Order, RunActor, RunMessage, Source};
 use super::step::{Own, Step};
 use super::utc;
@@ -37,6 +38,12 @@ struct Seat {
     crashed: bool,
     /// Messages of deliveries that it has not said anything about.
     pub deliveries: Vec<u64>,
+}
+
+/// An order that was not sent: who waits for what comes of it, and why.
+pub(super) struct Unsent {
+    pub answer: Answer,
+    pub error: Box<ControlError>,
 }
 
 /// The runs that have an actor.
@@ -245,32 +252,20 @@ impl WorkflowEngine {
         &self,
         hash: &crate::definition::DefinitionHash,
         name: &Arc<str>,
-    ) -> Option<(Arc<str>, u32)> {
+    ) -> Option<Group> {
         let plan = self.library.plan(hash)?;
         plan.max_concurrent_runs.map(|bound| (Arc::clone(name), bound))
     }
 
-    /// Sends a run an order, if it is open; gives back what could not be sent.
+    /// Sends a run an order, if it is open.
     pub(super) fn order(
         &mut self,
         run: RunId,
         order: Order,
         ctx: &mut Context<Self>,
-    ) -> Result<(), (Order, ControlError)> {
-        if !self.works() {
-            let reason = self.reason.clone().unwrap_or_else(|| "the engine rests".to_owned());
-            return Err((order, ControlError::Unavailable { reason }));
-        }
-        let state = self.index.run(run).map(|entry| entry.standing.state);
-        match state {
-            None if !self.seats.has(run) => return Err((order, ControlError::NotFound)),
-            Some(state) if state.has_ended() => {
-                return Err((order, ControlError::AlreadyEnded { state }));
-            }
-            _ => {}
-        }
-        if !self.seat_stored(run, false, ctx) {
-            return Err((order, ControlError::NotFound));
+    ) -> Result<(), Unsent> {
+        if let Err(error) = self.can_order(run, ctx) {
+            return Err(Unsent { answer: order.answer, error: Box::new(error) });
         }
         if let Some(seat) = self.seats.by_run.get_mut(&run) {
             seat.orders += 1;
@@ -282,10 +277,24 @@ impl WorkflowEngine {
         Ok(())
     }
 
+    /// Whether a run can be given an order; it has an actor then.
+    fn can_order(&mut self, run: RunId, ctx: &mut Context<Self>) -> Result<(), ControlError> {
+        if !self.works() {
+            let reason = self.reason.clone().unwrap_or_else(|| "the engine rests".to_owned());
+            return Err(ControlError::Unavailable { reason });
+        }
+        match self.index.run(run).map(|entry| entry.standing.state) {
+            None if !self.seats.has(run) => return Err(ControlError::NotFound),
+            Some(state) if state.has_ended() => return Err(ControlError::AlreadyEnded { state }),
+            _ => {}
+        }
+        if self.seat_stored(run, false, ctx) { Ok(()) } else { Err(ControlError::NotFound) }
+    }
+
     /// Sends an input to an open run; to one that is not it would mean nothing.
     pub(super) fn give(&mut self, run: RunId, input: Input, ctx: &mut Context<Self>) {
         let order = Order { input: Some(input), defined: None, answer: Answer::Nobody };
-        if let Err((_, error)) = self.order(run, order, ctx) {
+        if let Err(Unsent { error, .. }) = self.order(run, order, ctx) {
             tracing::debug!(run_id = %run, %error, "a run was not told something");
         }
     }

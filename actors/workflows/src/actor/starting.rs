@@ -1,6 +1,6 @@
-//! Starting runs: new ones, those of steps, and those made of older runs.
+//! Starting runs: admitted at once, or stored to wait for room.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -8,25 +8,22 @@ use synod_runtime::{Context, Correlation, Principal, Reply, Request};
 use synod_tasks::EnginePhase;
 
 use super::WorkflowEngine;
-use super::definitions::{Compiled, Then};
-use super::reading;
+use super::compiling::{Compiled, Then};
 use super::run::Source;
-use super::step::{Own, Step};
 use super::stored::Release;
 use super::utc;
-use crate::definition::{Definition, DefinitionHash};
+use crate::definition::DefinitionHash;
 use crate::error::StartError;
-use crate::history::{OpeningNote, RunRecord};
+use crate::history::OpeningNote;
 use crate::index::{Half, Keys, half};
 use crate::json::Json;
 use crate::messages::{
-    DefinitionFault, ForkRun, RetryRun, RunAccepted, RunId, RunOptions, RunSource, RunState,
-    StartRun, WorkflowsMessage,
+    DefinitionFault, RunAccepted, RunId, RunOptions, RunSource, RunState, StartRun,
 };
-use crate::plan::Plan;
-use crate::run::{Derivation, Derived, Event, Opening, Origin, Run, derive, mint};
+use crate::run::{Event, Opening, mint};
 
-type StartReply = Reply<Result<RunAccepted, StartError>>;
+/// Who waits for a run to be accepted.
+pub(super) type StartReply = Reply<Result<RunAccepted, StartError>>;
 
 /// A start whose definition is being compiled.
 #[derive(Debug)]
@@ -38,26 +35,13 @@ pub(super) struct ToStart {
     reply: StartReply,
 }
 
-/// A fork whose definition is being compiled.
-#[derive(Debug)]
-pub(super) struct ToFork {
-    of: RunId,
-    at: Option<u64>,
-    how: Derivation,
-    input: Option<Value>,
-    options: RunOptions,
-    principal: Principal,
-    trace: Option<Correlation>,
-    reply: StartReply,
-}
-
 /// A run that is to be opened: its first events, and what they need.
 #[derive(Debug)]
 pub(super) struct ToOpen {
-    events: Vec<Event>,
-    note: OpeningNote,
-    key: Option<Half>,
-    compiled: Arc<Compiled>,
+    pub events: Vec<Event>,
+    pub note: OpeningNote,
+    pub key: Option<Half>,
+    pub compiled: Arc<Compiled>,
 }
 
 impl ToOpen {
@@ -71,13 +55,6 @@ impl ToOpen {
         let key = key.map(|(scope, _)| scope);
         Self { events: vec![Event::Opened(Box::new(opening))], note, key, compiled }
     }
-}
-
-/// A new run that was made of an old one, or can't be.
-#[derive(Debug)]
-pub(in crate::actor) struct DerivedRun {
-    outcome: Result<Box<ToOpen>, StartError>,
-    reply: StartReply,
 }
 
 /// Runs that are on their way to be stored for the first time.
@@ -142,7 +119,7 @@ impl WorkflowEngine {
     }
 
     /// Whether a run can be accepted now.
-    fn takes_runs(&mut self, ctx: &Context<Self>) -> Result<(), StartError> {
+    pub(super) fn takes_runs(&mut self, ctx: &Context<Self>) -> Result<(), StartError> {
         if matches!(self.phase, EnginePhase::Draining | EnginePhase::Drained) {
             return Err(StartError::Draining);
         }
@@ -193,7 +170,7 @@ impl WorkflowEngine {
     }
 
     /// An id that no run has.
-    fn new_id(&self, ctx: &Context<Self>) -> RunId {
+    pub(super) fn new_id(&self, ctx: &Context<Self>) -> RunId {
         loop {
             let mut bytes = [0; 16];
             ctx.system().entropy().fill(&mut bytes);
@@ -332,110 +309,6 @@ impl WorkflowEngine {
         }
     }
 
-    pub(super) fn on_retry(&mut self, request: Request<RetryRun>, ctx: &mut Context<Self>) {
-        let (RetryRun { id, principal }, reply) = request.into_parts();
-        let state = self.index.run(id).map(|entry| entry.standing.state);
-        match state {
-            Some(RunState::Failed | RunState::Cancelled) => {}
-            Some(state) => return reply.send(Err(StartError::NotRetryable { state })),
-            None => return reply.send(Err(StartError::UnknownRun)),
-        }
-        let trace = ctx.metadata().correlation();
-        let fork = ToFork {
-            of: id,
-            at: None,
-            how: Derivation::Retry,
-            input: None,
-            options: RunOptions::default(),
-            principal,
-            trace,
-            reply,
-        };
-        self.fork_with(fork, None, ctx);
-    }
-
-    pub(super) fn on_fork(&mut self, request: Request<ForkRun>, ctx: &mut Context<Self>) {
-        let (ForkRun { id, at, input, source, options, principal }, reply) = request.into_parts();
-        let trace = ctx.metadata().correlation();
-        let how = Derivation::Fork;
-        let fork = ToFork { of: id, at, how, input, options, principal, trace, reply };
-        match source {
-            None => self.fork_with(fork, None, ctx),
-            Some(RunSource::Text(text)) => {
-                self.with_compiled(text, Then::Fork(Box::new(fork)), ctx);
-            }
-            Some(named) => match self.compiled_named(&named) {
-                Ok(compiled) => self.fork_with(fork, Some(Ok(compiled)), ctx),
-                Err(error) => fork.reply.send(Err(error)),
-            },
-        }
-    }
-
-    /// Makes a new run of an old one, beside the engine's own work.
-    pub(super) fn fork_with(
-        &mut self,
-        fork: ToFork,
-        compiled: Option<Result<Arc<Compiled>, Vec<DefinitionFault>>>,
-        ctx: &mut Context<Self>,
-    ) {
-        let (new, old) = match self.check_fork(&fork, compiled, ctx) {
-            Ok(both) => both,
-            Err(error) => return fork.reply.send(Err(error)),
-        };
-        let Some(entry) = self.index.run(fork.of).map(Arc::clone) else {
-            return fork.reply.send(Err(StartError::UnknownRun));
-        };
-        let opening = self.opening(self.new_id(ctx), &new, Json::null(), ctx);
-        let (around, trail) = (self.surround(ctx), self.trail(&entry));
-        let library = Arc::clone(&self.library);
-        let work = async move {
-            let _permit = around.readers.acquire().await;
-            let records = reading::records(&around, trail).await;
-            let plan = |hash: &DefinitionHash| library.plan(hash);
-            let outcome = match &records {
-                Ok(records) => derive_run(&fork, &new, &old, opening, records, plan),
-                Err(error) => Err(StartError::Unavailable { reason: error.to_string() }),
-            };
-            Box::new(DerivedRun { outcome: outcome.map(Box::new), reply: fork.reply })
-        };
-        let ended = |outcome: Result<Box<DerivedRun>, _>| {
-            WorkflowsMessage::Own(Step(outcome.map_or(Own::Answered, Own::Derived)))
-        };
-        if let Err(error) = ctx.attach(work, ended) {
-            tracing::warn!(%error, "a run is not made of an older one");
-        }
-    }
-
-    /// The new definition and the old one.
-    fn check_fork(
-        &mut self,
-        fork: &ToFork,
-        compiled: Option<Result<Arc<Compiled>, Vec<DefinitionFault>>>,
-        ctx: &Context<Self>,
-    ) -> Result<(Arc<Compiled>, Arc<Compiled>), StartError> {
-        self.takes_runs(ctx)?;
-        let hash = self.index.run(fork.of).map(|entry| entry.definition);
-        let hash = hash.ok_or(StartError::UnknownRun)?;
-        let old = self.compiled_of(&hash).ok_or(StartError::UnknownRun)?;
-        let new = match compiled {
-            Some(Ok(new)) => new,
-            Some(Err(faults)) => return Err(StartError::Faulty { faults }),
-            None => Arc::clone(&old),
-        };
-        let input = fork.input.as_ref();
-        self.check_options(&new, &fork.options)?;
-        input.map_or(Ok(()), |input| new.check_input(input))?;
-        Ok((new, old))
-    }
-
-    pub(super) fn derived(&mut self, derived: DerivedRun, ctx: &mut Context<Self>) {
-        let DerivedRun { outcome, reply } = derived;
-        match outcome.and_then(|to_open| self.takes_runs(ctx).map(|()| to_open)) {
-            Ok(to_open) => self.open_run(*to_open, Some(reply), ctx),
-            Err(error) => reply.send(Err(error)),
-        }
-    }
-
     fn check_start(
         &self,
         compiled: &Compiled,
@@ -453,7 +326,11 @@ impl WorkflowEngine {
         }
     }
 
-    fn check_options(&self, compiled: &Compiled, options: &RunOptions) -> Result<(), StartError> {
+    pub(super) fn check_options(
+        &self,
+        compiled: &Compiled,
+        options: &RunOptions,
+    ) -> Result<(), StartError> {
         let invalid = |field: String, expected: &str, got: String| {
             Err(StartError::Invalid { field, expected: expected.to_owned(), got })
         };
@@ -510,55 +387,4 @@ fn apply_options(opening: &mut Opening, options: RunOptions, compiled: &Compiled
 fn body(compiled: &Compiled, input: &Json, options: &RunOptions) -> Half {
     let variables = serde_json::to_vec(&options.variables).unwrap_or_default();
     half(&[&compiled.hash().0, input.bytes(), &variables])
-}
-
-/// Ids of the steps that both definitions have and that differ.
-pub(super) fn changed(old: &Definition, new: &Definition) -> BTreeSet<Arc<str>> {
-    let of_old: HashMap<&str, _> = old.steps.iter().map(|step| (step.id.as_str(), step)).collect();
-    let changed = new
-        .steps
-        .iter()
-        .filter(|step| of_old.get(step.id.as_str()).is_some_and(|known| known != step));
-    changed.map(|step| Arc::from(step.id.as_str())).collect()
-}
-
-fn derive_run(
-    fork: &ToFork,
-    new: &Arc<Compiled>,
-    old: &Compiled,
-    mut opening: Opening,
-    records: &[RunRecord],
-    plan: impl Fn(&DefinitionHash) -> Option<Arc<Plan>>,
-) -> Result<ToOpen, StartError> {
-    let all = records.iter().flat_map(|record| record.events.iter().map(|e| (record.at, e)));
-    let most = fork.at.map_or(usize::MAX, |at| usize::try_from(at).unwrap_or(usize::MAX));
-    let events: Vec<_> = all.take(most.max(1)).collect();
-    let taken = events.len() as u64;
-    let before = Run::replay(plan, events)
-        .map_err(|error| StartError::Unavailable { reason: error.to_string() })?;
-    let former = before.opening();
-    opening.inputs = match &fork.input {
-        Some(input) => Json::from(input.clone()),
-        None => former.inputs.clone(),
-    };
-    opening.variables = former.variables.clone();
-    opening.labels.extend(former.labels.clone());
-    opening.priority = former.priority;
-    opening.principal = fork.principal.clone();
-    opening.tenant = former.tenant.clone();
-    opening.origin =
-        Some(Origin { run: fork.of, events: taken, how: fork.how, by: fork.principal.clone() });
-    let RunOptions { priority, labels, timeout_s, variables, .. } = fork.options.clone();
-    opening.priority = priority.unwrap_or(opening.priority);
-    opening.labels.extend(labels);
-    opening.timeout_us = timeout_s.map(|seconds| seconds.saturating_mul(1_000_000));
-    for (name, value) in variables {
-        opening.variables.retain(|(known, _)| **known != *name);
-        opening.variables.push((Arc::from(name), Json::from(value)));
-    }
-    let changed = changed(&old.definition, &new.definition);
-    let derived = Derived { opening, plan: Arc::clone(&new.plan), changed };
-    let events = derive(&before, None, derived).map_err(|_| StartError::UnknownRun)?;
-    let note = OpeningNote { trace: fork.trace, body: None };
-    Ok(ToOpen { events, note, key: None, compiled: Arc::clone(new) })
 }

@@ -44,9 +44,9 @@ pub(in crate::actor) enum Own {
     /// A run that somebody waits for had ended before.
     ChildRead { parent: RunId, child: RunId, ticket: Ticket, outcome: Result<Json, Fault> },
     /// A definition was compiled, or can't be.
-    Compiled(Box<super::definitions::CompiledText>),
+    Compiled(Box<super::compiling::CompiledText>),
     /// A new run was made of an old one, or can't be.
-    Derived(Box<super::starting::DerivedRun>),
+    Derived(Box<super::forking::DerivedRun>),
     /// The text of a definition is stored, or not.
     DefinitionStored { define: Box<ToDefine>, outcome: Asked<Result<BlobId, BlobError>> },
     /// Something that was read for somebody has been given to them.

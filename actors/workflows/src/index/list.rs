@@ -7,12 +7,16 @@ use jiff::Timestamp;
 use super::{Entry, Index};
 use crate::error::InvalidCursor;
 use crate::messages::{Progress, RunFilter, RunId, RunPage, RunSummary, WorkflowRef};
+use crate::run::ApprovalId;
 
 /// Most runs on a page.
 const MAX_PAGE: usize = 1_000;
 
 /// Most runs that are looked at for a page, so that a rare filter does not hold up everybody.
 const MAX_LOOKED_AT: usize = 10_000;
+
+/// Approvals and the runs that ask for them.
+pub(crate) type Asked = Vec<(ApprovalId, RunId)>;
 
 impl Index {
     /// A page of runs, the newest first.
@@ -45,7 +49,7 @@ impl Index {
         run: Option<RunId>,
         cursor: Option<&str>,
         limit: usize,
-    ) -> Result<(Vec<(crate::run::ApprovalId, RunId)>, Option<String>), InvalidCursor> {
+    ) -> Result<(Asked, Option<String>), InvalidCursor> {
         let after = cursor.map(uuid::Uuid::try_parse).transpose().map_err(|_| InvalidCursor)?;
         let lower = after.map_or(Bound::Unbounded, Bound::Excluded);
         let limit = limit.clamp(1, MAX_PAGE);

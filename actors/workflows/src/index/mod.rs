@@ -13,6 +13,7 @@ mod definitions;
 mod entry;
 mod keys;
 mod list;
+mod packs;
 #[cfg(test)]
 mod tests;
 
@@ -21,23 +22,14 @@ pub(crate) use definitions::{Definitions, Named};
 pub(crate) use entry::Entry;
 pub(crate) use keys::{Half, KeyUse, Keys, half};
 pub(crate) use list::time;
+pub(crate) use packs::Pack;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use synod_journal::BlobId;
-
-use crate::history::{Chunk, EngineEvent, Handle, OpeningNote, Piece, RunRecord, Trail};
+use crate::history::{EngineEvent, Handle, OpeningNote, Piece, RunRecord, Trail};
 use crate::messages::{RunId, RunState};
 use crate::run::{ApprovalId, Event, Opening};
-
-/// A pack that holds chunks of runs that are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Pack {
-    pub blob: BlobId,
-    /// Bytes of chunks that runs still have in it.
-    pub live: u64,
-}
 
 /// All runs that are kept, and what belongs to them.
 #[derive(Debug, Default, Clone)]
@@ -280,15 +272,6 @@ impl Index {
         }
     }
 
-    fn release(&mut self, pack: u32, length: u32) {
-        if let Some(known) = self.packs.get_mut(&pack) {
-            known.live = known.live.saturating_sub(u64::from(length));
-            if known.live == 0 {
-                self.packs.remove(&pack);
-            }
-        }
-    }
-
     pub(crate) fn run(&self, run: RunId) -> Option<&Arc<Entry>> {
         self.runs.get(&run)
     }
@@ -334,19 +317,6 @@ impl Index {
         self.held
     }
 
-    pub(crate) fn pack(&self, pack: u32) -> Option<&Pack> {
-        self.packs.get(&pack)
-    }
-
-    pub(crate) fn packs(&self) -> impl Iterator<Item = (u32, Pack)> {
-        self.packs.iter().map(|(number, pack)| (*number, *pack))
-    }
-
-    /// The number of the next pack.
-    pub(crate) fn next_pack(&self) -> u32 {
-        self.next_pack
-    }
-
     /// All runs, in order of acceptance.
     pub(crate) fn in_order(&self) -> impl Iterator<Item = (RunId, &Arc<Entry>)> {
         self.by_sequence.values().filter_map(|run| Some((*run, self.runs.get(run)?)))
@@ -355,31 +325,6 @@ impl Index {
     /// How many runs are kept.
     pub(crate) fn len(&self) -> usize {
         self.runs.len()
-    }
-
-    /// Notes that the first `packed[run]` records in memory of each run are in a pack now.
-    pub(crate) fn packed(&mut self, pack: Pack, chunks: &[(RunId, Chunk, usize)]) {
-        let mut kept = 0;
-        for (run, chunk, count) in chunks {
-            let Some(entry) = self.runs.get_mut(run).map(Arc::make_mut) else { continue };
-            let count = (*count).min(entry.trail.recent.len());
-            let gone = entry.trail.recent.drain(..count);
-            self.held -= gone.map(|piece| piece.bytes.len() as u64).sum::<u64>();
-            entry.trail.recent.shrink_to_fit();
-            entry.trail.packed.push(*chunk);
-            kept += u64::from(chunk.length);
-        }
-        let number = chunks.first().map_or(self.next_pack, |(_, chunk, _)| chunk.pack);
-        self.next_pack = self.next_pack.max(number + 1);
-        if kept > 0 {
-            self.packs.insert(number, Pack { live: kept, ..pack });
-        }
-    }
-
-    /// Puts back the packs of a snapshot.
-    pub(crate) fn restore_packs(&mut self, packs: impl Iterator<Item = (u32, Pack)>, next: u32) {
-        self.packs = packs.collect();
-        self.next_pack = next;
     }
 
     /// Puts back a run of a snapshot.

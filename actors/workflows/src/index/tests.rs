@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::definition::DefinitionHash;
+use crate::history::Chunk;
 use crate::history::{DefinedAs, Standing};
 use crate::json::Json;
 use crate::messages::RunFilter;

@@ -1,6 +1,6 @@
 //! From the stored records of a run to the run: packs, blobs and plans are read as needed.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -168,10 +168,8 @@ pub(in crate::actor) async fn load_records(
     let named: Vec<BlobId> = records.iter().flat_map(|record| record.blobs.clone()).collect();
     if !named.is_empty() {
         let mut blobs = Blobs::default();
-        for id in named {
-            if !blobs.contains_key(&id) {
-                blobs.insert(id, Json::stored(blob(around, id).await?)?);
-            }
+        for id in named.into_iter().collect::<HashSet<_>>() {
+            blobs.insert(id, Json::stored(blob(around, id).await?)?);
         }
         records = decode(&pieces, &blobs)?;
     }
