@@ -1,4 +1,10 @@
 //! Going on: whatever has become possible is begun, whatever is complete is ended.
+//!
+//! A step can begin when all that it depends on has ended: completed, skipped, or failed and
+//! handled. One that was skipped or forgiven yields null. A step that was skipped by its condition,
+//! or that failed and sent the run elsewhere (`go_to`), is *dead*: what depends on dead steps alone
+//! is skipped, too. Ready steps begin by their priority, then in the order of the definition, as
+//! many at once as `max_parallel` says; waits, approvals and awaited messages take no place.
 
 use super::event::{Begun, Event, Failure};
 use super::state::Phase;

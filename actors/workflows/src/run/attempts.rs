@@ -3,12 +3,14 @@
 use super::Run;
 use super::event::Event;
 use super::ticket::{Part, Spot, Ticket};
-use super::unit::Hold;
+use super::unit::{Hold, Question, Unit};
+
+/// Why an event is no good that is about nothing.
+const UNKNOWN: &str = "it is about work that is not under way";
 
 impl Run {
     /// Applies an event about a piece of work under way.
     pub(super) fn change_unit(&mut self, at: i64, event: &Event) -> Result<(), &'static str> {
-        const UNKNOWN: &str = "it is about work that is not under way";
         match event {
             Event::Retrying { spot, failure, until } => {
                 let unit = self.level_mut().units.get_mut(spot).ok_or(UNKNOWN)?;
@@ -38,26 +40,25 @@ impl Run {
                 unit.attempt_at = at;
             }
             Event::Decided { spot, decided } => {
-                let unit = self.level_mut().units.get_mut(spot).ok_or(UNKNOWN)?;
-                let Hold::Approval(question) = &mut unit.hold else {
-                    return Err("a decision about what is no approval");
-                };
-                question.decisions.push((decided.clone(), at));
+                self.question_at(*spot)?.decisions.push((decided.clone(), at));
             }
-            Event::Escalated { spot, number } => {
-                let unit = self.level_mut().units.get_mut(spot).ok_or(UNKNOWN)?;
-                let Hold::Approval(question) = &mut unit.hold else {
-                    return Err("an escalation of what is no approval");
-                };
-                question.escalated = *number;
-            }
+            Event::Escalated { spot, number } => self.question_at(*spot)?.escalated = *number,
             _ => return Err("it has no place here"),
         }
         Ok(())
     }
 
+    /// The approval that waits at this spot.
+    fn question_at(&mut self, spot: Spot) -> Result<&mut Question, &'static str> {
+        let unit = self.level_mut().units.get_mut(&spot).ok_or(UNKNOWN)?;
+        match &mut unit.hold {
+            Hold::Approval(question) => Ok(question),
+            _ => Err("it is about an approval where there is none"),
+        }
+    }
+
     /// Begins the next attempt of a piece of work.
-    fn next_attempt(&mut self, at: i64, spot: Spot, hold: Hold) -> Option<&mut super::unit::Unit> {
+    fn next_attempt(&mut self, at: i64, spot: Spot, hold: Hold) -> Option<&mut Unit> {
         let before = self.level().units.get(&spot)?.ticket;
         let ticket = self.ticket(spot, before.visit, before.attempt + 1);
         let level = self.level_mut();

@@ -84,7 +84,7 @@ pub enum Input {
         by: Principal,
         /// Why.
         why: Arc<str>,
-        /// Whether what it did is to be undone.
+        /// Whether what the plan that is worked on did, or its fallback, is to be undone.
         compensate: bool,
     },
     /// It is to begin nothing more.

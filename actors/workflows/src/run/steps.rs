@@ -1,4 +1,9 @@
 //! What events about steps and their pieces do to a run: begin, success, failure.
+//!
+//! `go_to` sets its target and all that depends on it back to where nothing of it was begun, and
+//! stops what of it is under way. A target before the failed step thus makes a loop; one after it,
+//! or beside it, is done although what lies between is skipped. Each time is a visit of its own,
+//! with a key of its own; the limit of events bounds how often.
 
 use std::sync::Arc;
 
@@ -24,23 +29,13 @@ impl Run {
             self.begin_step(at, step, begun.occupies());
         }
         let ticket = self.ticket(spot, self.visit(spot), 1);
-        let hold = Hold::of(begun, at);
-        let level = self.level_mut();
-        let Some(hold) = hold else {
-            let (race, count) = match begun {
-                Begun::Race { count } => (true, *count),
-                Begun::Items { count } => (false, *count),
-                _ => return Err("it was begun as what it is not"),
-            };
-            let group = Group::new(race, input.clone().unwrap_or_default(), count);
-            level.held += group.held();
-            level.groups.insert(step, group);
-            self.touched.insert(step);
+        let Some(hold) = Hold::of(begun, at) else {
+            self.group_started(step, input.clone().unwrap_or_default(), begun);
             return Ok(());
         };
         if let Part::Item(item) = part {
-            let group = level.groups.get_mut(&step).ok_or("an item of what has no items")?;
-            group.begin(item);
+            let groups = &mut self.level_mut().groups;
+            groups.get_mut(&step).ok_or("an item of what has no items")?.begin(item);
             self.touched.insert(step);
         }
         let unit = Unit {
@@ -55,6 +50,18 @@ impl Run {
         };
         self.level_mut().put(spot, unit);
         Ok(())
+    }
+
+    fn group_started(&mut self, step: StepIndex, list: Json, begun: &Begun) {
+        let group = match begun {
+            Begun::Race { count } => Group::new(true, list, *count),
+            Begun::Items { count } => Group::new(false, list, *count),
+            _ => return,
+        };
+        let level = self.level_mut();
+        level.held += group.held();
+        level.groups.insert(step, group);
+        self.touched.insert(step);
     }
 
     /// Notes that a step is begun: it is no longer ready.
