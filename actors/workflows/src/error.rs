@@ -30,7 +30,7 @@ pub enum StartError {
         got: String,
     },
     /// There is no definition of that name, or none of a version that fits.
-    #[error("no definition '{name}'{}", version.as_ref().map_or(String::new(), |v| format!(" of version {v}")))]
+    #[error("no definition '{name}'{}", of_version(version.as_deref()))]
     UnknownDefinition {
         /// Its name.
         name: String,
@@ -68,6 +68,10 @@ pub enum StartError {
     /// The node is about to stop.
     #[error("the node is draining and accepts no more runs")]
     Draining,
+}
+
+fn of_version(version: Option<&str>) -> String {
+    version.map_or(String::new(), |version| format!(" of version {version}"))
 }
 
 fn plural(faults: &[DefinitionFault]) -> &'static str {
@@ -186,7 +190,7 @@ pub enum DecideError {
     #[error("the deadline of the approval has passed")]
     Expired,
     /// Who decides may not.
-    #[error("{who} may not decide; {} may", if deciders.is_empty() { "nobody".to_owned() } else { deciders.join(", ") })]
+    #[error("{who} may not decide; expected {}", deciders.join(", "))]
     NotAllowed {
         /// Who.
         who: String,

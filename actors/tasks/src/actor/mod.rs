@@ -204,6 +204,7 @@ impl Actor for TaskEngine {
         let config = self.machine.config().clone();
         self.machine = TaskMachine::new(config, seed);
         self.origin = ctx.now();
+        self.look_at_log(ctx);
         self.open(ctx).await?;
         self.subscribe(ctx.address()).await
     }

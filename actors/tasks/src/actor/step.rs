@@ -49,6 +49,10 @@ pub(super) enum Own {
         content_type: String,
         outcome: Loaded,
     },
+    /// Time to look whether old records can be let go of.
+    Look,
+    /// How far the log is.
+    Looked(Asked<JournalHealth>),
     /// A snapshot has been encoded, or not.
     Encoded { at: Position, outcome: Result<Option<EncodedSnapshot>, TaskFailure> },
     /// A snapshot has been stored, or not.
@@ -105,6 +109,8 @@ impl TaskEngine {
                 }
                 super::release::answer_all(replies, Some(*status));
             }
+            Own::Look => self.look_at_log(ctx),
+            Own::Looked(health) => self.looked(health, ctx),
             Own::Encoded { at, outcome } => self.encoded(at, outcome, ctx),
             Own::Saved { at, outcome } => self.saved(at, outcome, ctx),
             Own::Truncated(outcome) => self.truncated(outcome),

@@ -3,13 +3,15 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use synod_journal::{
-    BlobError, BlobId, Position, PutBlob, SaveSnapshot, SnapshotError, SweepBlobs, Swept, Truncate,
-    TruncateError, Truncated,
+    BlobError, BlobId, Health, JournalHealth, Position, PutBlob, SaveSnapshot, SnapshotError,
+    SweepBlobs, Swept, Truncate, TruncateError, Truncated,
 };
 use synod_runtime::{Context, TaskFailure};
+use tokio::time::Instant;
 
 use super::WorkflowEngine;
 use super::run::Surroundings;
@@ -32,12 +34,24 @@ const SWEEP_US: i64 = 10_000_000;
 
 const SECOND_US: i64 = 1_000_000;
 
+/// How often it is looked whether old records can be let go of, and how old a snapshot may be then.
+const LOOK: Duration = Duration::from_secs(60);
+const STALE: Duration = Duration::from_secs(600);
+
+/// Snapshots that must contain a record before the log can do without it.
+const OWED: u8 = 2;
+
 /// How much has been stored since the last snapshot, and whether one is being made.
 #[derive(Default)]
 pub(super) struct Keeping {
     records: u64,
     bytes: u64,
     busy: bool,
+    /// Snapshots to be made until the log holds no record that only this stream needs. A stream
+    /// where little happens would else keep others' records from being dropped.
+    owed: u8,
+    /// When the last snapshot was begun.
+    begun: Option<Instant>,
     /// The last position that the index contains.
     pub applied: Position,
     /// The blobs that the snapshot being saved names.
@@ -50,21 +64,37 @@ impl Keeping {
     /// Begins to count anew, with what a recovery had to read.
     pub(super) fn restart(&mut self, records: u64, bytes: u64) {
         (self.records, self.bytes) = (records, bytes);
+        self.owed = OWED;
     }
 
     pub(super) fn stored(&mut self, records: u64, bytes: u64) {
         self.records += records;
         self.bytes += bytes;
+        self.owed = OWED;
     }
 
-    /// Whether enough has been stored for another snapshot; if so, it counts as begun.
-    fn is_due(&mut self, config: &WorkflowsConfig) -> bool {
+    /// Whether enough has been stored for another snapshot.
+    fn is_due(&self, config: &WorkflowsConfig) -> bool {
         let enough = self.records >= config.snapshot_records || self.bytes >= config.snapshot_bytes;
-        let due = enough && !self.busy;
-        if due {
-            (self.records, self.bytes, self.busy) = (0, 0, true);
+        enough && !self.busy
+    }
+
+    /// Whether the last snapshot is old, and more are owed.
+    fn is_stale(&self, now: Instant) -> bool {
+        let old = self.begun.is_none_or(|begun| now.duration_since(begun) >= STALE);
+        old && self.owed > 0 && !self.busy
+    }
+
+    fn begin(&mut self, now: Instant) {
+        (self.records, self.bytes, self.busy) = (0, 0, true);
+        self.begun = Some(now);
+    }
+
+    /// A snapshot is stored.
+    fn saved(&mut self) {
+        if self.records == 0 {
+            self.owed = self.owed.saturating_sub(1);
         }
-        due
     }
 }
 
@@ -160,9 +190,36 @@ impl WorkflowEngine {
     /// Notes that the index contains all up to `at`; packs histories when that is due.
     pub(super) fn keep(&mut self, at: Position, ctx: &mut Context<Self>) {
         self.keeping.applied = at;
-        if !self.keeping.is_due(&self.config) {
-            return;
+        if self.keeping.is_due(&self.config) {
+            self.pack(ctx);
         }
+    }
+
+    /// Looks from time to time whether the log could do without old records.
+    pub(super) fn look_at_log(&mut self, ctx: &mut Context<Self>) {
+        ctx.send_after(LOOK, WorkflowsMessage::Own(Step(Own::Look)));
+        if self.is_quiet() && self.keeping.is_stale(ctx.now()) {
+            let seen = |outcome| WorkflowsMessage::Own(Step(Own::Looked(outcome)));
+            self.journal.ask_into(Health {}, self.journal_timeout(), &ctx.address(), seen);
+        }
+    }
+
+    /// While nothing is under way, the index contains all that the log has of this stream.
+    pub(super) fn looked(&mut self, health: Asked<JournalHealth>, ctx: &mut Context<Self>) {
+        let Ok(health) = health else { return };
+        let further = health.last > self.keeping.applied || self.keeping.owed == OWED;
+        if further && self.is_quiet() && self.keeping.is_stale(ctx.now()) {
+            self.keeping.applied = self.keeping.applied.max(health.last);
+            self.pack(ctx);
+        }
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.works() && self.flights.is_empty() && self.gathering.is_empty()
+    }
+
+    fn pack(&mut self, ctx: &mut Context<Self>) {
+        self.keeping.begin(ctx.now());
         let recent = self.index.in_order().filter(|(_, entry)| !entry.trail.recent.is_empty());
         let runs: Vec<_> = recent.map(|(run, entry)| (run, entry.trail.recent.clone())).collect();
         let (first, around) = (self.index.next_pack(), self.surround(ctx));
@@ -236,6 +293,7 @@ impl WorkflowEngine {
         if !matches!(outcome, Ok(Ok(()))) {
             return tracing::warn!(?outcome, "a snapshot of the runs was not saved");
         }
+        self.keeping.saved();
         let truncated = |outcome| WorkflowsMessage::Own(Step(Own::Truncated(outcome)));
         let swept = |outcome| WorkflowsMessage::Own(Step(Own::Swept(outcome)));
         let (within, address) = (self.journal_timeout(), ctx.address());

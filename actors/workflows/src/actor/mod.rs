@@ -248,6 +248,7 @@ impl Actor for WorkflowEngine {
 
     async fn start(&mut self, ctx: &mut Context<Self>) -> Result<(), ActorError> {
         self.origin = ctx.now();
+        self.look_at_log(ctx);
         self.open(ctx).await
     }
 

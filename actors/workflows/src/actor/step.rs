@@ -51,6 +51,10 @@ pub(in crate::actor) enum Own {
     DefinitionStored { define: Box<ToDefine>, outcome: Asked<Result<BlobId, BlobError>> },
     /// Something that was read for somebody has been given to them.
     Answered,
+    /// Time to look whether old records can be let go of.
+    Look,
+    /// How far the log is.
+    Looked(Asked<JournalHealth>),
     /// Histories have been packed, or not.
     Packed(Result<Option<Packed>, TaskFailure>),
     /// A snapshot has been encoded, or not.
@@ -88,6 +92,8 @@ impl WorkflowEngine {
                 self.definition_stored(*define, outcome, ctx);
             }
             Own::Answered => {}
+            Own::Look => self.look_at_log(ctx),
+            Own::Looked(health) => self.looked(health, ctx),
             Own::Packed(outcome) => self.packed(outcome, ctx),
             Own::Encoded { at, outcome } => self.encoded(at, outcome, ctx),
             Own::Saved { at, outcome } => self.saved(at, outcome, ctx),

@@ -193,8 +193,8 @@ fn work(event: &Event) -> (&'static str, Spot, String, Value) {
             let verdict = if decided.approved { "approved" } else { "rejected" };
             let does = format!("was {verdict} by {}", decided.by);
             let details = json!({
-                "verdict": verdict, "by": decided.by.to_string(), "reason": decided.reason.as_deref(),
-                "edited": decided.payload.is_some(),
+                "verdict": verdict, "by": decided.by.to_string(),
+                "reason": decided.reason.as_deref(), "edited": decided.payload.is_some(),
             });
             ("approval.decided", *spot, does, details)
         }

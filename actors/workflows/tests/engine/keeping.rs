@@ -1,5 +1,7 @@
 //! Snapshots, packs, retention: the log stays short and histories stay readable.
 
+use std::time::Duration;
+
 use serde_json::json;
 use synod_workflows::{GetRun, RunState, WorkflowsConfig};
 
@@ -25,8 +27,14 @@ async fn histories_are_read_from_packs_and_the_log_is_cut() {
     for run in &runs {
         assert_eq!(stage.wait(*run).await.summary.state, RunState::Completed);
     }
+    // The task engine stores nothing of steps; what it has in the log is let go of all the same.
+    for _ in 0..3 {
+        ground.time.pass(Duration::from_secs(700)).await;
+        let run = stage.start(&linear(1), json!(1)).await;
+        stage.wait(run).await;
+    }
     let journal = stage.journal().await;
-    assert!(journal.first.0 > 1, "the log was cut: {journal:?}");
+    assert!(journal.first.0 > 1 && journal.segments <= 3, "the log was not cut: {journal:?}");
     assert!(stage.stats().await.history_bytes < 2 << 20);
     stage.cut(&ground).await;
     let stage = ground.start().await;
@@ -42,7 +50,7 @@ async fn histories_are_read_from_packs_and_the_log_is_cut() {
     assert_eq!(stage.ask(send).await.unwrap().taken, 1);
     assert_eq!(stage.wait(early).await.outputs, Some(json!({"a": 1})));
     let ledger = stage.stats().await.ledger;
-    assert_eq!((ledger.accepted, ledger.completed, ledger.balanced), (401, 401, true));
+    assert_eq!((ledger.accepted, ledger.completed, ledger.balanced), (404, 404, true));
 }
 
 #[tokio::test(start_paused = true)]
@@ -55,7 +63,7 @@ async fn ended_runs_above_the_number_are_forgotten_and_the_ledger_still_counts_t
     for n in 0..50 {
         let run = stage.start(&linear(1), json!(n)).await;
         stage.wait(run).await;
-        ground.time.pass(std::time::Duration::from_millis(1)).await;
+        ground.time.pass(Duration::from_millis(1)).await;
         runs.push(run);
     }
     assert_eq!(stage.ask(GetRun { id: runs[0] }).await, None);
