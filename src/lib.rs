@@ -31,7 +31,7 @@
 //! ```
 //!
 //! Each family of actors is a module here: [`runtime`], [`journal`], [`agents`],
-//! [`coordination`], [`tasks`], [`integrations`], [`triage`].
+//! [`coordination`], [`tasks`], [`workflows`], [`integrations`], [`triage`].
 
 pub mod api;
 pub mod cli;
@@ -47,6 +47,7 @@ pub use synod_journal as journal;
 pub use synod_runtime as runtime;
 pub use synod_tasks as tasks;
 pub use synod_triage as triage;
+pub use synod_workflows as workflows;
 
 use std::process::ExitCode;
 

@@ -108,15 +108,15 @@ fn levels(before: &[Vec<usize>], tree: &[Vec<usize>]) -> Vec<(usize, usize)> {
 /// Draws the lines of the levels, from the last row to the first.
 fn prefixed(levels: &[(usize, usize)]) -> Vec<OutlineRow> {
     // Whether a line goes on below, by level.
-    let mut goes_on = vec![false; DEEPEST + 1];
+    let mut goes_on = [false; DEEPEST + 1];
     let mut rows: Vec<_> = levels
         .iter()
         .rev()
         .map(|(step, level)| {
             goes_on[level + 1..].fill(false);
             let mut prefix = String::new();
-            for at in 1..*level {
-                prefix += if goes_on[at] { "│  " } else { "   " };
+            for goes_on in &goes_on[1..(*level).max(1)] {
+                prefix += if *goes_on { "│  " } else { "   " };
             }
             if *level > 0 {
                 prefix += if goes_on[*level] { "├─ " } else { "└─ " };
