@@ -69,14 +69,13 @@ impl Run {
 
     /// What the level has used up, if it has.
     fn over_limit(&self) -> Option<Failure> {
-        let limits = &self.plans[0].limits;
         let (events, held) = (self.state.events, self.level().held);
-        if events >= limits.history_events {
+        if events >= self.plans[0].limits.history_events {
             let message = format!("the history has {events} events, which is as many as it may");
             return Some(Failure::new(ErrorKind::BudgetExceeded, message));
         }
-        if held > limits.memory_bytes {
-            let most = limits.memory_bytes;
+        let most = self.plan().limits.memory_bytes;
+        if held > most {
             let message = format!("the run keeps {held} bytes of values, and {most} are allowed");
             return Some(Failure::new(ErrorKind::Oversize, message));
         }
@@ -134,6 +133,6 @@ impl Run {
 
     /// Bytes that one value may have.
     pub(super) fn payload_bytes(&self) -> usize {
-        usize::try_from(self.plans[0].limits.payload_bytes).unwrap_or(usize::MAX)
+        usize::try_from(self.plan().limits.payload_bytes).unwrap_or(usize::MAX)
     }
 }

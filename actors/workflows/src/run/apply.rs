@@ -1,5 +1,7 @@
 //! What each event does to a run: the same live and in a replay.
 
+use std::sync::Arc;
+
 use super::Run;
 use super::event::{Carried, Ending, Event, Failure};
 use super::level::{Fall, Level};
@@ -8,7 +10,7 @@ use super::state::{Checkpoint, Phase, Reason, Then};
 use super::ticket::{Part, Spot, Ticket};
 use super::unit::{Hold, Unit};
 use crate::messages::StepState;
-use crate::plan::{Plan, StepIndex};
+use crate::plan::{Action, Plan, StepIndex};
 
 /// An event does not fit what was there before it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -236,17 +238,33 @@ impl Run {
     /// `on_finish`.
     pub(super) fn closing(&self, ending: &Ending) -> Option<Part> {
         self.state.began_at?;
-        let plan: &Plan = &self.plans[0];
-        match ending {
-            Ending::Cancelled { .. } => plan.on_cancel.as_ref().map(|_| Part::OnCancel),
-            _ => plan.on_finish.as_ref().map(|_| Part::OnFinish),
-        }
+        let part = match ending {
+            Ending::Cancelled { .. } => Part::OnCancel,
+            _ => Part::OnFinish,
+        };
+        self.closing_level(part).map(|_| part)
+    }
+
+    /// The level whose plan has this closing work: the last one that was worked on, or else the
+    /// plan itself.
+    pub(super) fn closing_level(&self, part: Part) -> Option<usize> {
+        let has = |depth: &usize| closing_of(&self.plans[*depth], part).is_some();
+        [self.state.depth(), 0].into_iter().find(has)
     }
 
     /// What an attempt at this spot that begins now is called outside.
     pub(super) fn ticket(&self, spot: Spot, visit: u32, attempt: u32) -> Ticket {
         let level = self.state.depth() as u8;
         Ticket { revision: self.state.revision, level, spot, visit, attempt }
+    }
+}
+
+/// What a plan has done before the end.
+pub(super) fn closing_of(plan: &Plan, part: Part) -> Option<&Arc<Action>> {
+    match part {
+        Part::OnFinish => plan.on_finish.as_ref(),
+        Part::OnCancel => plan.on_cancel.as_ref(),
+        Part::Whole | Part::Item(_) | Part::Compensation => None,
     }
 }
 

@@ -254,8 +254,9 @@ impl Run {
                 StepWork::Action(_) => None,
             },
             Part::Compensation => step().compensate_with.as_ref(),
-            Part::OnFinish => self.plans[0].on_finish.as_ref(),
-            Part::OnCancel => self.plans[0].on_cancel.as_ref(),
+            part @ (Part::OnFinish | Part::OnCancel) => {
+                apply::closing_of(&self.plans[self.closing_level(part)?], part)
+            }
         }
     }
 

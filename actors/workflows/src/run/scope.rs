@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::Run;
-use super::event::Failure;
+use super::event::{Ending, Failure};
 use super::level::Level;
 use super::opening::{Origin, Variable};
 use super::retry::error_value;
@@ -98,10 +98,21 @@ impl Scope for RunScope<'_> {
 impl Run {
     /// What an expression at this spot sees.
     pub(super) fn scope(&self, spot: Spot) -> RunScope<'_> {
-        let closing = matches!(spot.part, Part::OnFinish | Part::OnCancel);
-        let depth = if closing { 0 } else { self.state.depth() };
+        let depth = match spot.part {
+            Part::OnFinish | Part::OnCancel => self.closing_level(spot.part).unwrap_or(0),
+            _ => self.state.depth(),
+        };
         let item = matches!(spot.part, Part::Item(_)).then_some(spot);
-        RunScope { run: self, depth, item, error: None, message: None }
+        let error = (spot.part == Part::OnFinish).then(|| self.error_at_end());
+        RunScope { run: self, depth, item, error, message: None }
+    }
+
+    /// Why the run is about to end as failed; null when it is not.
+    fn error_at_end(&self) -> Json {
+        match &self.state.ending {
+            Some(Ending::Failed { failure, step }) => error_value(failure, step.as_deref()),
+            _ => Json::null(),
+        }
     }
 
     /// How a step of a level stands; `None` when there is no such step.

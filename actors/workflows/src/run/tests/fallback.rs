@@ -66,3 +66,30 @@ fn a_late_result_of_the_plan_does_not_count_in_its_fallback() {
     assert_eq!(world.executing(), ["rule"]);
     assert_eq!(world.count(|event| matches!(event, Event::Late { .. })), 1);
 }
+
+#[test]
+fn on_finish_is_that_of_the_plan_the_run_ended_in_or_else_the_outermost() {
+    let definition = |inner: bool| {
+        let mut definition = json!({"name": "model",
+            "on_finish": {"agent": "ann", "input": "${error}"},
+            "steps": [{"id": "a", "agent": "ann"}],
+            "fallback": {"name": "instead", "steps": [{"id": "b", "agent": "ann"}]}});
+        if inner {
+            definition["fallback"]["on_finish"] = json!({"agent": "ann", "input": "${outputs.b}"});
+        }
+        definition
+    };
+    let mut world = World::begun(definition(true), json!(null));
+    world.fail("a", ErrorKind::Refused);
+    world.done("b", json!(7));
+    assert_eq!(world.in_hand[0].input.value(), &json!(7));
+    let mut world = World::begun(definition(false), json!(null));
+    world.fail("a", ErrorKind::Refused);
+    world.fail("b", ErrorKind::Failed);
+    assert_eq!(world.executing(), ["on_finish"]);
+    let input = world.in_hand[0].input.value().clone();
+    assert_eq!((&input["kind"], &input["step"]), (&json!("failed"), &json!("b")));
+    let mut world = World::begun(definition(false), json!(null));
+    world.done("a", json!(1));
+    assert!(world.in_hand[0].input.is_null(), "there was no error");
+}
