@@ -51,9 +51,9 @@ pub use messages::{
     ConsensusOptions, DrainEngine, Drained, EngineHealth, EngineHealthResponse, EnginePhase,
     EngineStats, EngineStatsResponse, Execute, Executed, ExecutionSpec, ExecutionStats, GetTask,
     LatencyStats, LedgerStats, ListTasks, PartStats, PartStatus, PriorityStats, Quantiles,
-    Reconfigure, RetryOptions, SubmitTask, TaskChange, TaskError, TaskFilter, TaskListener,
-    TaskOutput, TaskPage, TaskStatusResponse, TaskSubmissionRequest, TasksMessage, ThroughputStats,
-    WaitTask, Windows,
+    Reconfigure, ResultError, RetryOptions, SubmitTask, TaskChange, TaskError, TaskFilter,
+    TaskListener, TaskOutput, TaskPage, TaskStatusResponse, TaskSubmissionRequest, TasksMessage,
+    ThroughputStats, WaitTask, Windows,
 };
 pub use stats::{Histogram, Rate};
 pub use task::{

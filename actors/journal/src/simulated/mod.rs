@@ -132,6 +132,13 @@ impl SimulatedDisk {
         world.inodes.insert(id, Inode::durable(contents));
     }
 
+    /// Loses a file durably, as when someone removes it by hand.
+    pub fn lose(&self, path: &str) {
+        let world = &mut *self.world.lock();
+        world.names.remove(path);
+        world.durable_names.remove(path);
+    }
+
     /// Flips the bits of `mask` in one byte of a file, durably.
     pub fn flip(&self, path: &str, offset: u64, mask: u8) {
         let mut contents = self.contents(path);

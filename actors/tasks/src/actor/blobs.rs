@@ -6,17 +6,23 @@ use synod_journal::{BlobError, BlobId, GetBlob, PutBlob};
 use synod_runtime::{Context, Reply};
 
 use super::TaskEngine;
-use super::release::Release;
+use super::release::{Release, answer_all};
 use super::step::{Asked, Loaded, Own, Step};
 use crate::error::SubmitError;
-use crate::machine::{Dispatch, Outcome};
+use crate::machine::{Dispatch, Outcome, set_result};
 use crate::matching::AgentSlot;
-use crate::messages::{Accepted, TaskStatusResponse, TasksMessage};
+use crate::messages::{Accepted, ResultError, TaskStatusResponse, TasksMessage};
 use crate::records;
 use crate::task::{BlobRef, Body, ContentType, Moment, TaskSpec};
 
 /// How long to wait before a submission is tried again that found the blob store busy, in seconds.
 const BUSY_RETRY_S: u64 = 1;
+
+/// What to do about a result whose blob is gone or damaged, and about one that may yet be read.
+const RESTORE: &str = "restore this file under blobs/ in the data folder from a backup, or submit \
+                       the task again";
+const ASK_AGAIN: &str = "ask again; look at the disk and at the journal in GET /api/v1/status if \
+                         that does not help";
 
 /// A submission whose input is being stored.
 #[derive(Debug)]
@@ -152,7 +158,7 @@ impl TaskEngine {
         self.end_execution(now, dispatch.work, dispatch.agent, Outcome::Error(error), 0);
     }
 
-    /// Reads a large result; a status whose result can't be read is answered without it.
+    /// Reads a large result; a status whose result can't be read says why.
     pub(super) fn load_result(
         &self,
         replies: Vec<Reply<Option<TaskStatusResponse>>>,
@@ -161,11 +167,42 @@ impl TaskEngine {
         ctx: &Context<Self>,
     ) {
         let get = GetBlob { owner: records::STREAM, id: BlobId(blob.hash) };
-        let content_type = blob.content_type.into();
         let loaded = move |outcome| {
-            let own = Own::ResultLoaded { replies, status, content_type, outcome };
+            let own = Own::ResultLoaded { replies, status, blob, outcome };
             TasksMessage::Own(Step(own))
         };
         self.journal.ask_into(get, self.journal_timeout(), &ctx.address(), loaded);
     }
+}
+
+/// Answers with the result, or with what keeps it from being read.
+pub(super) fn result_loaded(
+    replies: Vec<Reply<Option<TaskStatusResponse>>>,
+    mut status: TaskStatusResponse,
+    blob: BlobRef,
+    outcome: Loaded,
+) {
+    let id = BlobId(blob.hash);
+    match outcome {
+        Ok(Ok(Some(bytes))) => {
+            let content_type = blob.content_type.into();
+            set_result(&mut status, Payload { content_type, bytes });
+        }
+        Ok(Ok(None)) => {
+            let reason = format!("blob {id} of `{}` is not there", records::STREAM);
+            unreadable(&mut status, id, reason, RESTORE);
+        }
+        Ok(Err(error @ BlobError::Damaged { .. })) => {
+            unreadable(&mut status, id, error.to_string(), RESTORE);
+        }
+        Ok(Err(error)) => unreadable(&mut status, id, error.to_string(), ASK_AGAIN),
+        Err(error) => unreadable(&mut status, id, format!("the journal: {error}"), ASK_AGAIN),
+    }
+    answer_all(replies, Some(status));
+}
+
+fn unreadable(status: &mut TaskStatusResponse, blob: BlobId, reason: String, advice: &'static str) {
+    tracing::error!(task_id = %status.task_id, %blob, reason, "a result could not be read");
+    let (blob, advice) = (blob.to_string(), advice.to_owned());
+    status.result_error = Some(ResultError { blob, reason, advice });
 }

@@ -1,7 +1,7 @@
 //! What the engine tells itself.
 
 use bytes::Bytes;
-use synod_agents::{AgentError, Payload, Performed, WorkId};
+use synod_agents::{AgentError, Performed, WorkId};
 use synod_journal::{
     AppendError, BlobError, BlobId, Committed, JournalHealth, Position, SnapshotError, Swept,
     TruncateError, Truncated,
@@ -14,7 +14,7 @@ use super::keeping::EncodedSnapshot;
 use crate::machine::Dispatch;
 use crate::matching::AgentSlot;
 use crate::messages::TaskStatusResponse;
-use crate::task::Moment;
+use crate::task::{BlobRef, Moment};
 
 /// A message of the engine to itself.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ pub(super) enum Own {
     ResultLoaded {
         replies: Vec<Reply<Option<TaskStatusResponse>>>,
         status: Box<TaskStatusResponse>,
-        content_type: String,
+        blob: BlobRef,
         outcome: Loaded,
     },
     /// Time to look whether old records can be let go of.
@@ -103,11 +103,8 @@ impl TaskEngine {
             Own::InputLoaded { dispatch, outcome } => {
                 self.input_loaded(now, dispatch, outcome, ctx);
             }
-            Own::ResultLoaded { replies, mut status, content_type, outcome } => {
-                if let Ok(Ok(Some(bytes))) = outcome {
-                    crate::machine::set_result(&mut status, Payload { content_type, bytes });
-                }
-                super::release::answer_all(replies, Some(*status));
+            Own::ResultLoaded { replies, status, blob, outcome } => {
+                super::blobs::result_loaded(replies, *status, blob, outcome);
             }
             Own::Look => self.look_at_log(ctx),
             Own::Looked(health) => self.looked(health, ctx),

@@ -146,6 +146,7 @@ fn status(task: &Task) -> TaskStatusResponse {
         cost: task.spent as f64 / 1e6,
         result: None,
         result_content_type: None,
+        result_error: None,
         error: error(task),
         parts: (0..).zip(&task.parts).map(|(number, part)| part_status(number, part)).collect(),
     }

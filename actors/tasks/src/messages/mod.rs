@@ -13,7 +13,7 @@ pub use stats::{
     AgentStats, CapabilityStats, EnginePhase, EngineStatsResponse, LatencyStats, LedgerStats,
     PartStats, PriorityStats, Quantiles, ThroughputStats, Windows,
 };
-pub use status::{PartStatus, TaskChange, TaskError, TaskPage, TaskStatusResponse};
+pub use status::{PartStatus, ResultError, TaskChange, TaskError, TaskPage, TaskStatusResponse};
 
 use std::fmt;
 use std::time::Duration;

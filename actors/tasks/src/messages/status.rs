@@ -63,11 +63,25 @@ pub struct TaskStatusResponse {
     /// The media type of the result.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result_content_type: Option<String>,
+    /// Why the result of a completed task is not here, though it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result_error: Option<ResultError>,
     /// Why it failed, or by whom it was cancelled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<TaskError>,
     /// Its parts.
     pub parts: Vec<PartStatus>,
+}
+
+/// A large result that could not be read from its blob.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ResultError {
+    /// The blob that holds it: the SHA-256 of its bytes, 64 hexadecimal digits.
+    pub blob: String,
+    /// What is wrong with it.
+    pub reason: String,
+    /// What to do.
+    pub advice: String,
 }
 
 /// How a part of a task stands.

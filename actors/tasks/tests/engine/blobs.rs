@@ -96,3 +96,32 @@ async fn blobs_of_forgotten_tasks_are_swept() {
     }
     panic!("{:?}", ground.disk.paths());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_result_whose_blob_is_damaged_or_gone_says_so_instead_of_vanishing() {
+    let ground = Ground::new(config());
+    let stage = ground.start().await;
+    let agent = stage.agent("a", "x", 1).await;
+    let task = stage.accept(request("x")).await;
+    let output = format!("\"{}\"", "o".repeat(80_000));
+    agent.succeed(&output).await;
+    assert_eq!(result(&stage.wait(task).await.unwrap()), output);
+    let path = ground.disk.paths().into_iter().find(|path| path.starts_with("blobs/")).unwrap();
+    let hash = path.rsplit('/').next().unwrap().to_owned();
+
+    ground.disk.flip(&path, 40_000, 0x01);
+    for status in [stage.get(task).await.unwrap(), stage.wait(task).await.unwrap()] {
+        assert_eq!((status.state, status.result), (TaskState::Completed, None));
+        let error = status.result_error.expect("it says why");
+        assert_eq!(error.blob, hash);
+        assert!(error.reason.contains("damaged") && error.reason.contains(&path), "{error:?}");
+        assert!(error.advice.contains("backup"), "{error:?}");
+    }
+    ground.disk.flip(&path, 40_000, 0x01);
+    let mended = stage.get(task).await.unwrap();
+    assert_eq!((result(&mended), mended.result_error), (output, None));
+
+    ground.disk.lose(&path);
+    let error = stage.get(task).await.unwrap().result_error.expect("it says why");
+    assert!(error.blob == hash && error.reason.contains("is not there"), "{error:?}");
+}

@@ -256,6 +256,7 @@ fn status(id: TaskId, request: &TaskSubmissionRequest, parts: &[Ended]) -> TaskS
         cost: 0.0,
         result: result.map(TaskOutput),
         result_content_type: None,
+        result_error: None,
         error: error.map(|error| TaskError {
             kind: FailureKind::Failed,
             message: error.message.clone(),
