@@ -59,7 +59,7 @@ use self::drain::Drain;
 use self::gauges::Gauges;
 use self::keeping::Keeping;
 use self::queue::Queue;
-use self::run::{Library, Packs, Surroundings};
+use self::run::{Cache, Library, Packs, Surroundings};
 use self::seats::Seats;
 use self::starting::Starting;
 use self::statistics::Statistics;
@@ -95,6 +95,7 @@ pub struct WorkflowEngine {
     around: Option<Arc<Surroundings>>,
     library: Arc<Library>,
     packs: Arc<Packs>,
+    cache: Arc<Cache>,
     readers: Arc<Semaphore>,
     listened: Arc<AtomicBool>,
     phase: EnginePhase,
@@ -164,6 +165,7 @@ impl WorkflowEngine {
             around: None,
             library: Arc::default(),
             packs: Arc::default(),
+            cache: Arc::default(),
             readers: Arc::new(Semaphore::new(READERS)),
             listened: Arc::default(),
             phase: EnginePhase::Recovering,
@@ -205,6 +207,7 @@ impl WorkflowEngine {
                 journal: self.journal.clone(),
                 library: Arc::clone(&self.library),
                 packs: Arc::clone(&self.packs),
+                cache: Arc::clone(&self.cache),
                 inline: usize::try_from(self.config.inline_bytes).unwrap_or(usize::MAX),
                 park_after: Duration::from_millis(self.config.park_after_ms),
                 journal_timeout: Duration::from_millis(self.config.journal_timeout_ms),

@@ -14,6 +14,7 @@ use super::stored::Release;
 use super::utc;
 use crate::definition::DefinitionHash;
 use crate::error::StartError;
+use crate::expression::Root;
 use crate::history::OpeningNote;
 use crate::index::{Half, Keys, half};
 use crate::json::Json;
@@ -21,6 +22,9 @@ use crate::messages::{
     DefinitionFault, RunAccepted, RunId, RunOptions, RunSource, RunState, StartRun,
 };
 use crate::run::{Event, Opening, mint};
+
+/// Bytes of the longest value that a definition may make a key of.
+const MAX_KEY: usize = 1_024;
 
 /// Who waits for a run to be accepted.
 pub(super) type StartReply = Reply<Result<RunAccepted, StartError>>;
@@ -141,16 +145,20 @@ impl WorkflowEngine {
         compiled: Result<Arc<Compiled>, Vec<DefinitionFault>>,
         ctx: &mut Context<Self>,
     ) {
-        let ToStart { input, options, principal, trace, reply } = start;
+        let ToStart { input, mut options, principal, trace, reply } = start;
         let compiled = match compiled {
             Ok(compiled) => compiled,
             Err(faults) => return reply.send(Err(StartError::Faulty { faults })),
         };
-        let checked = self.check_start(&compiled, &input, &options);
+        let input = Json::from(input);
+        let key = key_of(&compiled, &input);
+        let checked = key.and_then(|key| {
+            options.idempotency_key = options.idempotency_key.take().or(key);
+            self.check_start(&compiled, input.value(), &options)
+        });
         if let Err(error) = checked.and_then(|()| self.takes_runs(ctx)) {
             return reply.send(Err(error));
         }
-        let input = Json::from(input);
         let key = options.idempotency_key.as_deref();
         let key = key.map(|key| {
             let scope = Keys::scope(&compiled.plan.name, key);
@@ -369,6 +377,24 @@ impl WorkflowEngine {
             }
             None => Ok(()),
         }
+    }
+}
+
+/// The idempotency key that the definition makes of an input, if it does.
+fn key_of(compiled: &Compiled, input: &Json) -> Result<Option<String>, StartError> {
+    let Some(template) = &compiled.plan.idempotency_key else { return Ok(None) };
+    let scope = |root: &Root| matches!(root, Root::Inputs).then(|| input.clone());
+    let invalid = |got: String| StartError::Invalid {
+        field: "idempotency_key".to_owned(),
+        expected: "an expression of the definition that yields a text, a number or null".to_owned(),
+        got,
+    };
+    let value = template.evaluate(&scope, MAX_KEY).map_err(|error| invalid(error.message))?;
+    match value.value() {
+        Value::Null => Ok(None),
+        Value::String(key) => Ok(Some(key.clone())),
+        Value::Number(key) => Ok(Some(key.to_string())),
+        other => Err(invalid(other.to_string())),
     }
 }
 

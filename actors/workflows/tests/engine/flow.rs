@@ -155,6 +155,29 @@ async fn an_idempotency_key_names_the_same_run_and_refuses_another_request() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_definition_makes_the_key_of_its_runs_and_lets_a_result_be_taken_again() {
+    let text = r#"
+name: keyed
+idempotency_key: "order-${inputs.order}"
+steps: [{id: a, capability: x, input: "${inputs}", cache_key: "${inputs.city}"}]
+"#;
+    let ground = Ground::new(WorkflowsConfig::default());
+    let stage = ground.start().await;
+    let given = stage.echo("x").await;
+    let start = |order: u64, city: &'static str| {
+        stage.try_start(text, json!({"order": order, "city": city}), RunOptions::default())
+    };
+    let first = start(1, "oslo").await.unwrap();
+    stage.wait(first.run_id).await;
+    assert!(start(1, "oslo").await.unwrap().duplicate);
+    assert!(matches!(start(1, "rome").await, Err(StartError::IdempotencyConflict { .. })));
+    let second = start(2, "oslo").await.unwrap();
+    let status = stage.wait(second.run_id).await;
+    assert_eq!(status.outputs, Some(json!({"a": {"order": 1, "city": "oslo"}})));
+    assert_eq!(given.lock().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn bad_requests_are_refused_with_what_was_expected() {
     let ground = Ground::new(WorkflowsConfig::default());
     let stage = ground.start().await;

@@ -40,12 +40,17 @@ fn execution_id(run: RunId, ticket: &Ticket) -> Uuid {
 
 impl RunActor {
     /// Lets the task engine do it, unless nobody waits for it any longer.
-    pub(super) fn execute(&mut self, execute: Box<Execute>, ctx: &Context<Self>) {
+    pub(super) fn execute(&mut self, execute: Box<Execute>, ctx: &mut Context<Self>) {
         if self.hands_back.is_some() {
             return;
         }
         let Some(run) = &self.run else { return };
         let Some((_, action)) = run.plan_step(&execute.ticket) else { return };
+        let known = cache_key(run, &execute).and_then(|key| self.around.cache.get(&key));
+        if let Some(output) = known {
+            ctx.send_after(Duration::ZERO, RunMessage::Known { execute, output });
+            return;
+        }
         let Some(mut spec) = spec(run, action, &execute) else { return };
         spec.deadline = instant(execute.deadline, ctx);
         spec.wait_for_agent = self.resumed;
@@ -104,8 +109,19 @@ impl RunActor {
             }
             Err(error) => (Err(unanswered(error)), None, 0),
         };
+        if let (Some(run), Ok(output)) = (&self.run, &result)
+            && let Some(key) = cache_key(run, &execute)
+        {
+            self.around.cache.keep(key, output.clone());
+        }
         let (ticket, now) = (execute.ticket, utc(ctx));
         _ = self.decide(Input::Executed { ticket, outcome: result, agent, ran_us }, now);
+    }
+
+    /// The result of an execution was kept before.
+    pub(super) fn known(&mut self, execute: &Execute, output: Json, ctx: &Context<Self>) {
+        let (ticket, outcome) = (execute.ticket, Ok(output));
+        _ = self.decide(Input::Executed { ticket, outcome, agent: None, ran_us: 0 }, utc(ctx));
     }
 
     fn offer_again(&mut self, execute: Box<Execute>, ctx: &mut Context<Self>) {
@@ -113,6 +129,11 @@ impl RunActor {
             ctx.send_after(OFFER_AGAIN, RunMessage::Again(execute));
         }
     }
+}
+
+/// What the result of an execution is kept by: runs of one definition's name share results.
+fn cache_key(run: &Run, execute: &Execute) -> Option<String> {
+    execute.cache_key.as_ref().map(|key| format!("{}/{key}", run.opening().name))
 }
 
 /// What the task engine is to do; `None` for an action that no agent does.

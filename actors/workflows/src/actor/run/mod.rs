@@ -9,12 +9,14 @@
 //! It keeps nothing that is not in its stored events: when it crashes, or rests because the run
 //! only waits, the next one begins from them.
 
+mod cache;
 mod deciding;
 mod executing;
 mod handles;
 mod loading;
 mod releasing;
 
+pub(super) use cache::Cache;
 pub(super) use loading::{Library, LoadError, Packs, blob, load, load_records};
 
 use std::collections::VecDeque;
@@ -36,6 +38,7 @@ use self::deciding::Batch;
 use self::handles::{HandleChanges, Handles};
 use crate::error::{ControlError, DecideError};
 use crate::history::{EngineEvent, OpeningNote, Piece, RunRecord, Teller, Trail};
+use crate::json::Json;
 use crate::messages::{ApprovalResponse, RunChange, RunId, RunStatusResponse, WorkflowsMessage};
 use crate::run::{ApprovalId, Effect, Event, Execute, Input, Refused, Run, StartChild, Ticket};
 
@@ -53,6 +56,7 @@ pub(super) struct Surroundings {
     pub journal: Address<JournalMessage>,
     pub library: Arc<Library>,
     pub packs: Arc<Packs>,
+    pub cache: Arc<Cache>,
     /// Values above this many bytes go to blobs.
     pub inline: usize,
     /// A run that waits longer than this rests.
@@ -107,6 +111,8 @@ pub(crate) enum RunMessage {
     Order(Box<Order>),
     /// An execution has ended.
     Executed { execute: Box<Execute>, outcome: Result<Performed, AskError> },
+    /// An execution need not be: its result is known.
+    Known { execute: Box<Execute>, output: Json },
     /// Try this again, as it was not taken on.
     Again(Box<Execute>),
     /// The time that it asked to be woken at has come.
@@ -291,6 +297,7 @@ impl Actor for RunActor {
             RunMessage::Stored(waiters) => self.stored(waiters, ctx),
             RunMessage::Order(order) => self.on_order(*order, ctx),
             RunMessage::Executed { execute, outcome } => self.executed(execute, outcome, ctx),
+            RunMessage::Known { execute, output } => self.known(&execute, output, ctx),
             RunMessage::Again(execute) => self.execute(execute, ctx),
             RunMessage::Wake => self.wake_up(ctx),
             RunMessage::Rest(counted) => self.rest(counted, ctx),
