@@ -104,15 +104,18 @@ async fn triage(
     folder: &Folder,
 ) -> Result<TriageReport, CliError> {
     let input = demo.input();
+    let spool = folder.path().join("spool");
+    let readable = Readable::of(&input, &spool);
+    // No task, whoever submits it, makes the team open anything else.
+    let agents = team(&config.triage, &readable);
     let options = TriageOptions {
         run: format!("triage-{}", Uuid::now_v7()),
         config: config.triage.clone(),
-        spool: folder.path().join("spool"),
+        spool,
         rehearse_crash: !demo.no_crash,
+        readable,
         principal: Principal::default(),
     };
-    // The node is in this process alone: no other client can give its team files to read.
-    let agents = team(&config.triage, &Readable::of(&input, &options.spool));
     let builder = agents.into_iter().fold(builder, NodeBuilder::agent_from);
     let node = builder.config(config).without_http().start().await?;
     let report = drive(&input, &node, options).await;

@@ -3,6 +3,7 @@
 //! A node of its own serves on a free port of this machine, so that a run that waits for a
 //! decision can be answered from another terminal. Its data are kept when the run has not ended.
 
+use std::cell::Cell;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -149,13 +150,13 @@ fn here(
     builder: NodeBuilder,
     screen: &Screen,
 ) -> Result<Exit, CliError> {
-    let mut folder = Folder::open(command)?;
+    let folder = Folder::open(command)?;
     let config = configure(&command.config, folder.path())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         let node = builder.config(config).start().await?;
         let outcome = tokio::select! {
-            outcome = drive(command, request, &node, screen) => outcome,
+            outcome = drive(command, request, &node, screen, &folder.begun) => outcome,
             told = told_to_stop() => told.map_err(CliError::from).and(Err(CliError::Interrupted)),
         };
         node.stop().await;
@@ -165,7 +166,7 @@ fn here(
     runtime.shutdown_background();
     match outcome {
         Ok(answer) => {
-            folder.ended = true;
+            folder.begun.set(false);
             ended(&answer, screen)
         }
         Err(error) => {
@@ -181,12 +182,14 @@ async fn drive(
     request: Option<Value>,
     node: &Node,
     screen: &Screen,
+    begun: &Cell<bool>,
 ) -> Result<Value, CliError> {
     let url = node.url().ok_or_else(|| CliError::Failed("the node does not serve".to_owned()))?;
     let client = Client::new(url)?;
     let (run, cursor) = match request {
         Some(request) => {
             let (answer, cursor) = client.begin(RUNS, &request).await?;
+            begun.set(true);
             (decode::<RunAccepted>(answer)?.run_id, cursor)
         }
         None => (newest(&client).await?, None),
@@ -234,11 +237,12 @@ fn configure(file: &ConfigFile, folder: &Path) -> Result<NodeConfig, CliError> {
     Ok(config)
 }
 
-/// The folder of the node's data: goes when the run has ended, unless it is the user's own.
+/// The folder of the node's data: goes when no run of it is open, unless it is the user's own.
 struct Folder {
     path: PathBuf,
     own: bool,
-    ended: bool,
+    /// Whether there is a run that has begun and not ended.
+    begun: Cell<bool>,
 }
 
 impl Folder {
@@ -250,22 +254,25 @@ impl Folder {
             if !path.is_dir() {
                 return Err(wrong(&path, &"expected the folder of a run that did not end"));
             }
-            return Ok(Self { path, own: true, ended: false });
+            return Ok(Self { path, own: true, begun: Cell::new(true) });
         }
         if let Some(path) = command.data.clone() {
-            return Ok(Self { path, own: true, ended: false });
+            return Ok(Self { path, own: true, begun: Cell::new(false) });
         }
         let path = std::env::temp_dir().join(format!("synod-run-{}", Uuid::now_v7()));
         std::fs::create_dir(&path).map_err(|error| wrong(&path, &error))?;
-        Ok(Self { path, own: false, ended: false })
+        Ok(Self { path, own: false, begun: Cell::new(false) })
     }
 
     fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Says how to go on.
+    /// Says how to go on, if there is something to go on with.
     fn tell(&self) {
+        if !self.begun.get() {
+            return;
+        }
         let path = harmless(&self.path.display().to_string());
         // There is nowhere left to tell that standard error is closed.
         let _ = writeln!(
@@ -277,7 +284,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        if self.ended && !self.own {
+        if !self.begun.get() && !self.own {
             // What is left in the system's folder for temporary files is removed by the system.
             let _ = std::fs::remove_dir_all(&self.path);
         }

@@ -147,7 +147,8 @@ fn a_workflow_runs_on_a_node_of_its_own_and_leaves_nothing_behind() {
         assert!(watched.contains(word), "{word:?} is not in\n{watched}");
     }
     let wrong = run(&["--set", "n=seven"]).with(2);
-    assert!(wrong.err.contains("input"), "{}", wrong.err);
+    assert!(wrong.err.contains("input") && !wrong.err.contains("--resume"), "{}", wrong.err);
+    assert!(is_empty(&files.temporary()), "nothing has begun");
     let failing = files.write("f.yaml", "name: f\nsteps: [{id: a, transform: '${inputs.x.y}'}]\n");
     let failed = Ran::of(embedded(&files, &["run", &failing]).output().expect("a command")).with(1);
     assert!(failed.err.contains("expression_error") && failed.out.is_empty(), "{}", failed.err);
@@ -219,6 +220,9 @@ fn runs_of_a_node_are_listed_shown_drawn_and_steered() {
 fn definitions_are_kept_listed_and_forgotten() {
     let (world, files) = (World::start(""), Files::new());
     let file = files.write("linear.yaml", LINEAR);
+    let wrong = files.write("wrong.yaml", "name: wrong\nsteps: [{id: a}]\n");
+    let told = asking(&world, &["workflows", "define", &wrong]).with(2).out;
+    assert!(told.contains("wrong.yaml:2:"), "{told}");
     asking(&world, &["workflows", "define", &file]).with(0);
     let listed = asking(&world, &["workflows", "definitions"]).with(0).out;
     assert!(listed.contains("linear") && listed.contains("1.2.0"), "{listed}");

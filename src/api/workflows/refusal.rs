@@ -38,7 +38,8 @@ pub(super) fn start(why: StartError) -> Problem {
         StartError::Faulty { faults } => faulty(detail, faults),
         StartError::InvalidInput { reasons } => new(ProblemType::InvalidField)
             .field("input")
-            .expected("what `inputs` of the definition describes", reasons.join("; ")),
+            .expected("what `inputs` of the definition describes", reasons.join("; "))
+            .next("give what `inputs` of the definition asks for"),
         StartError::Invalid { field, expected, got } => Problem::invalid(field, expected, got),
         StartError::UnknownDefinition { name, .. } => new(ProblemType::NotFound)
             .field("workflow")

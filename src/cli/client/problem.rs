@@ -96,7 +96,10 @@ impl fmt::Display for Problem {
 
 /// The advice with commands in place of the routes that they ask.
 fn as_commands(step: &str) -> String {
-    const COMMANDS: [(&str, &str); 4] = [
+    const COMMANDS: [(&str, &str); 7] = [
+        ("GET /api/v1/workflows/definitions", "`synod workflows definitions`"),
+        ("GET /api/v1/workflows lists", "`synod workflows list` lists"),
+        ("GET /api/v1/approvals", "`synod workflows approvals`"),
         ("GET /api/v1/agents", "`synod agents list`"),
         ("GET /api/v1/status", "`synod status`"),
         ("GET /readyz", "`synod status`"),

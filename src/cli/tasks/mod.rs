@@ -6,6 +6,7 @@ mod watch;
 
 use clap::{Args, Subcommand, ValueEnum};
 use reqwest::Method;
+use serde_json::Value;
 use synod_tasks::{Accepted, EngineStatsResponse, TaskPage, TaskStatusResponse};
 use uuid::Uuid;
 
@@ -108,7 +109,7 @@ pub(crate) async fn run(command: TasksCommand, session: &Session) -> Result<Exit
         TasksCommand::Watch(target) => return watch::until_ended(target.task, session).await,
         TasksCommand::Show(target) => {
             let answer = session.client.get(&path(target.task), &[]).await?;
-            session.answer(answer, |task: TaskStatusResponse, screen| view::task(&task, screen))?;
+            return show(answer, session);
         }
         TasksCommand::List(filter) => {
             let answer = session.client.get(TASKS, &filter.query()).await?;
@@ -133,6 +134,13 @@ pub(crate) async fn run(command: TasksCommand, session: &Session) -> Result<Exit
 
 fn path(task: Uuid) -> String {
     format!("{TASKS}/{task}")
+}
+
+/// Shows a task. One whose result can't be read is [`Exit::Failed`], for programs too.
+fn show(answer: Value, session: &Session) -> Result<Exit, CliError> {
+    let task: TaskStatusResponse = decode(answer.clone())?;
+    session.answer(answer, |task: TaskStatusResponse, screen| view::task(&task, screen))?;
+    Ok(if task.result_error.is_some() { Exit::Failed } else { Exit::Done })
 }
 
 async fn submit(submission: Submission, wait: bool, session: &Session) -> Result<Exit, CliError> {

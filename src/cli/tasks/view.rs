@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use synod_tasks::{
-    Accepted, AgentStats, EngineStatsResponse, LedgerStats, PartStatus, Quantiles, TaskError,
-    TaskPage, TaskStatusResponse,
+    Accepted, AgentStats, EngineStatsResponse, LedgerStats, PartStatus, Quantiles, ResultError,
+    TaskError, TaskPage, TaskStatusResponse,
 };
 
 use crate::cli::output::{
@@ -32,6 +32,12 @@ pub(crate) fn task(task: &TaskStatusResponse, screen: &Screen) -> io::Result<()>
         screen.line("")?;
         screen.line(screen.paint(Paint::Strong, "result"))?;
         screen.document(&String::from_utf8_lossy(&result.0.bytes))?;
+    }
+    if let Some(ResultError { reason, advice, .. }) = &task.result_error {
+        screen.line("")?;
+        let told = format!("the result can't be read: {reason}");
+        screen.line(screen.paint(Paint::Bad, &harmless(&told)))?;
+        screen.line(harmless(advice))?;
     }
     Ok(())
 }

@@ -120,6 +120,7 @@ impl Follower<'_> {
             screen.line("")?;
             view::task(&task, screen)?;
         }
-        Ok(if task.state == TaskState::Completed { Exit::Done } else { Exit::Failed })
+        let done = task.state == TaskState::Completed && task.result_error.is_none();
+        Ok(if done { Exit::Done } else { Exit::Failed })
     }
 }

@@ -19,7 +19,7 @@ use synod_workflows::{
 
 use super::client::{decode, segment};
 use super::exit::{CliError, Exit};
-use super::input::{json_text, pair, text_file};
+use super::input::{json_text, pair};
 use super::output::Screen;
 use super::{Global, Session, ask};
 
@@ -216,12 +216,27 @@ async fn run(command: WorkflowsCommand, session: &Session) -> Result<Exit, CliEr
         }
         // What needs no node has been run by `execute`.
         WorkflowsCommand::Check { .. } | WorkflowsCommand::Graph(_) => {}
+        WorkflowsCommand::Define { file } => return define(&file, session).await,
         command => keep(command, session).await?,
     }
     Ok(Exit::Done)
 }
 
-/// Keeping definitions.
+/// Keeps a definition. What is wrong with it is shown at its place.
+async fn define(file: &str, session: &Session) -> Result<Exit, CliError> {
+    let read = read(file)?;
+    if read.refuse(&session.screen)? {
+        return Ok(Exit::Usage);
+    }
+    let answer = session.client.send_text(Method::POST, DEFINITIONS, &[], &read.text).await?;
+    session.answer(answer, |one: DefinitionSummary, screen| {
+        let workflow = &one.workflow;
+        screen.line(format!("{} {}: kept", workflow.name, workflow.version))
+    })?;
+    Ok(Exit::Done)
+}
+
+/// The definitions that are kept.
 async fn keep(command: WorkflowsCommand, session: &Session) -> Result<(), CliError> {
     #[derive(Deserialize)]
     struct Kept {
@@ -229,14 +244,6 @@ async fn keep(command: WorkflowsCommand, session: &Session) -> Result<(), CliErr
     }
     let client = &session.client;
     match command {
-        WorkflowsCommand::Define { file } => {
-            let text = text_file(&file)?;
-            let answer = client.send_text(Method::POST, DEFINITIONS, &[], &text).await?;
-            session.answer(answer, |one: DefinitionSummary, screen| {
-                let workflow = &one.workflow;
-                screen.line(format!("{} {}: kept", workflow.name, workflow.version))
-            })
-        }
         WorkflowsCommand::Forget { name, version } => {
             let path = format!("{DEFINITIONS}/{}", segment(&name));
             let answer = client.act(Method::DELETE, &path, &[("version", version.clone())]).await?;

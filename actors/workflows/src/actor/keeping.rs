@@ -34,8 +34,9 @@ const SWEEP_US: i64 = 10_000_000;
 
 const SECOND_US: i64 = 1_000_000;
 
-/// How often it is looked whether old records can be let go of, and how old a snapshot may be then.
-const LOOK: Duration = Duration::from_secs(60);
+/// How often it is looked whether old records can be let go of, and how old a snapshot may be then
+/// when something was stored since.
+const LOOK: Duration = Duration::from_secs(10);
 const STALE: Duration = Duration::from_secs(600);
 
 /// Snapshots that must contain a record before the log can do without it.
@@ -79,9 +80,10 @@ impl Keeping {
         enough && !self.busy
     }
 
-    /// Whether the last snapshot is old, and more are owed.
+    /// Whether more snapshots are owed, and the last one is old or nothing was stored since.
     fn is_stale(&self, now: Instant) -> bool {
-        let old = self.begun.is_none_or(|begun| now.duration_since(begun) >= STALE);
+        let aged = |begun| now.duration_since(begun) >= STALE;
+        let old = self.records == 0 || self.begun.is_none_or(aged);
         old && self.owed > 0 && !self.busy
     }
 
