@@ -55,8 +55,13 @@ pub enum InputError {
     },
 }
 
+/// How many of the files that are left out an error names.
+const NAMED: usize = 3;
+
 fn first(skipped: &[Skipped]) -> String {
-    skipped.first().map_or_else(String::new, |s| format!(", the first is {}: {}", s.path, s.reason))
+    let named = skipped.iter().take(NAMED).map(|s| format!("{}: {}", s.path, s.reason));
+    let named: Vec<String> = named.collect();
+    if named.is_empty() { String::new() } else { format!(" ({})", named.join("; ")) }
 }
 
 /// A chunk can't be read; another attempt reads it again, unless it is none of the input.

@@ -33,9 +33,7 @@ mod reporters;
 mod run;
 mod severity;
 
-pub use agents::{
-    Audit, AuditedDigest, ChunkTask, Gathering, Ranked, RankedCase, Ranking, team,
-};
+pub use agents::{Audit, AuditedDigest, ChunkTask, Gathering, Ranked, RankedCase, Ranking, team};
 pub use config::{ConfigFault, DetectorConfig, DrainConfig, MinerConfig, TriageConfig};
 pub use detectors::{detect_failures, detect_rare, detect_spikes, grouped_digits, human_duration};
 pub use digest::{

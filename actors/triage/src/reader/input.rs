@@ -1,14 +1,18 @@
 //! What is to be read: a file, a folder, standard input, or the logs of this machine.
 
+mod walk;
+
 use std::fmt;
-use std::fs;
+use std::fs::{self, File, FileType};
 use std::io::{self, Read};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
+use self::walk::Walk;
 use super::journal::{self, JournalStream};
 use super::layout::Layout;
 use super::probe::{Probed, probe};
@@ -74,6 +78,8 @@ pub struct Sources {
     pub files: Vec<LogFile>,
     /// What is left out, and why.
     pub skipped: Vec<Skipped>,
+    /// Where those of the files lie that are links.
+    pub linked: Vec<PathBuf>,
     /// A stream and its name, instead of files.
     pub stream: Option<(String, Box<dyn Read + Send>)>,
 }
@@ -118,7 +124,14 @@ fn survey_stream(
 
 fn survey_path(path: &Path, config: &TriageConfig) -> Result<Sources, InputError> {
     let failed = |source| InputError::Unreadable { path: path.to_owned(), source };
-    if fs::metadata(path).map_err(failed)?.is_dir() {
+    let kind = fs::metadata(path).map_err(failed)?.file_type();
+    if kind.is_fifo() {
+        return survey_stream(&path.to_string_lossy(), File::open(path).map_err(failed)?);
+    }
+    if let Some(reason) = no_file(kind) {
+        return Err(InputError::NotText { path: path.to_owned(), reason: reason.into() });
+    }
+    if kind.is_dir() {
         let sources = Walk::below(path, config);
         return match sources.files.is_empty() {
             true => Err(InputError::NoLogs { path: path.to_owned(), skipped: sources.skipped }),
@@ -159,59 +172,13 @@ fn survey_machine(config: &TriageConfig) -> Result<Sources, InputError> {
     }
 }
 
-/// A walk through a folder; links are not followed, so that nothing is read twice.
-struct Walk<'a> {
-    config: &'a TriageConfig,
-    sources: Sources,
-}
-
-impl<'a> Walk<'a> {
-    fn below(root: &Path, config: &'a TriageConfig) -> Sources {
-        let mut walk = Self { config, sources: Sources::default() };
-        walk.folder(root, 0);
-        walk.sources
-    }
-
-    fn skip(&mut self, path: &Path, reason: impl fmt::Display) {
-        let path = path.display().to_string();
-        if self.sources.skipped.len() < self.config.max_files {
-            self.sources.skipped.push(Skipped { path, reason: reason.to_string() });
-        }
-    }
-
-    fn folder(&mut self, folder: &Path, depth: usize) {
-        let entries = match fs::read_dir(folder) {
-            Ok(entries) => entries,
-            Err(error) => return self.skip(folder, error),
-        };
-        let mut entries: Vec<_> = entries.flatten().take(self.config.max_files).collect();
-        entries.sort_by_key(fs::DirEntry::file_name);
-        for entry in entries {
-            let path = entry.path();
-            match entry.file_type() {
-                Ok(kind) if kind.is_dir() && depth < self.config.max_depth => {
-                    self.folder(&path, depth + 1);
-                }
-                Ok(kind) if kind.is_dir() => self.skip(&path, "deeper than max_depth"),
-                Ok(kind) if kind.is_file() => self.file(&path),
-                Ok(_) => {}
-                Err(error) => self.skip(&path, error),
-            }
-        }
-    }
-
-    fn file(&mut self, path: &Path) {
-        if self.sources.files.len() >= self.config.max_files {
-            return self.skip(path, "more files than max_files");
-        }
-        match look_at(path) {
-            Ok(Looked::Log(file)) if file.layout.is_dated() || has_log_name(path) => {
-                self.sources.files.push(file);
-            }
-            Ok(Looked::Log(_)) => self.skip(path, "does not look like a log"),
-            Ok(Looked::Other(reason)) => self.skip(path, reason),
-            Err(error) => self.skip(path, error),
-        }
+/// What can't be read from begin to end, if it is no file or folder.
+fn no_file(kind: FileType) -> Option<&'static str> {
+    match kind {
+        kind if kind.is_fifo() => Some("a named pipe"),
+        kind if kind.is_socket() => Some("a socket"),
+        kind if kind.is_block_device() || kind.is_char_device() => Some("a device"),
+        _ => None,
     }
 }
 

@@ -1,8 +1,12 @@
-//! Which files the team may open: its input, and the chunks that the run spools of a stream.
+//! Which files the team may open: its input, where the links in it lead, and the chunks that the
+//! run spools of a stream.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use parking_lot::RwLock;
 
 use super::input::{Input, machine_logs};
 use crate::error::ReadError;
@@ -12,6 +16,7 @@ use crate::error::ReadError;
 #[derive(Clone, Debug)]
 pub struct Readable {
     roots: Arc<[PathBuf]>,
+    linked: Arc<RwLock<HashSet<PathBuf>>>,
 }
 
 impl Readable {
@@ -29,7 +34,13 @@ impl Readable {
     /// These files, and all below these folders.
     #[must_use]
     pub fn below(roots: impl IntoIterator<Item = PathBuf>) -> Self {
-        Self { roots: roots.into_iter().collect() }
+        Self { roots: roots.into_iter().collect(), linked: Arc::default() }
+    }
+
+    /// These files as well, to which links in the input lead: real paths, as they were found. A
+    /// link that leads elsewhere afterwards leads nowhere.
+    pub fn admit(&self, linked: impl IntoIterator<Item = PathBuf>) {
+        self.linked.write().extend(linked);
     }
 
     /// Checks where `path` leads: links and `..` are followed first. Blocking.
@@ -42,7 +53,7 @@ impl Readable {
             .map_err(|source| ReadError::Unreadable { path: path(), source })?;
         // A folder of chunks is made only when there are chunks.
         let mut roots = self.roots.iter().filter_map(|root| fs::canonicalize(root).ok());
-        let given = roots.any(|root| real.starts_with(root));
+        let given = roots.any(|root| real.starts_with(root)) || self.linked.read().contains(&real);
         if given { Ok(()) } else { Err(ReadError::NotGiven { path: path() }) }
     }
 }
@@ -72,8 +83,20 @@ mod tests {
         let check = |path: &Path| readable.check(path.to_str().unwrap());
         assert!(check(&at("logs/a.log")).is_ok());
         assert!(check(&at("logs/../logs/a.log")).is_ok());
-        let outside =
-            ["secret", "logs/../secret", "logs/link.log", "logs-of-others/b.log", "logs/.."];
+        readable.admit([fs::canonicalize(at("logs-of-others/b.log")).unwrap()]);
+        symlink(at("logs-of-others/b.log"), at("logs/b.log")).unwrap();
+        assert!(check(&at("logs/b.log")).is_ok() && check(&at("logs-of-others/b.log")).is_ok());
+        fs::remove_file(at("logs/b.log")).unwrap();
+        symlink(at("secret"), at("logs/b.log")).unwrap();
+        fs::write(at("logs-of-others/c.log"), "x").unwrap();
+        let outside = [
+            "logs/b.log",
+            "secret",
+            "logs/../secret",
+            "logs/link.log",
+            "logs-of-others/c.log",
+            "logs/..",
+        ];
         for name in outside {
             assert!(refuses(&readable, &at(name)), "{name}");
         }

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use crate::config::TriageConfig;
 use crate::error::TriageError;
-use crate::reader::{Input, Planner, Skipped, survey};
+use crate::reader::{Input, Planner, Readable, Skipped, survey};
 use crate::report::{Speed, TriageReport};
 use books::Books;
 use chunks::{ChunkStage, Done};
@@ -41,6 +41,8 @@ pub struct TriageOptions {
     pub spool: PathBuf,
     /// Crash the reader once, midway, to show what becomes of the work.
     pub rehearse_crash: bool,
+    /// What the team of the node may open: where links in the input lead is added to it.
+    pub readable: Readable,
     /// On whose behalf the tasks are submitted.
     pub principal: Principal,
 }
@@ -142,8 +144,12 @@ fn surveyed(planner: &Planner) -> Progress {
 async fn plan(input: &Input, options: &TriageOptions) -> Result<Planner, TriageError> {
     let (input, config) = (input.clone(), options.config.clone());
     let spool = options.spool.clone();
+    let readable = options.readable.clone();
     let planner = blocking(move || {
-        survey(&input, &config).map(|sources| Planner::new(sources, spool, &config))
+        survey(&input, &config).map(|mut sources| {
+            readable.admit(std::mem::take(&mut sources.linked));
+            Planner::new(sources, spool, &config)
+        })
     });
     Ok(planner.await??)
 }

@@ -7,7 +7,6 @@ use std::path::Path;
 
 use super::*;
 use crate::judges::Verdict;
-use crate::reader::Readable;
 use crate::severity::Severity;
 use engine::Engine;
 
@@ -37,6 +36,7 @@ fn options(folder: &Path) -> TriageOptions {
         config: TriageConfig { chunk_bytes: 16 << 10, ..TriageConfig::default() },
         spool: folder.join("spool"),
         rehearse_crash: false,
+        readable: Readable::below([]),
         principal: Principal::anonymous().clone(),
     }
 }
@@ -196,4 +196,25 @@ async fn a_file_that_the_team_was_not_given_is_not_opened() {
     let (other, _) = triage(Input::Path(at("other.log")), options, &engine).await;
     let skipped = other.map(|report| report.totals.lines);
     assert!(!matches!(skipped, Ok(lines) if lines > 0), "{skipped:?}");
+}
+
+#[tokio::test]
+async fn a_log_that_is_a_link_to_elsewhere_is_read_and_nothing_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("logs")).unwrap();
+    fs::create_dir(at("elsewhere")).unwrap();
+    fs::write(at("elsewhere/real.log"), attacked()).unwrap();
+    fs::write(at("elsewhere/beside.log"), attacked()).unwrap();
+    std::os::unix::fs::symlink(at("elsewhere/real.log"), at("logs/pod.log")).unwrap();
+    let input = Input::Path(at("logs"));
+    let spool = at("spool");
+    let readable = Readable::of(&input, &spool);
+    let options = TriageOptions { readable: readable.clone(), ..options(folder.path()) };
+    let engine = Engine::that_reads(&options.config, &readable);
+    let (report, _) = triage(input, options, &engine).await;
+    let report = report.unwrap();
+    assert_eq!(report.totals.lines, 2880 + 160);
+    assert!(report.files[0].path.ends_with("logs/pod.log") && report.skipped.is_empty());
+    assert!(readable.check(at("elsewhere/beside.log").to_str().unwrap()).is_err());
 }

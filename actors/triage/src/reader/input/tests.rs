@@ -1,5 +1,8 @@
 //! Files and folders as they lie about on real machines.
 
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+
 use super::*;
 
 fn write(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
@@ -7,6 +10,15 @@ fn write(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(&path, bytes).unwrap();
     path
+}
+
+/// The last part of each path, with the reason.
+fn left_out(sources: &Sources) -> Vec<(String, String)> {
+    let name = |path: &str| path.rsplit('/').next().unwrap().to_owned();
+    let mut all: Vec<_> =
+        sources.skipped.iter().map(|s| (name(&s.path), s.reason.clone())).collect();
+    all.sort();
+    all
 }
 
 fn survey_of(path: &Path) -> Result<Sources, InputError> {
@@ -86,4 +98,77 @@ fn folders_deeper_than_the_limit_are_named() {
 fn a_dash_is_standard_input() {
     assert_eq!("-".parse(), Ok(Input::Standard));
     assert_eq!("a.log".parse(), Ok(Input::Path("a.log".into())));
+}
+
+#[test]
+fn links_are_followed_to_files_once_and_all_else_is_left_out_with_its_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    write(folder.path(), "pods/real.log", DATED);
+    write(folder.path(), "sl/own.log", DATED);
+    fs::create_dir(at("sl/empty")).unwrap();
+    for (target, link) in [
+        ("pods/real.log", "sl/1-outside.log"),
+        ("pods/real.log", "sl/2-again.log"),
+        ("sl/own.log", "sl/3-inside.log"),
+        ("pods", "sl/4-folder"),
+        ("sl", "sl/empty/5-up"),
+        ("sl/6-loop", "sl/6-loop"),
+        ("gone", "sl/7-nowhere.log"),
+    ] {
+        symlink(at(target), at(link)).unwrap();
+    }
+    let _socket = UnixListener::bind(at("sl/8-socket")).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, at("sl/9-pipe"), 0o600.into()).unwrap();
+    let sources = survey_of(&at("sl")).unwrap();
+    let names: Vec<_> = sources.files.iter().map(|file| file.path.rsplit('/').next()).collect();
+    assert_eq!(names, [Some("1-outside.log"), Some("own.log")]);
+    assert_eq!(sources.linked, [fs::canonicalize(at("pods/real.log")).unwrap()]);
+    let reasons = left_out(&sources);
+    let expected = [
+        ("2-again.log", "another name of a file that is read"),
+        ("3-inside.log", "another name of a file that is read"),
+        ("4-folder", "a link to a folder"),
+        ("5-up", "a link to a folder"),
+        ("6-loop", "a link that can't be followed"),
+        ("7-nowhere.log", "a link that can't be followed"),
+        ("8-socket", "a socket"),
+        ("9-pipe", "a named pipe"),
+    ];
+    assert_eq!(reasons.len(), expected.len(), "{reasons:?}");
+    for ((name, reason), expected) in reasons.iter().zip(expected) {
+        assert!(name == expected.0 && reason.starts_with(expected.1), "{name}: {reason}");
+    }
+}
+
+#[test]
+fn files_beyond_the_limit_are_counted_and_the_first_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..9 {
+        write(folder.path(), &format!("{number}.log"), DATED);
+    }
+    let config = TriageConfig { max_files: 2, ..TriageConfig::default() };
+    let sources = survey(&Input::Path(folder.path().to_owned()), &config).unwrap();
+    assert_eq!(sources.files.len(), 2);
+    assert!(sources.files[1].path.ends_with("1.log"), "the first by name");
+    let reasons: Vec<&str> = sources.skipped.iter().map(|s| s.reason.as_str()).collect();
+    let beyond = "more files than max_files";
+    assert_eq!(reasons, [beyond, beyond, "5 more are left out that are not named"]);
+}
+
+#[test]
+fn a_pipe_that_is_given_is_read_as_a_stream_and_a_device_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, 0o600.into()).unwrap();
+    let writer = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::write(pipe, DATED).unwrap()
+    });
+    let mut all = Vec::new();
+    survey_of(&pipe).unwrap().stream.unwrap().1.read_to_end(&mut all).unwrap();
+    assert_eq!(all, DATED);
+    writer.join().unwrap();
+    let error = survey_of(Path::new("/dev/zero")).unwrap_err().to_string();
+    assert!(error.contains("/dev/zero is a device"), "{error}");
 }
