@@ -195,7 +195,8 @@ async fn node(system: &System, folder: &Path, agents: Agents) -> Address<TasksMe
         Agents::Native => {
             let agents = vec![factory(Echo::default)];
             let kinds = Default::default();
-            let settings = HostSettings { config, registry: known, agents, kinds };
+            let programs = Default::default();
+            let settings = HostSettings { config, registry: known, agents, kinds, programs };
             system.spawn(AgentHost::spec(settings).expect("a host")).expect("a host");
         }
         Agents::Crowd(count) => crowd(system, &known, count).await,

@@ -112,7 +112,8 @@ impl Node {
         system.spawn(tasks).expect("a task engine");
         system.spawn(engine).expect("an engine");
         let (agents, kinds) = (vec![factory(Echo::default)], Default::default());
-        let settings = HostSettings { config, registry: known, agents, kinds };
+        let programs = Default::default();
+        let settings = HostSettings { config, registry: known, agents, kinds, programs };
         system.spawn(AgentHost::spec(settings).expect("a host")).expect("a host");
         Self { system, journal: log, engine: address }
     }

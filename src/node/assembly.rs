@@ -151,13 +151,16 @@ fn host(
 ) -> Result<Spec<AgentHost>, NodeError> {
     let section = &builder.config.agents;
     let config = Arc::new(section.hosting.clone());
+    let programs = builder.programs.clone();
+    programs.note_in(builder.config.node.data_folder.join("programs"));
     let mut agents = builder.agents.clone();
     for process in &section.hosting.process {
-        agents.push(Arc::new(ProcessFactory::new(process.clone(), Arc::clone(&config))));
+        let factory = ProcessFactory::new(process.clone(), Arc::clone(&config), programs.clone());
+        agents.push(Arc::new(factory));
     }
     agents.extend(http_agents(section)?);
     let kinds = BTreeMap::from([(AgentKind::Http, kind_factory(section.http.clone()))]);
-    Ok(AgentHost::spec(HostSettings { config, registry, agents, kinds })?)
+    Ok(AgentHost::spec(HostSettings { config, registry, agents, kinds, programs })?)
 }
 
 fn http_agents(section: &AgentsSection) -> Result<Vec<Arc<dyn AgentFactory>>, NodeError> {

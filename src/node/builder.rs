@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use synod_agents::{Agent, AgentFactory, factory};
+use synod_agents::{Agent, AgentFactory, Programs, factory};
 
 use super::{Node, NodeError, assembly};
 use crate::api::Metrics;
@@ -32,6 +32,7 @@ pub struct NodeBuilder {
     pub(super) serves: bool,
     pub(super) metrics: Metrics,
     pub(super) log: Option<LogLevel>,
+    pub(super) programs: Programs,
 }
 
 impl Default for NodeBuilder {
@@ -50,6 +51,7 @@ impl NodeBuilder {
             serves: true,
             metrics: Metrics::default(),
             log: None,
+            programs: Programs::default(),
         }
     }
 

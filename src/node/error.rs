@@ -18,9 +18,10 @@ pub enum NodeError {
     Config(Vec<ConfigFault>),
     /// The data folder can't be used; nothing was started.
     #[error(
-        "the data folder {} can't be used: {source}; choose another with `node.data_folder` \
+        "the data folder {} can't be used: {source}; {}choose another with `node.data_folder` \
          or SYNOD_NODE__DATA_FOLDER",
-        .folder.display()
+        .folder.display(),
+        if is_full(source) { "free space on its disk, or " } else { "" }
     )]
     DataFolder {
         /// Which folder.
@@ -68,6 +69,11 @@ fn listed(faults: &[ConfigFault]) -> String {
     each.collect::<Vec<_>>().join("; ")
 }
 
+/// Whether the system refused because the disk or the quota is used up.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// What to do about a journal, where its error does not say it.
 fn advice(error: &OpenError, folder: &Path) -> String {
     let mend = match error {
@@ -104,6 +110,16 @@ mod tests {
     fn a_full_disk_says_where_to_make_room() {
         let told = told(io::ErrorKind::StorageFull);
         assert!(told.contains("free space in /data, or choose another"), "{told}");
+    }
+
+    #[test]
+    fn a_folder_that_can_not_be_made_on_a_full_disk_says_so() {
+        let source = io::Error::from(io::ErrorKind::StorageFull);
+        let told = NodeError::DataFolder { folder: "/data".into(), source }.to_string();
+        assert!(told.contains("; free space on its disk, or choose another with"), "{told}");
+        let source = io::Error::from(io::ErrorKind::PermissionDenied);
+        let told = NodeError::DataFolder { folder: "/data".into(), source }.to_string();
+        assert!(told.contains("; choose another with"), "{told}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A node as a process: it runs until a signal or its own end.
 //!
-//! SIGTERM and SIGINT stop it in order, also while it still starts, and a second one at once.
+//! SIGTERM and SIGINT stop it in order, also while it still starts, and a second one at once;
+//! either way the programs of its agents end with it.
 //! SIGHUP reads the configuration again.
 
 use std::io;
@@ -74,7 +75,7 @@ impl Signals {
 /// # Errors
 /// [`NodeError`] when the node can't be started.
 pub fn run(builder: NodeBuilder, ready: impl FnOnce(&Node, Duration)) -> Result<Ended, NodeError> {
-    let begun = Instant::now();
+    let (begun, programs) = (Instant::now(), builder.programs.clone());
     allow_open_files();
     let system = |what| move |source| NodeError::System { what, source };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -91,6 +92,8 @@ pub fn run(builder: NodeBuilder, ready: impl FnOnce(&Node, Duration)) -> Result<
         ready(&node, begun.elapsed());
         Ok(keep(node, &mut signals).await)
     });
+    // However it ends: who left at once has told nobody to stop.
+    programs.kill_all();
     // What still blocks a thread has been counted as abandoned, and ends with the process.
     runtime.shutdown_background();
     ended

@@ -15,6 +15,7 @@ use synod_runtime::{
 
 use super::NodeError;
 use super::endpoint::EndpointFile;
+use super::error::is_full;
 
 /// Time for what has started to stop again when the rest can't start.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -93,9 +94,16 @@ impl Start {
         };
         // A disk that hangs must not keep this thread from hearing signals.
         let written = tokio::task::spawn_blocking(move || EndpointFile::write(&folder, &url)).await;
-        let unusable = |source| NodeError::DataFolder { folder: self.folder.clone(), source };
-        let endpoint = written.map_err(std::io::Error::other).flatten().map_err(unusable)?;
-        Ok((root, Some(endpoint)))
+        match written.map_err(std::io::Error::other).flatten() {
+            Ok(endpoint) => Ok((root, Some(endpoint))),
+            // What is stored can be read all the same, by who knows the address.
+            Err(error) if is_full(&error) => {
+                tracing::warn!(%error, "node.json could not be written: programs on this machine \
+                    have to be told where the node listens");
+                Ok((root, None))
+            }
+            Err(source) => Err(NodeError::DataFolder { folder: self.folder.clone(), source }),
+        }
     }
 
     /// Starts the tree. A journal that no retry opens is not waited for.

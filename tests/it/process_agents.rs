@@ -4,10 +4,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::client::{TASKS, echo};
+use crate::node_process::data_folder;
 use crate::python::{here, python};
 use crate::world::World;
 
@@ -176,6 +178,65 @@ async fn no_program_outlives_its_node() {
             sleep(Duration::from_millis(5)).await;
         }
     }
+}
+
+#[tokio::test]
+async fn a_program_whose_node_was_killed_does_not_work_on_beside_the_next_one() {
+    let Some(python) = python() else { return };
+    if !Path::new("/proc/sys/kernel/random/boot_id").exists() {
+        return println!("left out: programs of a killed node, because /proc is not there");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let mark = folder.path().join("mark");
+    let args = ["hang", mark.to_str().expect("UTF-8")];
+    let config = agent(python, "thinker", &args, "perform_timeout_s = 300");
+    let mut world = World::start(&config);
+    let id = world.client.accepted(think(1, 5)).await;
+    let left = busy_program(&world).await;
+    world.node.kill();
+    assert!(is_alive(left), "it hears of nothing: that is what is to be tested");
+
+    world.start_again(&config);
+    assert!(!is_alive(left), "it is gone before its task is given out again");
+    let log = world.node.log();
+    assert!(log.contains(&format!("\"pid\":{left}")), "{log}");
+    let task = world.client.until_ended(&id).await;
+    assert_eq!((&task["state"], &task["lost"]), (&json!("completed"), &json!(1)), "{task}");
+    assert_eq!(children_of(world.node.id()).len(), 1, "one program");
+    world.node.stop();
+    let noted = std::fs::read_dir(data_folder(world.folder()).join("programs"));
+    assert_eq!(noted.expect("a folder").count(), 0, "nobody is left to be noted");
+}
+
+#[tokio::test]
+async fn a_node_that_leaves_at_once_leaves_no_program_behind() {
+    let Some(python) = python() else { return };
+    if !Path::new("/proc").exists() {
+        return println!("left out: programs of a node that leaves, because /proc is not there");
+    }
+    let config = agent(python, "thinker", &["hang"], "perform_timeout_s = 300");
+    let mut world = World::start(&format!("{config}[log]\nlevel = \"info\"\n"));
+    world.client.accepted(think(1, 5)).await;
+    let left = busy_program(&world).await;
+    world.node.signal(Signal::TERM);
+    world.node.until_logged("a second signal ends it now");
+    world.node.signal(Signal::TERM);
+    assert_eq!(world.node.wait().code(), Some(130), "{}", world.node.log());
+    let until = Instant::now() + Duration::from_secs(10);
+    while is_alive(left) {
+        assert!(Instant::now() < until, "{left} lives on");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// The one program of a node, once it has work and heeds no SIGTERM.
+async fn busy_program(world: &World) -> u32 {
+    let health = "/api/v1/agents/thinker/health";
+    let busy = |health: &Value| health["agents"][0]["health"]["in_hand"][0].is_object();
+    world.client.until(health, busy).await;
+    let children = children_of(world.node.id());
+    let [program] = children[..] else { panic!("not one program: {children:?}") };
+    program
 }
 
 /// State and parent of a process; none when it is gone.

@@ -67,7 +67,7 @@ pub use messages::{
 };
 pub use named::UnknownName;
 pub use payload::{JSON, Payload, PayloadDocument, PayloadError, TEXT};
-pub use process::{ProcessAgentConfig, ProcessFactory};
+pub use process::{ProcessAgentConfig, ProcessFactory, Programs};
 pub use progress::Progress;
 pub use pulse::{Pulse, PulseBoard};
 pub use registry::{

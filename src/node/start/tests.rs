@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use synod_agents::{AgentHost, AgentsConfig, HostSettings, RegistryActor};
+use synod_agents::{AgentHost, AgentsConfig, HostSettings, Programs, RegistryActor};
 use synod_journal::{JournalActor, JournalConfig};
 use synod_runtime::{Actor, ActorError, Backoff, Context, Strategy, SupervisorSpec, SystemConfig};
 use tokio::sync::Notify;
@@ -50,7 +50,13 @@ fn start(folder: &Path, with_journal: bool) -> (System, Start, SupervisorSpec) {
     let system = System::new(SystemConfig::default());
     let config = Arc::new(AgentsConfig::default());
     let registry = RegistryActor::spec(Arc::clone(&config), None).address();
-    let settings = HostSettings { config, registry, agents: Vec::new(), kinds: BTreeMap::new() };
+    let settings = HostSettings {
+        config,
+        registry,
+        agents: Vec::new(),
+        kinds: BTreeMap::new(),
+        programs: Programs::default(),
+    };
     let host = AgentHost::spec(settings).unwrap().address();
     let (journal, faults) = JournalActor::watched(JournalConfig::default(), folder);
     let start = Start::new(&system, host, faults, folder, Some("http://here".into()));

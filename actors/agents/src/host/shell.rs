@@ -19,6 +19,7 @@ use crate::config::AgentsConfig;
 use crate::counted::counted;
 use crate::error::AgentError;
 use crate::messages::{AgentEntry, AgentMessage};
+use crate::process::Programs;
 use crate::registry::{DurableCards, RegisterAgent, RegisterError, Registered, RegistryMessage};
 use crate::remote::RemoteFactory;
 
@@ -48,6 +49,8 @@ pub struct HostSettings {
     /// How agents are made from their card alone, by kind: what a request may start. Programs
     /// that connect (`websocket`) need no entry.
     pub kinds: BTreeMap<AgentKind, KindFactory>,
+    /// What the agents run; what an earlier node left of them is killed before any agent starts.
+    pub programs: Programs,
 }
 
 /// From the host to itself. Opaque to all others.
@@ -74,6 +77,7 @@ pub struct AgentHost {
     config: Arc<AgentsConfig>,
     registry: Address<RegistryMessage>,
     kinds: Arc<BTreeMap<AgentKind, KindFactory>>,
+    programs: Programs,
     pub(super) roster: Roster,
     pub(super) agents: HashMap<Arc<str>, Address<AgentMessage>>,
     /// Agents still to be brought back, and how many are on their way.
@@ -91,7 +95,7 @@ impl AgentHost {
     /// # Errors
     /// The first agent of the settings whose card is not valid, or is there twice.
     pub fn spec(settings: HostSettings) -> Result<Spec<Self>, HostError> {
-        let HostSettings { config, registry, agents, kinds } = settings;
+        let HostSettings { config, registry, agents, kinds, programs } = settings;
         let (roster, kinds) = (Roster::default(), Arc::new(kinds));
         for factory in agents {
             let member = Member::new(factory, registry.clone(), Arc::clone(&config));
@@ -104,6 +108,7 @@ impl AgentHost {
             config: Arc::clone(&config),
             registry: registry.clone(),
             kinds: Arc::clone(&kinds),
+            programs: programs.clone(),
             roster: roster.clone(),
             agents: HashMap::new(),
             to_restore: VecDeque::new(),
@@ -334,6 +339,7 @@ impl Actor for AgentHost {
     const KIND: &'static str = "agent host";
 
     async fn start(&mut self, ctx: &mut Context<Self>) -> Result<(), ActorError> {
+        self.programs.kill_leftovers().await;
         self.to_restore = self.roster.all();
         self.restore(ctx);
         self.ask_durable(ctx);

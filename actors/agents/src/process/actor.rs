@@ -125,7 +125,7 @@ impl ProcessActor {
         let failed = |why: String| Input::Ended { run, why };
         let farewell = ctx.address().reserve().map_err(|error| failed(error.to_string()))?;
         let config = &self.factory.config;
-        let running = Running::spawn(config, run, ctx.address(), farewell)
+        let running = Running::spawn(config, &self.factory.programs, run, ctx.address(), farewell)
             .map_err(|error| failed(format!("'{}' can't be started: {error}", config.command)))?;
         self.running = Some(running);
         Ok(())

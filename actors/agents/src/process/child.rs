@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::Signal;
 use synod_runtime::{Address, Permit};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
@@ -18,6 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::actor::ProcessMessage;
 use super::config::ProcessAgentConfig;
+use super::programs::{Group, Programs};
 
 /// Lines of stderr that are kept, and bytes of each.
 const TAIL_LINES: usize = 20;
@@ -42,11 +43,12 @@ impl Running {
     /// carries its end.
     pub(super) fn spawn(
         config: &Arc<ProcessAgentConfig>,
+        programs: &Programs,
         run: u64,
         link: Address<ProcessMessage>,
         farewell: Permit<ProcessMessage>,
     ) -> io::Result<Self> {
-        let (child, group) = start(config)?;
+        let (child, group) = start(config, programs)?;
         let (input, lines) = mpsc::channel(config.limits.max_concurrent_tasks as usize * 2 + 16);
         let stop = CancellationToken::new();
         let attendant = Attendant {
@@ -81,23 +83,10 @@ impl Running {
     }
 }
 
-/// The process group of a child; whoever is left in it dies with this value.
-struct Group(Pid);
-
-impl Group {
-    fn signal(&self, signal: Signal) {
-        // The group may be gone already, which is what is wanted.
-        let _ = kill_process_group(self.0, signal);
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        self.signal(Signal::KILL);
-    }
-}
-
-fn start(config: &ProcessAgentConfig) -> io::Result<(tokio::process::Child, Group)> {
+fn start(
+    config: &ProcessAgentConfig,
+    programs: &Programs,
+) -> io::Result<(tokio::process::Child, Group)> {
     let mut command = Command::new(&config.command);
     command
         .args(&config.args)
@@ -105,21 +94,14 @@ fn start(config: &ProcessAgentConfig) -> io::Result<(tokio::process::Child, Grou
         .envs(&config.env)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true);
+        .stderr(Stdio::piped());
     if let Some(path) = config.path.clone().map(Into::into).or_else(|| std::env::var_os("PATH")) {
         command.env("PATH", path);
     }
     if let Some(folder) = &config.working_folder {
         command.current_dir(folder);
     }
-    let child = command.spawn()?;
-    let group = child
-        .id()
-        .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?))
-        .ok_or_else(|| io::Error::other("the child has no process id"))?;
-    Ok((child, Group(group)))
+    programs.start(&mut command)
 }
 
 /// How attending to a child ended.

@@ -63,13 +63,15 @@
 //! Invariants:
 //! - Never is work left unanswered when its process goes.
 //! - Never does an answer of an earlier process count for work of the present one.
-//! - Never does a program, or a program it started, outlive its agent.
+//! - Never does a program, or a program it started, outlive its agent; of a node that was killed,
+//!   never into the work of the next one on the same data.
 
 mod actor;
 mod child;
 mod codec;
 mod config;
 mod machine;
+mod programs;
 #[cfg(test)]
 mod tests;
 
@@ -87,6 +89,7 @@ use actor::ProcessActor;
 use machine::Times;
 
 pub use config::ProcessAgentConfig;
+pub use programs::Programs;
 
 /// The factory of one agent that is a program: its instances share the child process.
 #[derive(Clone)]
@@ -94,14 +97,16 @@ pub struct ProcessFactory {
     config: Arc<ProcessAgentConfig>,
     agents: Arc<AgentsConfig>,
     card: Arc<AgentCard>,
+    programs: Programs,
 }
 
 impl ProcessFactory {
-    /// The factory of the agent that `config` describes, on a node with these settings.
+    /// The factory of the agent that `config` describes, on a node with these settings. Its
+    /// program becomes one of `programs`.
     #[must_use]
-    pub fn new(config: ProcessAgentConfig, agents: Arc<AgentsConfig>) -> Self {
+    pub fn new(config: ProcessAgentConfig, agents: Arc<AgentsConfig>, programs: Programs) -> Self {
         let card = Arc::new(config.card());
-        Self { config: Arc::new(config), agents, card }
+        Self { config: Arc::new(config), agents, card, programs }
     }
 
     fn times(&self) -> Times {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use synod_agents::{
     AgentEntry, AgentErrorKind, AgentId, AgentMessage, AgentSelector, AgentStatus, AgentsConfig,
-    Assignment, Payload, ProcessAgentConfig, ProcessFactory, RetireAgent,
+    Assignment, Payload, ProcessAgentConfig, ProcessFactory, Programs, RetireAgent,
 };
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
@@ -52,7 +52,8 @@ async fn up(config: ProcessAgentConfig) -> (Stage, AgentEntry) {
     let agents = AgentsConfig { grace_ms: 200, restart_initial_ms: 20, ..Default::default() };
     let stage = Stage::new(agents.clone()).await;
     let id = config.id.clone();
-    stage.start(Arc::new(ProcessFactory::new(config, Arc::new(agents)))).await.unwrap();
+    let factory = ProcessFactory::new(config, Arc::new(agents), Programs::default());
+    stage.start(Arc::new(factory)).await.unwrap();
     let entry = stage.until(id.as_str(), AgentStatus::Active).await;
     (stage, entry)
 }
@@ -275,7 +276,8 @@ async fn a_program_that_does_not_exist_is_told_and_tried_again() {
     let stage = Stage::new(agents.clone()).await;
     let config = ProcessAgentConfig::new(AgentId::new("script").unwrap(), "/no/such/program")
         .capability("x");
-    let factory = Arc::new(ProcessFactory::new(config, Arc::new(agents)));
+    let factory = ProcessFactory::new(config, Arc::new(agents), Programs::default());
+    let factory = Arc::new(factory);
     let agent = stage.start(factory).await.unwrap();
     let error = give(&agent.address, quick("count")).await.unwrap().unwrap().unwrap_err();
     assert_eq!(error.kind, AgentErrorKind::Unavailable);

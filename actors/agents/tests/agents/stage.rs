@@ -9,7 +9,7 @@ use synod_agents::{
     Agent, AgentCard, AgentContext, AgentEntry, AgentError, AgentFactory, AgentHealth, AgentHost,
     AgentId, AgentKind, AgentMessage, AgentSelector, AgentStatus, AgentsConfig, Assignment,
     CheckHealth, HostError, HostMessage, HostSettings, KindFactory, Payload, Perform, Performed,
-    RegistryActor, RegistryMessage, ShowAgent, StartAgent, WorkId, factory,
+    Programs, RegistryActor, RegistryMessage, ShowAgent, StartAgent, WorkId, factory,
 };
 use synod_journal::{JournalConfig, JournalMessage};
 use synod_runtime::{Address, AskError, Priority, SendOptions, Strategy, Supervisor, System};
@@ -55,8 +55,9 @@ impl Stage {
         let Settings { config, journal, agents, kinds } = settings;
         let config = Arc::new(config);
         let registry = RegistryActor::spec(Arc::clone(&config), journal);
-        let registry_address = registry.address();
-        let settings = HostSettings { config, registry: registry_address.clone(), agents, kinds };
+        let (registry_address, programs) = (registry.address(), Programs::default());
+        let known = registry_address.clone();
+        let settings = HostSettings { config, registry: known, agents, kinds, programs };
         let host = AgentHost::spec(settings).unwrap();
         let host_address = host.address();
         let root = Supervisor::new(Strategy::RestForOne).child(registry).child(host);

@@ -79,6 +79,7 @@ async fn what_an_agent_held_when_it_crashed_is_done_again() {
         registry: stage.registry.clone(),
         agents: vec![factory(|| Fragile)],
         kinds: Default::default(),
+        programs: Default::default(),
     };
     stage.system.spawn(AgentHost::spec(settings).unwrap()).unwrap();
     ground.time.pass(Duration::from_secs(1)).await;
