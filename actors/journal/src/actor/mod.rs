@@ -112,7 +112,7 @@ impl Actor for JournalActor {
         };
         let opened = opened.map_err(Arc::new);
         self.attempts.send_replace(opened.as_ref().err().map(Arc::clone));
-        let running = opened?;
+        let mut running = opened?;
         running.begin(ctx);
         self.running = Some(Box::new(running));
         Ok(())

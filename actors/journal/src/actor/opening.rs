@@ -89,8 +89,17 @@ impl Opening {
         let jobs = Jobs::new(store, &self.config, self.incarnation, inline);
         let machine = GroupCommit::new(self.config.clone(), log.log_id, log.heads, log.end);
         let parts = (machine, log.catalog, desk, jobs);
-        Ok(Running::new(self.config, self.incarnation, parts, log.cut_bytes))
+        let shortage = shortage(&*disk, self.config.max_group_bytes);
+        Ok(Running::new(self.config, self.incarnation, parts, (log.cut_bytes, shortage)))
     }
+}
+
+/// Why nothing can be taken from the start: no room for so much as one group, let alone for the
+/// blobs and snapshots beside the log.
+fn shortage(disk: &dyn Disk, group_bytes: u64) -> Option<String> {
+    let free = disk.free_bytes().ok()?;
+    let short = free < group_bytes;
+    short.then(|| format!("{free} bytes are free, {group_bytes} are needed to begin"))
 }
 
 fn locked(disk: &dyn Disk, fault: LockFault) -> OpenError {

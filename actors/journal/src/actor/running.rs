@@ -30,6 +30,10 @@ pub(super) struct Running {
     jobs: Jobs,
     /// What was last said about whether appends are taken.
     told: Acceptance,
+    /// Why none are taken from the start.
+    shortage: Option<String>,
+    /// When the room on a full disk was last looked at (RFC 3339).
+    looked: String,
     totals: Totals,
 }
 
@@ -47,15 +51,15 @@ impl Running {
         config: JournalConfig,
         incarnation: u64,
         (machine, catalog, desk, jobs): (GroupCommit<AppendReply>, Catalog, Desk, Jobs),
-        cut_bytes: u64,
+        (cut_bytes, shortage): (u64, Option<String>),
     ) -> Self {
         let totals = Totals { cut_bytes, ..Totals::default() };
-        let told = Acceptance::Open;
-        Self { config, incarnation, machine, catalog, desk, jobs, told, totals }
+        let (told, looked) = (Acceptance::Open, String::new());
+        Self { config, incarnation, machine, catalog, desk, jobs, told, shortage, looked, totals }
     }
 
-    /// Says that it is open.
-    pub(super) fn begin(&self, ctx: &Context<JournalActor>) {
+    /// Says that it is open, and whether it takes appends.
+    pub(super) fn begin(&mut self, ctx: &mut Context<JournalActor>) {
         let health = self.health();
         tracing::info!(
             first = health.first.0,
@@ -67,6 +71,10 @@ impl Running {
         );
         metrics::gauge!("synod_journal_accepting").set(1.0);
         ctx.describe("accepting");
+        if let Some(reason) = self.shortage.take() {
+            self.full(reason, ctx);
+            self.tell(ctx);
+        }
     }
 
     pub(super) fn handle(&mut self, message: JournalMessage, ctx: &mut Context<JournalActor>) {
@@ -136,10 +144,19 @@ impl Running {
     fn probed(&mut self, result: Result<(), WriteFault>, ctx: &mut Context<JournalActor>) {
         match result {
             Ok(()) => self.step(Input::SpaceBack, ctx),
-            Err(WriteFault::Full(_)) => self.recheck_later(ctx),
+            Err(WriteFault::Full(reason)) => {
+                self.full(reason, ctx);
+                self.recheck_later(ctx);
+            }
             Err(fault) => self.step(Input::Done { result: Err(fault), now_us: now_us(ctx) }, ctx),
         }
         self.tell(ctx);
+    }
+
+    /// The disk is full, or full still: what is told of the room is what was seen last.
+    fn full(&mut self, reason: String, ctx: &mut Context<JournalActor>) {
+        let result = Err(WriteFault::Full(reason));
+        self.step(Input::Done { result, now_us: now_us(ctx) }, ctx);
     }
 
     fn recheck_later(&self, ctx: &mut Context<JournalActor>) {
@@ -151,6 +168,9 @@ impl Running {
     /// Steps the machine and does what it wants. A writer in the actor's turn is done at once, and
     /// its news are the next input; a batch of messages bounds how deep that goes.
     fn step(&mut self, input: Input<AppendReply>, ctx: &mut Context<JournalActor>) {
+        if let Input::Done { result: Err(WriteFault::Full(_)), .. } = &input {
+            self.looked = format!("{:.0}", ctx.system().clock().utc());
+        }
         let mut commands = Vec::new();
         self.machine.step(input, &mut commands);
         for command in commands {
@@ -181,7 +201,8 @@ impl Running {
     /// Says when appends are taken no longer, or again.
     fn tell(&mut self, ctx: &mut Context<JournalActor>) {
         let now = self.machine.acceptance();
-        if *now == self.told {
+        // How much room there is on a full disk is no news.
+        if std::mem::discriminant(now) == std::mem::discriminant(&self.told) {
             return;
         }
         match now {
@@ -261,7 +282,9 @@ impl Running {
     fn health(&self) -> JournalHealth {
         let reason = match self.machine.acceptance() {
             Acceptance::Open => None,
-            Acceptance::Full(reason) => Some(format!("disk full: {reason}")),
+            Acceptance::Full(reason) => {
+                Some(format!("disk full: {reason} (looked at {})", self.looked))
+            }
             Acceptance::Failed(reason) => Some(format!("stopped before a restart: {reason}")),
         };
         JournalHealth {

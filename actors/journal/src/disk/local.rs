@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::statvfs;
 
-use super::{Disk, DiskFile, FOLDERS, FileEntry, LockFault};
+use super::{Disk, DiskFile, FOLDERS, FileEntry, LockFault, is_full};
 
 /// The file that is locked while the folder is in use; it holds the process id.
 const LOCK: &str = "LOCK";
@@ -52,8 +52,11 @@ impl Disk for LocalDisk {
             }
             Err(TryLockError::Error(error)) => return Err(error.into()),
         }
-        file.set_len(0)?;
-        writeln!(file, "{}", std::process::id())?;
+        match file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())) {
+            // Who holds it is a courtesy; what is stored must be readable without room for that.
+            Err(error) if !is_full(&error) => return Err(error.into()),
+            Ok(()) | Err(_) => {}
+        }
         // The lock ends with the file; the file itself stays, as removing it would race.
         Ok(Box::new(file))
     }

@@ -104,6 +104,57 @@ async fn a_full_disk_stops_acceptance_until_there_is_room() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_told_of_a_full_disk_is_what_was_seen_last() {
+    let disk = SimulatedDisk::new(1);
+    let node = Node::simulated(&disk, small());
+    node.append(one([1; 8_000])).await.unwrap();
+    disk.set_free_bytes(1_000);
+    while node.append(one([2; 8_000])).await.is_ok() {}
+    let reason = || async { node.health().await.reason.unwrap_or_default() };
+    assert!(reason().await.contains("1000 bytes are free"), "{}", reason().await);
+    disk.set_free_bytes(2_000);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let told = reason().await;
+    assert!(told.contains("2000 bytes are free") && told.contains("(looked at "), "{told}");
+    let refused = node.append(one("x")).await.unwrap_err().to_string();
+    assert!(refused.contains("2000 bytes are free"), "{refused}");
+    node.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_on_a_full_disk_opens_shows_what_is_stored_and_takes_nothing_until_there_is_room() {
+    let disk = SimulatedDisk::new(1);
+    let node = Node::simulated(&disk, small());
+    node.append(one("stored")).await.unwrap();
+    node.stop().await;
+    disk.set_free_bytes(0);
+    let node = Node::simulated(&disk, small());
+    let health = node.health().await;
+    assert!(!health.accepting && health.reason.unwrap().contains("0 bytes are free"));
+    assert_eq!(node.contents().await, [b"stored"]);
+    assert!(matches!(node.append(one("x")).await, Err(AppendError::DiskFull(_))));
+    disk.set_free_bytes(1 << 20);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(node.health().await.accepting);
+    node.append(one("again")).await.unwrap();
+    assert_eq!(node.contents().await, [&b"stored"[..], b"again"]);
+    node.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_log_on_a_full_disk_is_refused() {
+    let disk = SimulatedDisk::new(1);
+    disk.set_free_bytes(0);
+    let node = Node::simulated(&disk, small());
+    let told = || {
+        let error = node.last_error();
+        error.contains("cannot create") && error.to_lowercase().contains("space")
+    };
+    eventually(told, super::LONG).await;
+    node.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failed_sync_stops_acceptance_until_a_restart() {
     let disk = SimulatedDisk::new(1);
     let node = Node::simulated(&disk, small());

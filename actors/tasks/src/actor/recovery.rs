@@ -75,7 +75,7 @@ impl TaskEngine {
         self.gathering.effects.bounds = Bounds::within(health.limits);
         let opened = self.append_opened(self.now(ctx)).await;
         self.recover().await?;
-        self.settle_waiters();
+        self.settle_waiters(ctx);
         match opened {
             Ok(committed) => {
                 self.head.version = committed.stream_version;
@@ -160,7 +160,7 @@ impl TaskEngine {
             return self.open(ctx).await;
         }
         self.recover().await?;
-        self.settle_waiters();
+        self.settle_waiters(ctx);
         ctx.send_after(RECHECK, TasksMessage::Own(Step::recheck()));
         Ok(())
     }
@@ -193,14 +193,19 @@ impl TaskEngine {
     }
 
     /// Answers who waits for a task that, as is known now, has ended or was never accepted.
-    fn settle_waiters(&mut self) {
+    fn settle_waiters(&mut self, ctx: &Context<Self>) {
         for task in self.waiters.tasks() {
             let known = self.machine.book().task(task);
             if known.is_some_and(|task| task.is_open()) {
                 continue;
             }
-            let status = self.machine.status(task).map(|(status, ..)| status);
-            answer_all(self.waiters.take(task), status);
+            let replies = self.waiters.take(task);
+            match self.machine.status(task) {
+                Some((status, Some(blob), _)) => {
+                    self.load_result(replies, Box::new(status), blob, ctx);
+                }
+                known => answer_all(replies, known.map(|(status, ..)| status)),
+            }
         }
     }
 
@@ -219,8 +224,11 @@ impl TaskEngine {
         if self.phase != EnginePhase::Refusing {
             return Ok(());
         }
-        if health.is_ok_and(|health| health.accepting) {
-            return self.open(ctx).await;
+        if let Ok(JournalHealth { accepting, reason, .. }) = health {
+            if accepting {
+                return self.open(ctx).await;
+            }
+            self.reason = reason.or(self.reason.take());
         }
         ctx.send_after(RECHECK, TasksMessage::Own(Step::recheck()));
         Ok(())
