@@ -1,6 +1,6 @@
 //! Storing what was gathered, and releasing it in order once it is stored.
 
-use synod_journal::{Append, AppendError, Committed, Epoch, Expected, Record};
+use synod_journal::{Append, AppendError, AppendLimits, Committed, Epoch, Expected, Record};
 use synod_runtime::{ActorError, AskError, Context, Priority, SendOptions};
 
 use super::WorkflowEngine;
@@ -10,11 +10,58 @@ use crate::history::EngineEvent;
 use crate::messages::WorkflowsMessage;
 use crate::records;
 
-/// Records of the largest append; a batch with more becomes several.
-const APPEND_RECORDS: usize = 2_048;
+/// What an append may hold; a batch with more becomes several.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    records: usize,
+    bytes: usize,
+    /// Bytes of one record's events.
+    pub record: usize,
+}
 
-/// Bytes of the largest append of several records, their frames not counted.
-const APPEND_BYTES: usize = 512 << 10;
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { records: 2_048, bytes: 512 << 10, record: 192 << 10 }
+    }
+}
+
+impl Bounds {
+    /// What the journal says that it takes, and not more than is good for others.
+    pub(super) fn within(limits: AppendLimits) -> Self {
+        let most = Self::default();
+        let bounded = |limit: u64, most: usize| usize::try_from(limit).unwrap_or(most).min(most);
+        Self {
+            records: bounded(limits.records.into(), most.records),
+            bytes: bounded(limits.bytes, most.bytes),
+            record: bounded(limits.record_bytes / 2, most.record),
+        }
+    }
+
+    /// Splits records into appends of bounded size.
+    fn split(self, records: Vec<Record>) -> Vec<Vec<Record>> {
+        let total: usize = records.iter().map(weight).sum();
+        if records.len() <= self.records && total <= self.bytes {
+            return vec![records];
+        }
+        let (mut appends, mut append, mut bytes) = (Vec::new(), Vec::new(), 0);
+        for record in records {
+            let weight = weight(&record);
+            let full = append.len() == self.records || bytes + weight > self.bytes;
+            if full && !append.is_empty() {
+                appends.push(std::mem::take(&mut append));
+                bytes = 0;
+            }
+            bytes += weight;
+            append.push(record);
+        }
+        appends.push(append);
+        appends
+    }
+}
+
+fn weight(record: &Record) -> usize {
+    record.bytes.len() + Record::OVERHEAD as usize
+}
 
 /// What has been gathered since the last append.
 #[derive(Default)]
@@ -31,12 +78,12 @@ impl Gathering {
     }
 
     /// Whether it fills an append.
-    pub(super) fn is_heavy(&self) -> bool {
-        self.weight >= APPEND_BYTES || self.records.len() >= APPEND_RECORDS
+    pub(super) fn is_heavy(&self, bounds: Bounds) -> bool {
+        self.weight >= bounds.bytes || self.records.len() >= bounds.records
     }
 
     pub(super) fn add(&mut self, record: Record) {
-        self.weight += record.bytes.len();
+        self.weight += weight(&record);
         self.records.push(record);
     }
 }
@@ -61,6 +108,8 @@ pub(super) struct LogHead {
     /// which is the node: another engine on it raises them when it begins anew. An incarnation of
     /// this one is told from another by the version that its appends expect.
     pub epoch: Epoch,
+    /// What one append may hold.
+    pub bounds: Bounds,
 }
 
 impl WorkflowEngine {
@@ -82,7 +131,7 @@ impl WorkflowEngine {
         }
         let most = self.config.appends_in_flight as usize;
         if !self.gathering.records.is_empty() {
-            if self.flights.len() < most || self.gathering.is_heavy() {
+            if self.flights.len() < most || self.gathering.is_heavy(self.head.bounds) {
                 self.flush(ctx);
             }
             return;
@@ -100,7 +149,7 @@ impl WorkflowEngine {
             return;
         }
         let Gathering { records, releases, .. } = std::mem::take(&mut self.gathering);
-        let mut appends = split(records);
+        let mut appends = self.head.bounds.split(records);
         let last = appends.pop().unwrap_or_default();
         for records in appends {
             self.append(records, Vec::new(), ctx);
@@ -190,7 +239,9 @@ impl WorkflowEngine {
     /// Stores what was gathered and waits for it, at the end.
     pub(super) async fn store_the_rest(&mut self) {
         let Gathering { records, releases, .. } = std::mem::take(&mut self.gathering);
-        for records in split(records).into_iter().filter(|records| !records.is_empty()) {
+        for records in
+            self.head.bounds.split(records).into_iter().filter(|records| !records.is_empty())
+        {
             let append = self.append_of(records);
             let within = self.journal_timeout();
             match self.journal.ask_with(append, within, append_options()).await {
@@ -210,26 +261,6 @@ impl WorkflowEngine {
 /// One priority for all appends, so that none overtakes another.
 pub(super) fn append_options() -> SendOptions {
     SendOptions::new().priority(Priority::High)
-}
-
-/// Splits records into appends of bounded size; a larger record is an append of its own.
-fn split(records: Vec<Record>) -> Vec<Vec<Record>> {
-    let bytes: usize = records.iter().map(|record| record.bytes.len()).sum();
-    if records.len() <= APPEND_RECORDS && bytes <= APPEND_BYTES {
-        return vec![records];
-    }
-    let (mut appends, mut append, mut bytes) = (Vec::new(), Vec::new(), 0);
-    for record in records {
-        let full = append.len() == APPEND_RECORDS || bytes + record.bytes.len() > APPEND_BYTES;
-        if full && !append.is_empty() {
-            appends.push(std::mem::take(&mut append));
-            bytes = 0;
-        }
-        bytes += record.bytes.len();
-        append.push(record);
-    }
-    appends.push(append);
-    appends
 }
 
 /// Why an append failed, for who waited for it.

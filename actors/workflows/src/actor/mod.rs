@@ -200,6 +200,8 @@ impl WorkflowEngine {
 
     /// What the runs that begin from now on share.
     fn surround(&mut self, ctx: &Context<Self>) -> Arc<Surroundings> {
+        let record = self.head.bounds.record;
+        let inline = usize::try_from(self.config.inline_bytes).unwrap_or(usize::MAX);
         let around = self.around.get_or_insert_with(|| {
             Arc::new(Surroundings {
                 engine: ctx.address(),
@@ -208,7 +210,8 @@ impl WorkflowEngine {
                 library: Arc::clone(&self.library),
                 packs: Arc::clone(&self.packs),
                 cache: Arc::clone(&self.cache),
-                inline: usize::try_from(self.config.inline_bytes).unwrap_or(usize::MAX),
+                inline: inline.min(record / 4),
+                record,
                 park_after: Duration::from_millis(self.config.park_after_ms),
                 journal_timeout: Duration::from_millis(self.config.journal_timeout_ms),
                 listened: Arc::clone(&self.listened),
@@ -264,7 +267,7 @@ impl Actor for WorkflowEngine {
             WorkflowsMessage::Own(step) => self.on_step(step, ctx).await?,
             request => self.on_request(request, ctx),
         }
-        if self.gathering.is_heavy() {
+        if self.gathering.is_heavy(self.head.bounds) {
             self.flush(ctx);
         }
         Ok(())

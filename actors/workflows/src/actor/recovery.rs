@@ -10,7 +10,7 @@ use synod_journal::{
 use synod_runtime::{ActorError, Context};
 use synod_tasks::EnginePhase;
 
-use super::commit::{Failed, append_options};
+use super::commit::{Bounds, Failed, append_options};
 use super::deliveries::Deliveries;
 use super::queue::Queue;
 use super::run::blob;
@@ -104,6 +104,9 @@ impl WorkflowEngine {
     /// on the disk yet and would be after the log was read. So a record is appended first: the
     /// journal takes appends in order, and once this one is stored, so is all that came before it.
     pub(super) async fn open(&mut self, ctx: &mut Context<Self>) -> Result<(), ActorError> {
+        let health = self.journal.ask(Health {}, self.journal_timeout()).await?;
+        self.head.bounds = Bounds::within(health.limits);
+        self.around = None;
         let opened = self.append_opened(utc(ctx)).await;
         self.recover(ctx).await?;
         self.settle_waiters(ctx);

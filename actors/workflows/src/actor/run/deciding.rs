@@ -7,16 +7,13 @@ use synod_journal::{BlobError, BlobId, PutBlob};
 use synod_runtime::{ActorError, AskError, Context};
 
 use super::handles::HandleChanges;
-use super::{Answer, Blob, RunActor, RunMessage, ToStore};
+use super::{Answer, Blob, RunActor, RunMessage, Surroundings, ToStore};
 use crate::actor::step::{Own, Step};
 use crate::history::{EngineEvent, Piece, RunRecord, Standing, Told};
 use crate::index::time;
 use crate::messages::{RunChange, RunState, WorkflowsMessage};
 use crate::records;
 use crate::run::{Effect, Event, Input, Refused, Run};
-
-/// Bytes of events of the largest record; a decision with more becomes several.
-const RECORD_BYTES: usize = 192 << 10;
 
 /// Values above this go to blobs where an event has so many that it would not fit a record.
 const TIGHT: usize = 1 << 10;
@@ -124,19 +121,19 @@ impl RunActor {
     ) -> (Vec<(RunRecord, Piece)>, Vec<Blob>) {
         let Some(run) = &self.run else { return Default::default() };
         let standing = standing(run);
-        let mut parts = split(events);
+        let mut parts = split(events, self.around.record);
         let last = parts.pop().unwrap_or_default();
         let mut note = self.note.take();
         let (mut records, mut blobs) = (Vec::new(), Vec::new());
         let busy = Standing { state: RunState::Running, wake_at: None, ..standing };
         for events in parts {
             let record = record(self.id, at, note.take(), busy, events);
-            add(record, self.around.inline, &mut records, &mut blobs);
+            add(record, &self.around, &mut records, &mut blobs);
         }
         let HandleChanges { opened, closed } = changes;
         let record =
             RunRecord { opened, closed, ..record(self.id, at, note.take(), standing, last) };
-        add(record, self.around.inline, &mut records, &mut blobs);
+        add(record, &self.around, &mut records, &mut blobs);
         (records, blobs)
     }
 
@@ -245,12 +242,12 @@ fn record(
 /// Encodes a record. A value that has no room in it becomes a blob.
 fn add(
     mut record: RunRecord,
-    inline: usize,
+    around: &Surroundings,
     records: &mut Vec<(RunRecord, Piece)>,
     blobs: &mut Vec<Blob>,
 ) {
     let weight: usize = record.events.iter().map(Event::weight).sum();
-    let inline = if weight > RECORD_BYTES { TIGHT } else { inline };
+    let inline = if weight > around.record { TIGHT } else { around.inline };
     match records::encode(&record, inline) {
         Ok(encoded) => {
             record.blobs = encoded.blobs.iter().map(|(id, _)| *id).collect();
@@ -263,16 +260,16 @@ fn add(
 }
 
 /// Splits events into records of bounded size.
-fn split(events: Vec<Event>) -> Vec<Vec<Event>> {
+fn split(events: Vec<Event>, most: usize) -> Vec<Vec<Event>> {
     let mut bytes: usize = events.iter().map(Event::weight).sum();
-    if bytes <= RECORD_BYTES {
+    if bytes <= most {
         return vec![events];
     }
     let (mut parts, mut part) = (Vec::new(), Vec::new());
     bytes = 0;
     for event in events {
         let weight = event.weight();
-        if bytes + weight > RECORD_BYTES && !part.is_empty() {
+        if bytes + weight > most && !part.is_empty() {
             parts.push(std::mem::take(&mut part));
             bytes = 0;
         }

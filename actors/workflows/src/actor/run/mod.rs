@@ -59,6 +59,8 @@ pub(super) struct Surroundings {
     pub cache: Arc<Cache>,
     /// Values above this many bytes go to blobs.
     pub inline: usize,
+    /// Bytes of events of the largest record; a decision with more becomes several.
+    pub record: usize,
     /// A run that waits longer than this rests.
     pub park_after: Duration,
     pub journal_timeout: Duration,
