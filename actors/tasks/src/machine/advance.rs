@@ -76,6 +76,7 @@ impl TaskMachine {
                 Phase::Ready => {
                     let place = task.place(number);
                     self.matching.unqueue(part.class, spec.priority, &spec.tenant, place);
+                    self.timers.remove(&(part.due, id, number)); // it may wait after a loss
                 }
                 Phase::Backoff { .. } => {
                     self.timers.remove(&(part.due, id, number));

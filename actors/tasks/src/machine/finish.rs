@@ -11,6 +11,10 @@ use crate::modes::requirement;
 use crate::stats::Ran;
 use crate::task::{Body, Failure, FailureKind, Moment, Needs, Phase, TaskId, TaskMode};
 
+/// An execution that is lost sooner than this after it was handed over, in microseconds, was most
+/// likely never worked on.
+const SOON_US: u64 = 1_000_000;
+
 /// How an execution ended.
 #[derive(Debug)]
 pub(crate) enum Outcome {
@@ -74,7 +78,7 @@ impl TaskMachine {
             Fate::Erred { failure, again, not_before } => {
                 self.erred(now, id, part, failure, again, not_before, out);
             }
-            Fate::Lost(why) => self.lost(now, id, part, why, out),
+            Fate::Lost(why) => self.lost(now, work, why, ran_us, out),
             Fate::Returned(why) => {
                 let why = self.set_back(id, part, why.kind, &why.message);
                 self.emit(now, id, Event::Returned { part, why: Some(why) }, out);
@@ -182,11 +186,25 @@ impl TaskMachine {
         self.start_backoff(now, id, number, until);
     }
 
-    /// Queues a lost part again, unless it has been lost too often.
-    fn lost(&mut self, now: Moment, id: TaskId, number: u16, why: String, out: &mut Effects) {
-        if self.survives_loss(now, id, number, why, out) {
-            self.requeue(now, id, number, out);
+    /// Queues a lost part again, unless it has been lost too often: at once if that was the first
+    /// loss and the execution had gone on for a while, else after the wait of its retry policy.
+    /// What breaks at once would else use up all its losses before anybody can mend it.
+    fn lost(&mut self, now: Moment, work: WorkId, why: String, ran_us: u64, out: &mut Effects) {
+        let (id, number) = (work.task, work.part);
+        if !self.survives_loss(now, id, number, why, out) {
+            return;
         }
+        let losses = self.part(id, number).map_or(0, |part| part.lost);
+        let retry = self.task(id).map(|task| task.spec.retry).unwrap_or_default();
+        let wait = match losses {
+            1 if ran_us >= SOON_US => 0,
+            losses => retry.wait_us(losses, self.chance.random::<f64>()),
+        };
+        if wait == 0 || self.is_stranded(id, number) {
+            return self.requeue(now, id, number, out);
+        }
+        // The part is ready and stays so in the records: a node that starts anew does not wait.
+        self.start_backoff(now, id, number, now.utc.saturating_add(wait));
     }
 
     /// Counts a loss; whether the part may be tried again. If not, it has failed.
@@ -205,14 +223,14 @@ impl TaskMachine {
             self.emit(now, id, Event::Lost { part: number, why: Some(why) }, out);
             return true;
         }
-        let message = format!("lost {} times, the last time: {why}", lost + 1);
+        let message = format!("{} executions were lost, the last one because: {why}", lost + 1);
         let failure = Failure::new(FailureKind::Lost, message);
         self.fail_part(now, id, number, failure, out);
         false
     }
 
     /// Queues a part again at its old place; one that is for an agent which is gone fails.
-    fn requeue(&mut self, now: Moment, id: TaskId, number: u16, out: &mut Effects) {
+    pub(super) fn requeue(&mut self, now: Moment, id: TaskId, number: u16, out: &mut Effects) {
         if self.is_stranded(id, number) {
             return self.fail_stranded(now, id, number, out);
         }

@@ -1,7 +1,7 @@
 //! Deadlines and back-offs: when the machine wants to be woken, and what it does then.
 
 use super::{Effects, Event, TaskMachine};
-use crate::task::{Moment, TaskId};
+use crate::task::{Moment, Phase, TaskId};
 
 /// In place of a part's number: the timer is the task's deadline.
 pub(crate) const DEADLINE: u16 = u16::MAX;
@@ -54,11 +54,21 @@ impl TaskMachine {
             match number {
                 DEADLINE => self.deadline_passed(now, id, out),
                 START => self.start_overdue(now, id, out),
-                number => {
-                    self.emit(now, id, Event::Resumed { part: number }, out);
-                    self.enqueue(id, number);
-                }
+                number => self.waited(now, id, number, out),
             }
+        }
+    }
+
+    /// The wait of a part is over: after an error, or after a loss, which it may be ready for all
+    /// along.
+    fn waited(&mut self, now: Moment, id: TaskId, number: u16, out: &mut Effects) {
+        match self.part(id, number).map(|part| &part.phase) {
+            Some(Phase::Backoff { .. }) => {
+                self.emit(now, id, Event::Resumed { part: number }, out);
+                self.enqueue(id, number);
+            }
+            Some(Phase::Ready) => self.requeue(now, id, number, out),
+            _ => {}
         }
     }
 }

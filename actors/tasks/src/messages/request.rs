@@ -48,7 +48,7 @@ pub struct TaskSubmissionRequest {
     #[serde(default)]
     pub timeout_s: Option<u64>,
     /// When it is given up (RFC 3339). With a timeout, whichever comes first.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "deadline")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub deadline: Option<Timestamp>,
     /// How often it is tried; what is left out is as the node's configuration says.
@@ -137,9 +137,9 @@ pub struct RetryOptions {
     pub max_attempts: Option<u32>,
     /// Executions that may be lost.
     pub max_lost: Option<u32>,
-    /// Wait after the first error, in milliseconds.
+    /// Wait after the first error, in milliseconds; losses wait alike.
     pub initial_ms: Option<u64>,
-    /// What the wait is multiplied by after each further error.
+    /// What the wait is multiplied by after each further one.
     pub multiplier: Option<f64>,
     /// Longest wait, in milliseconds.
     pub max_ms: Option<u64>,
@@ -284,6 +284,15 @@ fn priority<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Priority, D::E
     deserializer.deserialize_any(NameOrNumber)
 }
 
+/// Reads a time, or none.
+fn deadline<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    use serde::de::{Error, Unexpected};
+    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    let expected = "a time such as 2030-01-31T12:00:00Z (RFC 3339)";
+    let unexpected = Unexpected::Str(&text);
+    text.parse().map(Some).map_err(|_| D::Error::invalid_value(unexpected, &expected))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -316,6 +325,16 @@ mod tests {
         let error = read(r#"{"kind": "a", "priority": "urgent"}"#).unwrap_err().to_string();
         assert!(error.contains("critical, high, normal, low, background"), "{error}");
         assert_eq!(read(r#"{"kind": "a", "priority": "HIGH"}"#).unwrap().priority, Priority::High);
+    }
+
+    #[test]
+    fn a_deadline_that_is_no_time_says_how_one_is_written() {
+        let with = |deadline: &str| read(&format!(r#"{{"kind": "a", "deadline": {deadline}}}"#));
+        let error = with("\"tomorrow\"").unwrap_err().to_string();
+        assert!(error.contains("\"tomorrow\", expected a time such as 2030"), "{error}");
+        assert_eq!(with("null").unwrap().deadline, None);
+        let given = with("\"2030-01-31T12:00:00Z\"").unwrap().deadline;
+        assert_eq!(given, "2030-01-31T12:00:00Z".parse().ok());
     }
 
     #[test]

@@ -16,10 +16,11 @@ pub struct RetryPolicy {
     /// 1,000, default 5.
     #[schema(minimum = 0, maximum = 1000, default = 5)]
     pub max_lost: u32,
-    /// Wait after the first error, in milliseconds; 0 to 3,600,000, default 200.
+    /// Wait after the first error, in milliseconds; 0 to 3,600,000, default 200. Losses wait alike,
+    /// counted on their own; but the first one not, if the execution had gone on for a second.
     #[schema(maximum = 3600000, default = 200)]
     pub initial_ms: u64,
-    /// What the wait is multiplied by after each further error; 1 to 100, default 2.
+    /// What the wait is multiplied by after each further one; 1 to 100, default 2.
     #[schema(minimum = 1, maximum = 100, default = 2)]
     pub multiplier: f64,
     /// Longest wait, in milliseconds; at least `initial_ms`, at most 86,400,000, default 30,000.

@@ -17,7 +17,7 @@ fn work_waits_for_an_agent_that_left_to_come_back() {
     let queued = world.accept(request("x"));
     let running = world.only_dispatch();
     world.leave("a");
-    world.finish(running, Outcome::Lost("gone".to_owned()));
+    world.lose(running, 1_000, "gone");
     assert!(world.in_hand.is_empty());
     world.agent("a", &["x"]);
     world.succeed("1");
@@ -135,7 +135,7 @@ fn a_change_names_the_agent_that_has_or_had_the_work() {
     world.agent("a", &["x"]);
     let task = world.accept(request("x"));
     let execution = world.only_dispatch();
-    world.finish(execution, Outcome::Lost("gone".to_owned()));
+    world.lose(execution, 1_000, "gone");
     world.err(AgentErrorKind::InvalidInput);
     let told: Vec<_> = world.changes.iter().filter(|change| change.task_id == task).collect();
     let told: Vec<_> = told.iter().map(|change| (change.state, change.agent.as_deref())).collect();

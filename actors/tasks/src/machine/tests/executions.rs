@@ -136,14 +136,15 @@ fn what_is_lost_is_given_out_again_under_the_same_name_until_it_is_lost_too_ofte
     for _ in 0..3 {
         let dispatch = world.only_dispatch();
         names.push(dispatch.work);
-        world.finish(dispatch, Outcome::Lost("it crashed".to_owned()));
+        world.lose(dispatch, 1_000, "it crashed");
+        world.advance_ms(1_000);
     }
     assert!(names.iter().all(|name| *name == names[0]), "{names:?}");
     let error = world.error();
     assert_eq!((error.kind, error.lost), (FailureKind::Lost, 3));
     world.execute(2, spec("x"));
     let dispatch = world.only_dispatch();
-    world.finish(dispatch, Outcome::Lost("it crashed".to_owned()));
+    world.lose(dispatch, 1_000, "it crashed");
     world.succeed("1");
     assert_eq!(world.executed().lost, 1);
 }

@@ -89,7 +89,7 @@ fn a_snapshot_holds_everything() {
     world.err(AgentErrorKind::Failed);
     let failed = world.accept(request("y"));
     let dispatch = world.dispatch_to("b");
-    world.finish(dispatch, Outcome::Lost("gone".to_owned()));
+    world.lose(dispatch, 1_000, "gone");
     let bytes = encode_snapshot(world.machine.book()).unwrap();
     let book = decode_snapshot(1, &bytes).unwrap();
     assert_eq!(encode_snapshot(&book).unwrap(), bytes);
@@ -150,7 +150,7 @@ fn a_part_that_waits_says_why_after_a_crash_and_after_a_snapshot_too() {
     let (lost, refused) = (world.accept(request("x")), world.accept(request("x")));
     world.set_status("a", AgentStatus::Paused);
     let execution = world.in_hand.remove(0);
-    world.finish(execution, Outcome::Lost("the frame was too large".to_owned()));
+    world.lose(execution, 1_000, "the frame was too large");
     let execution = world.in_hand.remove(0);
     world.finish(execution, Outcome::Error(AgentError::unavailable("its endpoint is down")));
     let waits = |world: &World| {
@@ -174,7 +174,7 @@ fn what_comes_back_undone_hides_no_error_before_it() {
     world.agent("a", &["x"]);
     let task = world.accept(request("x"));
     let execution = world.only_dispatch();
-    world.finish(execution, Outcome::Lost("the frame was too large".to_owned()));
+    world.lose(execution, 1_000, "the frame was too large");
     let execution = world.only_dispatch();
     world.set_status("a", AgentStatus::Paused);
     world.finish(execution, Outcome::Error(AgentError::unavailable("its endpoint is down")));

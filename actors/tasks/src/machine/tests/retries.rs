@@ -19,9 +19,9 @@ fn attempts(max_attempts: u32, max_lost: u32) -> crate::TaskSubmissionRequest {
     crate::TaskSubmissionRequest { retry, ..request("x") }
 }
 
-fn lose(world: &mut World) {
+fn lose_after(world: &mut World, ran_ms: u64) {
     let dispatch = world.only_dispatch();
-    world.finish(dispatch, Outcome::Lost("crashed".to_owned()));
+    world.lose(dispatch, ran_ms, "crashed");
 }
 
 #[test]
@@ -56,13 +56,14 @@ fn an_error_that_another_attempt_can_not_help_fails_at_once() {
 }
 
 #[test]
-fn a_lost_execution_is_queued_again_at_once_and_counted_apart_from_errors() {
+fn a_loss_after_a_while_is_made_good_at_once_and_counted_apart_from_errors() {
     let mut world = World::new();
     world.agent("a", &["x"]);
     let task = world.accept(attempts(1, 2));
-    lose(&mut world);
-    lose(&mut world);
+    lose_after(&mut world, 1_000);
     assert_eq!(world.state(task), TaskState::Running);
+    lose_after(&mut world, 1_000);
+    world.advance_ms(400);
     world.succeed("1");
     assert_eq!(world.state(task), TaskState::Completed);
     assert_eq!(world.status(task).lost, 2);
@@ -74,10 +75,48 @@ fn what_is_lost_too_often_fails() {
     world.agent("a", &["x"]);
     let task = world.accept(attempts(9, 2));
     for _ in 0..3 {
-        lose(&mut world);
+        lose_after(&mut world, 0);
+        world.advance_ms(400);
     }
     assert_eq!(world.failure(task), "lost");
-    assert_eq!(world.status(task).lost, 3);
+    let status = world.status(task);
+    assert_eq!(status.lost, 3);
+    let message = status.error.unwrap().message;
+    assert_eq!(message, "3 executions were lost, the last one because: crashed");
+}
+
+#[test]
+fn what_is_lost_at_once_or_again_waits_longer_each_time() {
+    let mut world = World::new();
+    world.agent("a", &["x"]);
+    let task = world.accept(attempts(1, 5));
+    for (ran_ms, wait_ms) in [(0, 200), (5_000, 400), (999, 800), (0, 1_600), (0, 3_200)] {
+        lose_after(&mut world, ran_ms);
+        assert_eq!(world.state(task), TaskState::Queued);
+        let why = world.status(task).parts[0].waiting_for.clone();
+        assert_eq!(why.as_deref(), Some("a@1.0.0: crashed"));
+        world.advance_ms(wait_ms - 1);
+        assert!(world.in_hand.is_empty(), "after {ran_ms} ms");
+        world.advance_ms(1);
+        assert_eq!(world.state(task), TaskState::Running, "after {ran_ms} ms");
+    }
+    world.succeed("1");
+    assert_eq!(world.state(task), TaskState::Completed);
+}
+
+#[test]
+fn the_wait_after_a_loss_ends_with_its_task_and_with_the_node() {
+    let mut world = World::new();
+    world.agent("a", &["x"]);
+    let cancelled = world.accept(attempts(1, 5));
+    lose_after(&mut world, 0);
+    world.cancel(cancelled);
+    world.advance_ms(60_000);
+    assert!(world.in_hand.is_empty());
+    let task = world.accept(attempts(1, 5));
+    lose_after(&mut world, 0);
+    world.crash();
+    assert_eq!(world.state(task), TaskState::Running, "a start is not slowed");
 }
 
 #[test]
@@ -135,7 +174,7 @@ fn a_result_of_an_older_attempt_or_epoch_is_ignored_and_counted() {
     let task = world.accept(attempts(3, 3));
     let first = world.only_dispatch();
     let (work, agent) = (first.work, first.agent);
-    world.finish(first, Outcome::Lost("no answer".to_owned()));
+    world.lose(first, 1_000, "no answer");
     world.step(crate::machine::Input::Finished { work, agent, outcome: answer("1"), ran_us: 1 });
     world.settle();
     assert_eq!(world.state(task), TaskState::Running, "the second attempt decides");
@@ -161,7 +200,7 @@ fn an_attempt_has_the_same_task_and_part_and_another_number() {
     world.accept(attempts(1, 1));
     let first = world.only_dispatch();
     let before = first.work;
-    world.finish(first, Outcome::Lost("crashed".to_owned()));
+    world.lose(first, 1_000, "crashed");
     let second = world.only_dispatch();
     assert_eq!((second.work.task, second.work.part), (before.task, before.part));
     assert_eq!((before.attempt, second.work.attempt), (1, 2));

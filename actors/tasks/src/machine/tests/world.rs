@@ -223,6 +223,14 @@ impl World {
         self.settle();
     }
 
+    /// Loses an execution that had gone on for so long, in milliseconds.
+    pub(crate) fn lose(&mut self, dispatch: Dispatch, ran_ms: u64, why: &str) {
+        let Dispatch { work, agent, .. } = dispatch;
+        let outcome = Outcome::Lost(why.to_owned());
+        self.step(Input::Finished { work, agent, outcome, ran_us: ran_ms * 1_000 });
+        self.settle();
+    }
+
     /// Ends the only execution with this output.
     pub(crate) fn succeed(&mut self, json: &str) {
         let dispatch = self.only_dispatch();
