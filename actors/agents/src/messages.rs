@@ -44,7 +44,8 @@ pub struct AgentHealth {
     /// Which version of it.
     #[schema(value_type = String)]
     pub version: Version,
-    /// Whether it takes work: active, connected, and not every worker down.
+    /// Whether it takes work: active, connected, not every worker down, and not the last three
+    /// executions lost or turned away as unavailable. One that it answers ends such a row.
     pub healthy: bool,
     /// What it was told: active, paused or draining; or that it is disconnected.
     pub status: AgentStatus,
@@ -58,7 +59,7 @@ pub struct AgentHealth {
     pub program_restarts: u64,
     /// Threads that did not stop when told, and still run; their results are ignored.
     pub abandoned_threads: u32,
-    /// The last error or crash, if any.
+    /// Why it is disconnected, if it is; else the last error or crash, if any.
     pub last_error: Option<String>,
     /// What is in work.
     pub in_hand: Vec<WorkInHand>,

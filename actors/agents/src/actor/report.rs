@@ -3,6 +3,7 @@
 use synod_runtime::{Address, Priority};
 
 use super::desk::Slot;
+use crate::error::AgentError;
 use crate::messages::AgentMessage;
 use crate::pulse::Pulse;
 use crate::work::WorkId;
@@ -18,12 +19,12 @@ pub(crate) enum Reported {
         slot: Slot,
         work: WorkId,
         /// Why it failed, if it did.
-        error: Option<String>,
+        error: Option<AgentError>,
     },
     /// What the instances share (a child process, a connection) is up, or down for this reason.
     Shared(Result<(), String>),
-    /// The agent's child process has been started again, so often by now.
-    Spawned { restarts: u64 },
+    /// The agent's child process is started, again for so many times by now; why it had to be.
+    Spawned { restarts: u64, after: Option<String> },
     /// The agent is in the registry; this is its slot for signs of life.
     Registered(Pulse),
 }

@@ -18,7 +18,7 @@ use crate::agent::AgentFactory;
 use crate::blocking::AbandonedThreads;
 use crate::card::AgentCard;
 use crate::config::AgentsConfig;
-use crate::error::AgentError;
+use crate::error::{AgentError, AgentErrorKind};
 use crate::messages::{AgentHealth, AgentMessage, AgentStatus, CheckHealth, Perform, WorkInHand};
 use crate::progress::Progress;
 use crate::pulse::Pulse;
@@ -32,6 +32,8 @@ const NEVER_GIVES_UP: u32 = u32::MAX;
 const WORKER: &str = "worker-";
 /// Time a worker has for its `stop`, beyond the grace of its work.
 const WORKER_STOP: Duration = Duration::from_secs(1);
+/// Executions in a row that are lost, or find nobody, until the agent counts as unhealthy.
+const UNHEALTHY_AFTER: u32 = 3;
 /// Longest time a link may take to end, its child process included.
 const LINK_STOP: Duration = Duration::from_secs(62);
 
@@ -77,7 +79,11 @@ pub struct AgentActor {
     abandoned: Arc<AbandonedThreads>,
     crashes: u64,
     program_restarts: u64,
+    /// Executions in a row that were lost or found nobody.
+    unanswered: u32,
     last_error: Option<String>,
+    /// Why the link is down, while it is.
+    away: Option<String>,
 }
 
 impl AgentActor {
@@ -105,7 +111,9 @@ impl AgentActor {
             abandoned: Arc::default(),
             crashes: 0,
             program_restarts: 0,
+            unanswered: 0,
             last_error: None,
+            away: None,
         }
     }
 
@@ -178,12 +186,19 @@ impl AgentActor {
         self.hosting.config.backoff()
     }
 
-    fn ended(&mut self, slot: Slot, work: WorkId, error: Option<String>, now: Instant) {
+    fn ended(&mut self, slot: Slot, work: WorkId, error: Option<AgentError>, now: Instant) {
         self.desk.ended(slot, work);
-        match error {
-            Some(error) => self.last_error = Some(error),
-            None => self.beat(now),
+        let Some(error) = error else {
+            self.unanswered = 0;
+            return self.beat(now);
+        };
+        match error.kind {
+            AgentErrorKind::Lost | AgentErrorKind::Unavailable => self.unanswered += 1,
+            // It tells nothing of whether the agent is there.
+            AgentErrorKind::Timeout | AgentErrorKind::Cancelled => {}
+            _ => self.unanswered = 0,
         }
+        self.last_error = Some(error.to_string());
     }
 
     fn beat(&self, now: Instant) {
@@ -201,10 +216,10 @@ impl AgentActor {
 
     fn shared(&mut self, state: Result<(), String>, now: Instant) {
         self.desk.set_reachable(state.is_ok());
-        match state {
-            Ok(()) => self.beat(now),
-            Err(why) => self.last_error = Some(why),
+        if state.is_ok() {
+            self.beat(now);
         }
+        self.away = state.err();
         self.tell_registry();
     }
 
@@ -224,7 +239,10 @@ impl AgentActor {
         match reported {
             Reported::Ended { slot, work, error } => self.ended(slot, work, error, now),
             Reported::Shared(state) => self.shared(state, now),
-            Reported::Spawned { restarts } => self.program_restarts = restarts,
+            Reported::Spawned { restarts, after } => {
+                self.program_restarts = restarts;
+                self.last_error = after.or(self.last_error.take());
+            }
             Reported::Registered(pulse) => {
                 self.hosting.factory.registered(&pulse);
                 *self.hosting.pulse.lock() = Some(pulse);
@@ -257,6 +275,7 @@ impl AgentActor {
             id: card.id.clone(),
             version: card.version.clone(),
             healthy: self.desk.is_healthy()
+                && self.unanswered < UNHEALTHY_AFTER
                 && self.abandoned.count() < self.hosting.config.max_abandoned_threads,
             status: self.status(),
             capacity: card.limits.max_concurrent_tasks,
@@ -264,7 +283,7 @@ impl AgentActor {
             crashes: self.crashes,
             program_restarts: self.program_restarts,
             abandoned_threads: self.abandoned.count(),
-            last_error: self.last_error.clone(),
+            last_error: self.away.as_ref().or(self.last_error.as_ref()).cloned(),
             in_hand: self.desk.in_hand().map(|(work, kept)| shown(work, kept, now)).collect(),
         }
     }

@@ -134,8 +134,9 @@ impl Actor for Worker {
         let mut answer = Answer { reply: Some(reply), error: None };
         let performing = self.perform(assignment, stop, progress, &mut answer);
         performing.instrument(span.clone()).await?;
-        let error = answer.error.map(|error| error.to_string());
-        span.in_scope(|| tracing::debug!(error, "attempt ended"));
+        let error = answer.error;
+        let told = error.as_ref().map(ToString::to_string);
+        span.in_scope(|| tracing::debug!(error = told, "attempt ended"));
         let ended = Reported::Ended { slot: self.slot, work, error };
         report.send(AgentMessage::Own(Report(ended)));
         Ok(())

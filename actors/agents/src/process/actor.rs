@@ -45,6 +45,8 @@ pub(super) struct ProcessActor {
     running: Option<Running>,
     /// How often a child was started in place of the one before.
     restarts: u64,
+    /// Why the one before ended.
+    last_death: Option<String>,
     waiting: Waiting,
     alarm: Alarm,
 }
@@ -57,6 +59,7 @@ impl ProcessActor {
             machine: None,
             running: None,
             restarts: 0,
+            last_death: None,
             waiting: Waiting::default(),
             alarm: Alarm::default(),
         }
@@ -105,6 +108,7 @@ impl ProcessActor {
                 let agent = &self.factory.config.id;
                 tracing::warn!(%agent, %why, "the agent's process is down");
                 metrics::counter!("synod_agent_process_failures_total").increment(1);
+                self.last_death = Some(why.clone());
                 report(&self.agent, Reported::Shared(Err(why)));
             }
         }
@@ -121,7 +125,8 @@ impl ProcessActor {
 
     fn spawn(&mut self, run: u64, ctx: &mut Context<Self>) -> Result<(), Input> {
         self.restarts = run.saturating_sub(1);
-        report(&self.agent, Reported::Spawned { restarts: self.restarts });
+        let after = self.last_death.take();
+        report(&self.agent, Reported::Spawned { restarts: self.restarts, after });
         let failed = |why: String| Input::Ended { run, why };
         let farewell = ctx.address().reserve().map_err(|error| failed(error.to_string()))?;
         let config = &self.factory.config;

@@ -147,6 +147,9 @@ impl RemoteActor {
                     self.step(Input::Unfit { session, work: None, why: error.to_string() }, ctx);
                 }
             },
+            Heard::Misplaced(why) => {
+                self.step(Input::Unfit { session, work: None, why: why.to_owned() }, ctx);
+            }
             Heard::Leave => self.leave(ctx),
             Heard::Alive => {}
         }

@@ -108,7 +108,11 @@ impl FromAgent {
                 Heard::Of(work, Said::Progress(WorkProgress { fraction, note }))
             }
             Self::Leave => Heard::Leave,
-            Self::Register { .. } | Self::Heartbeat => Heard::Alive,
+            Self::Register { .. } => Heard::Misplaced(
+                "`register` is the first frame of a connection and came again, expected the frames \
+                 of work: connect anew to register another card",
+            ),
+            Self::Heartbeat => Heard::Alive,
         }
     }
 }
@@ -120,6 +124,8 @@ pub(super) enum Heard {
     Of(String, Said),
     /// The program will not come back.
     Leave,
+    /// What has no place here, and why.
+    Misplaced(&'static str),
     /// A sign of life and nothing more.
     Alive,
 }

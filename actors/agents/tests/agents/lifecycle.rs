@@ -322,3 +322,23 @@ async fn schemas_are_checked_on_both_sides_of_perform() {
     other.capability = Some("something.else".into());
     assert_eq!(kind(&give(&agent, other).await.unwrap()), AgentErrorKind::Refused);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_answers_nobody_is_unhealthy_until_it_answers() {
+    let stage = Stage::new(AgentsConfig::default()).await;
+    let agent = stage.act(1).await.address;
+    let after = async |kinds: &[&str]| {
+        for kind in kinds {
+            let _ = perform(&agent, kind).await;
+        }
+        let health = health(&agent).await;
+        (health.healthy, health.last_error.unwrap_or_default())
+    };
+    assert!(after(&["lose", "busy"]).await.0);
+    // It answered, if only with an error.
+    assert!(after(&["fail", "lose", "lose"]).await.0);
+    let (healthy, why) = after(&["lose"]).await;
+    assert!(!healthy);
+    assert!(why.contains("the connection broke"), "{why}");
+    assert!(after(&["echo"]).await.0, "it is back");
+}

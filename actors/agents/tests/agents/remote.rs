@@ -232,3 +232,27 @@ async fn a_program_that_reads_nothing_loses_frames_and_no_work_is_kept_back() {
     let error = give(&agent.address, assignment("any")).await.unwrap().unwrap().unwrap_err();
     assert_eq!(error.kind, AgentErrorKind::Lost);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_is_connected_does_not_say_that_it_is_not() {
+    let (stage, program, entry) = connected(AgentsConfig::default()).await;
+    let health = healthy(&entry.address, |health| health.healthy).await;
+    assert_eq!(health.last_error, None);
+    program.inlet.close("it went");
+    stage.until("remote", AgentStatus::Disconnected).await;
+    let health = healthy(&entry.address, |health| !health.healthy).await;
+    assert_eq!(health.last_error.as_deref(), Some("the agent is not connected"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_registration_is_answered_and_changes_nothing() {
+    let (stage, mut program, _) = connected(AgentsConfig::default()).await;
+    let card = AgentCard::new("other", "1.0.0").capability("far.away");
+    program.say(FromAgent::Register { card: Box::new(card) }).await;
+    let ToAgent::Error { work: None, message } = program.next().await else {
+        panic!("it was not told")
+    };
+    assert!(message.contains("`register`") && message.contains("expected"), "{message}");
+    stage.until("remote", AgentStatus::Active).await;
+    assert!(stage.show("other").await.is_empty());
+}

@@ -223,6 +223,8 @@ impl Agent for Acting {
             "trace" => Ok(Payload::json(&work.correlation)?),
             "crash" => panic!("on purpose"),
             "fail" => Err(AgentError::failed("it did not work")),
+            "lose" => Err(AgentError::lost("the connection broke")),
+            "busy" => Err(AgentError::unavailable("its endpoint is down")),
             "sleep" => {
                 sleep(Duration::from_secs(10)).await;
                 Ok(work.payload)
