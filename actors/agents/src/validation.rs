@@ -54,6 +54,16 @@ impl Faults {
     }
 }
 
+/// Characters that reorder the text around them (Unicode TR 9).
+fn is_bidi_control(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The text with what does not print as its number.
+fn escaped(text: &str) -> String {
+    text.escape_debug().to_string()
+}
+
 impl AgentCard {
     /// Checks every field.
     ///
@@ -102,11 +112,16 @@ impl AgentCard {
             }
             (Some(url), AgentKind::Http) => {
                 let web = url.starts_with("http://") || url.starts_with("https://");
-                faults.require(web, "endpoint", "a URL with http:// or https://", url);
-                faults.at_most(url.len(), MAX_ENDPOINT, "endpoint", "bytes");
+                let expected = "a URL with http:// or https://";
+                faults.require(web, "endpoint", expected, escaped(url));
+                faults.text(url, MAX_ENDPOINT, "endpoint", false);
+                let plain = !url.chars().any(is_bidi_control);
+                let expected = "a URL without characters that reorder text";
+                faults.require(plain, "endpoint", expected, escaped(url));
             }
             (Some(url), _) => {
-                faults.require(false, "endpoint", "nothing: the kind is not http", url);
+                let expected = "nothing: the kind is not http";
+                faults.require(false, "endpoint", expected, escaped(url));
             }
             (None, _) => {}
         }
@@ -229,6 +244,17 @@ mod tests {
         assert_eq!(fields(&card), ["endpoint"]);
         assert_eq!(fields(&card.clone().endpoint("ftp://x")), ["endpoint"]);
         assert!(fields(&card.endpoint("https://x/perform")).is_empty());
+    }
+
+    #[test]
+    fn an_endpoint_drives_no_terminal_and_reorders_no_text() {
+        let card = AgentCard::new("a", "1.0.0").capability("x").kind(AgentKind::Http);
+        for bad in ["\u{1b}[2J", "\u{9b}31m", "\r\nhost: other", "\u{202e}", "\u{2066}", "\t"] {
+            let faults = card.clone().endpoint(format!("http://x/{bad}")).validate().unwrap_err();
+            let [CardFault { field, got, .. }] = &faults[..] else { panic!("{bad:?}: {faults:?}") };
+            assert_eq!(field, "endpoint");
+            assert!(got.is_ascii() && !got.chars().any(char::is_control), "{bad:?}: {got}");
+        }
     }
 
     #[test]
