@@ -37,8 +37,10 @@ pub struct ApiConfig {
     /// Longest wait for a task's end that a client may ask for with `?wait=`. 0 to 3,600; default
     /// 60.
     pub max_wait_s: u64,
-    /// Most connections served at once. Beyond it the one that has waited longest for a request,
-    /// its first or its next, is closed; when none waits, the newcomer is answered 503. 1 to
+    /// Most connections served at once. Beyond it the one that is longest overdue makes room: it
+    /// sent no request, its first or its next, for 250 ms, or less than 4,096 bytes a second of a
+    /// body, a second of grace aside (answered 408). When none is, the newcomer is answered 503;
+    /// eight more are kept for `/healthz`, `/readyz` and `/api/v1/status`, one request each. 1 to
     /// 65,536; default 1,024.
     pub max_connections: usize,
     /// Most streams (WebSocket and SSE) and connected agents at once. 1 to 65,536; default 1,024.

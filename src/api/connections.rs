@@ -2,16 +2,20 @@
 //!
 //! ```text
 //! backlog ─▶ accept ─┬─ a slot is free ───────────────▶ the API
-//!                    ├─ one waits for a request ──────▶ the API; the longest such is closed
-//!                    └─ none does ────────────────────▶ 503 at once, closed (a few at a time)
+//!                    ├─ a client is overdue ──────────▶ the API; the longest overdue is closed
+//!                    ├─ it asks how the node is ──────▶ the API, once (a few at a time)
+//!                    └─ else ─────────────────────────▶ 503 at once, closed (a few at a time)
 //! ```
 //!
-//! Clients that connect and say nothing, or nothing more, can't keep others out.
+//! Clients that connect and say nothing, nothing more, or too little of a body at a time can't keep
+//! others out.
 //!
 //! Never: a connection without a deadline for its next head, without a bound on a stalled write, or
 //! one that outlives the server.
 
-mod idle;
+mod arriving;
+mod reserve;
+mod seats;
 mod turn_away;
 
 use std::convert::Infallible;
@@ -33,7 +37,11 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use self::idle::{Idle, Visit};
+pub(super) use self::arriving::MadeRoom;
+
+use self::arriving::Arriving;
+use self::reserve::Reserve;
+use self::seats::{Awaited, Visit};
 use self::turn_away::TurnAway;
 use super::config::ApiConfig;
 use super::lifeline::Lifeline;
@@ -62,7 +70,8 @@ pub(super) struct Connections {
     write_timeout: Duration,
     slots: Arc<Semaphore>,
     spare: Arc<Semaphore>,
-    idle: Arc<Idle>,
+    awaited: Arc<Awaited>,
+    reserve: Reserve,
     turn_away: TurnAway,
     lifeline: Lifeline,
 }
@@ -75,13 +84,15 @@ impl Connections {
             .header_read_timeout(Duration::from_millis(config.header_timeout_ms))
             .max_buf_size(MAX_HEAD)
             .max_headers(MAX_HEADERS);
+        let api = api.layer(axum::Extension(lifeline.clone()));
         Self {
-            api: api.layer(axum::Extension(lifeline.clone())),
+            reserve: Reserve::new(config, api.clone(), protocol.clone()),
+            api,
             protocol,
             write_timeout: config.write_timeout(),
             slots: Arc::new(Semaphore::new(config.max_connections)),
             spare: Arc::new(Semaphore::new(TURNED_AWAY_AT_ONCE)),
-            idle: Arc::default(),
+            awaited: Arc::default(),
             turn_away: TurnAway::new(),
             lifeline,
         }
@@ -124,26 +135,34 @@ impl Connections {
     fn admit(&self, open: &mut JoinSet<()>, stream: TcpStream, spare: OwnedSemaphorePermit) {
         let slot = match Arc::clone(&self.slots).try_acquire_owned() {
             Ok(slot) => Ok(slot),
-            Err(_) => self.idle.make_room(spare),
+            Err(_) => self.awaited.make_room(spare),
         };
         match slot {
             Ok(slot) => self.serve_one(open, stream, slot),
-            Err(spare) => {
-                metrics::counter!("synod_http_connections_refused_total").increment(1);
-                let told = self.turn_away.tell(stream);
-                open.spawn(async move {
-                    told.await;
-                    drop(spare);
-                });
-            }
+            Err(spare) => self.serve_beyond(open, stream, spare),
         }
     }
 
+    /// Says how the node is to a client that asks for that, and 503 to any other.
+    fn serve_beyond(&self, open: &mut JoinSet<()>, stream: TcpStream, spare: OwnedSemaphorePermit) {
+        let (reserve, turn_away) = (self.reserve.clone(), self.turn_away.clone());
+        open.spawn(async move {
+            if let Some(stream) = reserve.serve(stream).await {
+                metrics::counter!("synod_http_connections_refused_total").increment(1);
+                turn_away.tell(stream).await;
+            }
+            drop(spare);
+        });
+    }
+
     fn serve_one(&self, open: &mut JoinSet<()>, stream: TcpStream, slot: OwnedSemaphorePermit) {
-        let (visit, told_to_leave) = Visit::new(&self.idle, slot);
+        let (visit, told_to_leave) = Visit::new(&self.awaited, slot);
         let api = TowerToHyperService::new(self.api.clone());
-        let service = service_fn(move |request| {
-            let answer = visit.work().map(|work| (work, api.call(request)));
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
+            let answer = visit.work().map(|work| {
+                let request = request.map(|body| Arriving::new(body, work.visit()));
+                (work, api.call(request))
+            });
             async move {
                 match answer {
                     Some((work, answer)) => answer.await.map(|answer| work.until_sent(answer)),

@@ -15,6 +15,7 @@ use futures::StreamExt;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 
+use super::connections::MadeRoom;
 use super::guard::{is_json, not_json};
 use super::problem::{Problem, ProblemType};
 
@@ -114,17 +115,22 @@ async fn collect(
     }
     let mut all = Vec::new();
     while let Some(piece) = pieces.next().await {
-        let piece = piece.map_err(|why| {
-            Problem::new(ProblemType::BadRequest, format!("the body broke off: {why}"))
-                .field("(body)")
-                .expected("the whole of it", "a part of it")
-        })?;
+        let piece = piece.map_err(|why| broken_off(&why))?;
         if all.len() + piece.len() > max_bytes {
             return Err(too_large(max_bytes));
         }
         all.extend_from_slice(&piece);
     }
     Ok(all)
+}
+
+fn broken_off(why: &axum::Error) -> Problem {
+    if MadeRoom::caused(why) {
+        return Problem::new(ProblemType::BodyTooSlow, why.to_string());
+    }
+    Problem::new(ProblemType::BadRequest, format!("the body broke off: {why}"))
+        .field("(body)")
+        .expected("the whole of it", "a part of it")
 }
 
 /// Takes in and forgets what is left of a body that is too large, within bounds. Most clients read
@@ -187,7 +193,9 @@ fn describe<T: DeserializeOwned>(path: &str, error: &serde_json::Error, bytes: &
     let text = error.to_string();
     let reason = text.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&text);
     // serde_json calls it a fault of syntax, too, when no variant of an enum looks like the value.
-    let is_json = |text| serde_json::from_str::<IgnoredAny>(text).is_ok();
+    // Passing over a string, it does not look whether its escapes are characters.
+    let is_text = !reason.contains("surrogate") && !reason.contains("hex escape");
+    let is_json = |text| is_text && serde_json::from_str::<IgnoredAny>(text).is_ok();
     if error.classify() == Category::Data || std::str::from_utf8(bytes).is_ok_and(is_json) {
         return mismatch::of_body::<T>(path, reason, bytes);
     }

@@ -18,7 +18,7 @@ const WITHIN: Duration = Duration::from_millis(250);
 const RETRY_AFTER_S: u64 = 1;
 
 /// Turns connections away with an answer that was written once.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct TurnAway(Bytes);
 
 impl TurnAway {
