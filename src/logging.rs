@@ -3,6 +3,7 @@
 //! Standard output belongs to the commands. The level can be changed while the process runs.
 
 mod json;
+mod text;
 
 use std::io::IsTerminal;
 
@@ -13,6 +14,7 @@ use tracing_subscriber::{Layer, Registry, fmt, reload};
 
 use crate::config::{LogFormat, LogSection};
 use json::JsonLines;
+use text::TextLines;
 
 #[cfg(test)]
 pub(crate) use json::tests::Written;
@@ -50,7 +52,9 @@ pub fn init(section: &LogSection) -> Result<LogLevel, LogError> {
     let lines = if json {
         JsonLines::new(std::io::stderr).boxed()
     } else {
-        fmt::layer().with_writer(std::io::stderr).with_ansi(terminal && colours()).boxed()
+        let colours = terminal && colours();
+        let writer = TextLines::new(std::io::stderr, colours);
+        fmt::layer().with_writer(writer).with_ansi(colours).boxed()
     };
     let registry = tracing_subscriber::registry().with(filter).with(lines);
     registry.try_init().map_err(|error| LogError::Installed(error.to_string()))?;
