@@ -7,6 +7,15 @@ use synod_runtime::ConfigFault;
 
 use crate::task::RetryPolicy;
 
+/// What a tenant can be called.
+pub(crate) const TENANT: &str = "1 to 64 of A-Z, a-z, 0-9, '.', '_', '-'";
+
+/// Whether a tenant can be called so.
+pub(crate) fn is_tenant(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=64).contains(&name.len()) && name.bytes().all(allowed)
+}
+
 /// What happens to a task that no registered agent can do.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -66,8 +75,8 @@ pub struct TasksConfig {
     /// to 10,000, default 16. With `n` lanes competing, none is overtaken more than this plus `n`
     /// times in a row.
     pub max_overtaken: u32,
-    /// Executions that a tenant gets in each round of its priority, by tenant; 1 to 1,000. Default
-    /// empty: all tenants get one.
+    /// Executions that a tenant gets in each round of its priority, by tenant (1 to 64 of A-Z,
+    /// a-z, 0-9, '.', '_', '-'); 1 to 1,000. Default empty: all tenants get one.
     pub tenant_weights: BTreeMap<String, u32>,
     /// Ended tasks that are kept; 0 to 10,000,000, default 20,000.
     pub keep_ended: u64,
@@ -147,7 +156,13 @@ impl TasksConfig {
     /// One fault for each value that is out of range.
     pub fn validate(&self) -> Result<(), Vec<ConfigFault>> {
         let mut faults: Vec<_> = self.ranges().into_iter().filter_map(Range::fault).collect();
-        let weights = self.tenant_weights.iter();
+        let unfit = self.tenant_weights.keys().filter(|tenant| !is_tenant(tenant));
+        faults.extend(unfit.map(|tenant| {
+            let tenant: String = tenant.chars().take(64).collect();
+            let key = format!("tenant_weights.\"{}\"", tenant.escape_default());
+            ConfigFault::new(key, format!("no tenant can be called so: expected {TENANT}"))
+        }));
+        let weights = self.tenant_weights.iter().filter(|(tenant, _)| is_tenant(tenant));
         faults.extend(weights.filter(|(_, weight)| !(1..=1_000).contains(*weight)).map(
             |(tenant, weight)| {
                 let key = format!("tenant_weights.{tenant}");
@@ -242,6 +257,18 @@ mod tests {
                 "retry.jitter"
             ]
         );
+    }
+
+    #[test]
+    fn a_weight_is_for_what_a_tenant_can_be_called() {
+        for wrong in ["", "\u{1b}[2J", "\u{202e}gold", "two words", &"x".repeat(65)] {
+            let tenant_weights = BTreeMap::from([(wrong.to_owned(), 2)]);
+            let config = TasksConfig { tenant_weights, ..TasksConfig::default() };
+            let faults = config.validate().unwrap_err();
+            let [fault] = &faults[..] else { panic!("{wrong:?}: {faults:?}") };
+            assert!(fault.key.starts_with("tenant_weights."), "{}", fault.key);
+            assert!(!fault.key.contains(|c: char| c.is_control() || !c.is_ascii()));
+        }
     }
 
     #[test]
