@@ -1,9 +1,12 @@
 //! `/api/v1/approvals`: what people are asked, and what they decide.
 
+mod page;
+
 use axum::Json as Answer;
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::Value;
+use synod_runtime::Principal;
 use synod_workflows::{
     ApprovalPage, ApprovalResponse, Decide, ListApprovals, RunId, ShowApproval, Verdict,
 };
@@ -13,7 +16,7 @@ use utoipa_axum::routes;
 
 use super::ApiState;
 use super::correlation::Caller;
-use super::json::Json;
+use super::json::{Json, quoted};
 use super::problem::Problem;
 use super::request::{Query, Segment};
 use super::workflows::{PART, refusal, runs};
@@ -21,6 +24,9 @@ use super::workflows::{PART, refusal, runs};
 /// Approvals on a page, unless the request says otherwise, and at most.
 const PAGE: usize = 50;
 const MAX_PAGE: usize = 1_000;
+
+/// Most characters of the name of who decides.
+const MAX_NAME: usize = 200;
 
 /// Which approvals.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -30,13 +36,16 @@ struct ListQuery {
     /// Only those of this run.
     #[param(value_type = Option<String>)]
     run: Option<RunId>,
+    /// Those that are no longer open, the last asked first, instead of the open ones.
+    #[serde(default)]
+    decided: bool,
     /// `next` of the page before.
     cursor: Option<String>,
     /// Most approvals on the page, 1 to 1,000; default 50.
     limit: Option<usize>,
 }
 
-/// Lists open approvals, those whose deadline is next first.
+/// Lists open approvals in the order in which they were asked, or those that are decided.
 #[utoipa::path(
     get,
     path = "/api/v1/approvals",
@@ -55,7 +64,8 @@ async fn list(
 ) -> Result<Answer<ApprovalPage>, Problem> {
     let limit = runs::within(query.limit, PAGE, MAX_PAGE)?;
     let given = query.cursor.clone().unwrap_or_default();
-    let question = ListApprovals { run: query.run, cursor: query.cursor, limit };
+    let question =
+        ListApprovals { run: query.run, decided: query.decided, cursor: query.cursor, limit };
     let page = state.ask(PART, &state.workflows, question, &caller).await?;
     page.map(Answer).map_err(|_| runs::wrong_cursor("approvals", &given))
 }
@@ -89,6 +99,9 @@ async fn show(
 struct DecisionRequest {
     /// `approve` or `reject`.
     verdict: Verdict,
+    /// Who decides, by the name under which the definition knows them: 1 to 200 characters;
+    /// absent: nobody in particular. The node takes the word of who asks, as for roles.
+    by: Option<String>,
     /// The payload in another form, where it may be edited.
     #[schema(value_type = Option<Value>)]
     payload: Option<Value>,
@@ -96,6 +109,18 @@ struct DecisionRequest {
     reason: Option<String>,
     /// The role in which it is decided, where roles may decide.
     role: Option<String>,
+}
+
+/// Who decides: the one that is named, or else who asks.
+fn decider(by: Option<String>, caller: &Caller) -> Result<Principal, Problem> {
+    let Some(by) = by else { return Ok(caller.principal.clone()) };
+    let name = by.trim();
+    let told = name.chars().take(MAX_NAME + 1).count();
+    if told == 0 || told > MAX_NAME || name.chars().any(char::is_control) {
+        let expected = format!("a name of 1 to {MAX_NAME} characters");
+        return Err(Problem::invalid("by", expected, quoted(&by)));
+    }
+    Ok(Principal::user(name))
 }
 
 /// Decides. A decision after the deadline, by the wrong person or twice is refused.
@@ -122,8 +147,8 @@ async fn decide(
     Segment(id): Segment,
     Json(request): Json<DecisionRequest>,
 ) -> Result<Answer<ApprovalResponse>, Problem> {
-    let DecisionRequest { verdict, payload, reason, role } = request;
-    let principal = caller.principal.clone();
+    let DecisionRequest { verdict, by, payload, reason, role } = request;
+    let principal = decider(by, &caller)?;
     let question = Decide { id: id.clone(), verdict, payload, reason, role, principal };
     let outcome = state.ask(PART, &state.workflows, question, &caller).await?;
     outcome.map(Answer).map_err(|why| refusal::decide(&id, why))
@@ -131,5 +156,9 @@ async fn decide(
 
 /// The routes of approvals.
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show)).routes(routes!(decide))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(show))
+        .routes(routes!(decide))
+        .merge(page::routes())
 }
