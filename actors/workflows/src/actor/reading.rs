@@ -156,8 +156,8 @@ impl WorkflowEngine {
         request: Request<ListApprovals>,
         ctx: &mut Context<Self>,
     ) {
-        let (ListApprovals { run, cursor, limit }, reply) = request.into_parts();
-        let (found, next) = match self.index.list_approvals(run, cursor.as_deref(), limit) {
+        let (question, reply) = request.into_parts();
+        let (found, next) = match self.index.list_approvals(&question) {
             Ok(found) => found,
             Err(error) => return reply.send(Err(error)),
         };

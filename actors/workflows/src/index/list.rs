@@ -6,7 +6,9 @@ use jiff::Timestamp;
 
 use super::{Entry, Index};
 use crate::error::InvalidCursor;
-use crate::messages::{Progress, RunFilter, RunId, RunPage, RunSummary, WorkflowRef};
+use crate::messages::{
+    ListApprovals, Progress, RunFilter, RunId, RunPage, RunSummary, WorkflowRef,
+};
 use crate::run::ApprovalId;
 
 /// Most runs on a page.
@@ -43,30 +45,40 @@ impl Index {
         Ok(page)
     }
 
-    /// Open approvals from a cursor on, in order of their ids, which is that of their requests.
+    /// Approvals from a cursor on, in order of their ids, which is that of their requests: open
+    /// ones from the first on, others from the last.
     pub(crate) fn list_approvals(
         &self,
-        run: Option<RunId>,
-        cursor: Option<&str>,
-        limit: usize,
+        question: &ListApprovals,
     ) -> Result<(Asked, Option<String>), InvalidCursor> {
-        let after = cursor.map(uuid::Uuid::try_parse).transpose().map_err(|_| InvalidCursor)?;
-        let lower = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let limit = limit.clamp(1, MAX_PAGE);
-        let (mut found, mut next) = (Vec::new(), None);
-        for (looked_at, (id, asker)) in self.approvals.range((lower, Bound::Unbounded)).enumerate()
-        {
-            if found.len() == limit || looked_at == MAX_LOOKED_AT {
-                break;
-            }
-            next = Some(id.to_string());
-            if run.is_none_or(|run| run == *asker) {
-                found.push((*id, *asker));
-            }
-        }
-        let last = self.approvals.last_key_value().map(|(id, _)| id.to_string());
-        Ok((found, next.filter(|next| last.as_ref() != Some(next))))
+        let cursor = question.cursor.as_deref();
+        let seen = cursor.map(uuid::Uuid::try_parse).transpose().map_err(|_| InvalidCursor)?;
+        let seen = seen.map_or(Bound::Unbounded, Bound::Excluded);
+        Ok(if question.decided {
+            page(self.decided.range((Bound::Unbounded, seen)).rev(), question)
+        } else {
+            page(self.approvals.range((seen, Bound::Unbounded)), question)
+        })
     }
+}
+
+/// The approvals that are asked for, and the cursor of those that follow.
+fn page<'a>(
+    all: impl Iterator<Item = (&'a ApprovalId, &'a RunId)>,
+    question: &ListApprovals,
+) -> (Asked, Option<String>) {
+    let limit = question.limit.clamp(1, MAX_PAGE);
+    let (mut found, mut last) = (Vec::new(), None);
+    for (looked_at, (id, asker)) in all.enumerate() {
+        if found.len() == limit || looked_at == MAX_LOOKED_AT {
+            return (found, last);
+        }
+        last = Some(id.to_string());
+        if question.run.is_none_or(|run| run == *asker) {
+            found.push((*id, *asker));
+        }
+    }
+    (found, None)
 }
 
 fn satisfies(entry: &Entry, filter: &RunFilter) -> bool {

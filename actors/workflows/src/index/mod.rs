@@ -44,7 +44,7 @@ pub(crate) struct Index {
     ended: BTreeSet<(i64, RunId)>,
     approvals: BTreeMap<ApprovalId, RunId>,
     /// Approvals that are no longer open.
-    decided: HashMap<ApprovalId, RunId>,
+    decided: BTreeMap<ApprovalId, RunId>,
     topics: HashMap<Arc<str>, BTreeMap<RunId, u32>>,
     by_state: BTreeMap<RunState, u64>,
     packs: BTreeMap<u32, Pack>,

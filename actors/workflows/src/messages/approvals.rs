@@ -10,11 +10,14 @@ use synod_runtime::{Ask, Principal};
 use super::start::RunId;
 use crate::error::{DecideError, InvalidCursor};
 
-/// A page of approvals, those whose deadline is next first.
+/// A page of approvals: open ones in the order in which they were asked, or those that are no
+/// longer open, the last asked first.
 #[derive(Debug, Clone, Default)]
 pub struct ListApprovals {
     /// Only those of this run.
     pub run: Option<RunId>,
+    /// Those that are no longer open instead of the open ones.
+    pub decided: bool,
     /// `next` of the page before.
     pub cursor: Option<String>,
     /// Most approvals to return; at least 1, at most 1,000 are given.
@@ -25,7 +28,7 @@ impl Ask for ListApprovals {
     type Reply = Result<ApprovalPage, InvalidCursor>;
 }
 
-/// Some open approvals.
+/// Some approvals.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ApprovalPage {
     /// The approvals.

@@ -26,7 +26,7 @@ steps:
 "#;
 
 async fn open(stage: &Stage) -> Vec<ApprovalResponse> {
-    let list = ListApprovals { run: None, cursor: None, limit: 10 };
+    let list = ListApprovals { limit: 10, ..ListApprovals::default() };
     stage.ask(list).await.unwrap().approvals
 }
 
@@ -85,4 +85,32 @@ async fn a_rejection_fails_the_step_and_a_deadline_that_passes_expires_it() {
     assert_eq!(stage.wait(run).await.error.unwrap().kind, "approval_expired");
     let error = decide(&stage, &id, Verdict::Approve, "ada").await.unwrap_err();
     assert_eq!(error, DecideError::AlreadyDecided { state: "expired".to_owned() });
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_decided_is_listed_apart_the_last_asked_first() {
+    let ground = Ground::new(WorkflowsConfig::default());
+    let stage = ground.start().await;
+    let mut asked = Vec::new();
+    for what in ["v1", "v2", "v3"] {
+        let run = stage.start(GATE, json!({"what": what})).await;
+        asked.push((run, open(&stage).await.pop().unwrap().id));
+        ground.time.pass(Duration::from_secs(1)).await;
+    }
+    for (run, id) in &asked[..2] {
+        decide(&stage, id, Verdict::Approve, "ada").await.unwrap();
+        stage.wait(*run).await;
+    }
+    stage.cut(&ground).await;
+    let stage = ground.start().await;
+    let mut list = ListApprovals { decided: true, limit: 1, ..ListApprovals::default() };
+    let first = stage.ask(list.clone()).await.unwrap();
+    assert_eq!(first.approvals[0].id, asked[1].1);
+    list.cursor = first.next;
+    let second = stage.ask(list.clone()).await.unwrap();
+    assert_eq!((&second.approvals[0].id, second.next), (&asked[0].1, None));
+    assert_eq!(second.approvals[0].state, ApprovalState::Approved);
+    list = ListApprovals { run: Some(asked[1].0), cursor: None, limit: 10, ..list };
+    assert_eq!(stage.ask(list).await.unwrap().approvals.len(), 1);
+    assert_eq!(open(&stage).await[0].id, asked[2].1);
 }
