@@ -2,7 +2,7 @@
 
 use super::paint::{Ink, Page, Style, fit, length};
 use super::tables;
-use super::{CrashLine, JudgedFinding, Ledger, TriageReport};
+use super::{CrashLine, JudgedFinding, Ledger, Speed, TriageReport};
 use crate::detectors::{count_of, grouped_digits, human_duration};
 use crate::digest::{Evidence, Span};
 use crate::judges::Verdict;
@@ -12,6 +12,8 @@ use crate::reader::format_time;
 const IN_FULL: usize = 8;
 /// Columns between votes.
 const GAP: usize = 3;
+/// Milliseconds of a run from which on its pace is told.
+const WORTH_A_RATE: u64 = 1_000;
 /// Rejected findings that are listed.
 const REJECTED: usize = 5;
 
@@ -64,7 +66,11 @@ fn account(page: &mut Page, report: &TriageReport) {
 fn findings(page: &mut Page, report: &TriageReport) {
     let confirmed = report.findings.len();
     let all = confirmed + report.rejected.len();
-    page.heading("Findings", &format!("{confirmed} confirmed of {all}"));
+    let note = match all {
+        0 => "none".to_owned(),
+        _ => format!("{confirmed} confirmed of {all}"),
+    };
+    page.heading("Findings", &note);
     for finding in report.findings.iter().take(IN_FULL) {
         in_full(page, report, finding);
     }
@@ -162,7 +168,7 @@ fn rejected(page: &mut Page, report: &TriageReport) {
     }
     if report.rejected.len() > REJECTED {
         let more = report.rejected.len() - REJECTED;
-        page.paragraph(Ink::Dim, 2, &format!("and {more} more, in the JSON form"));
+        page.paragraph(Ink::Dim, 2, &format!("and {more} more: --json has all"));
     }
 }
 
@@ -212,14 +218,20 @@ fn closing(page: &mut Page, report: &TriageReport) {
     let ink = if ledger.lost() == 0 { Ink::Green } else { Ink::Alarm };
     page.put(Ink::Plain, "   ").put(ink, &lost);
     page.end();
-    let speed = report.speed;
-    let text = format!(
-        "{} in all: {} lines/s, {:.1} MB/s",
-        human_millis(speed.elapsed_ms),
+    page.paragraph(Ink::Dim, 2, &pace(report.speed));
+}
+
+/// What took less than [`WORTH_A_RATE`] says nothing about the pace.
+fn pace(speed: Speed) -> String {
+    let time = human_millis(speed.elapsed_ms);
+    if speed.elapsed_ms < WORTH_A_RATE {
+        return format!("{time} in all");
+    }
+    format!(
+        "{time} in all: {} lines/s, {:.1} MB/s",
         grouped_digits(speed.lines_per_second as u64),
         speed.megabytes_per_second,
-    );
-    page.paragraph(Ink::Dim, 2, &text);
+    )
 }
 
 /// `accepted 42 = completed 42 + failed 0 + cancelled 0 + open 0`

@@ -6,10 +6,12 @@ use crate::detectors::{count_of, grouped_digits};
 use crate::digest::Span;
 use crate::reader::format_time;
 
-/// Rows that are printed of the templates, the files and what was left out.
+/// Rows that are printed of the templates, the files and the reasons why files were left out, with
+/// so many names each.
 const TEMPLATES: usize = 10;
 const FILES: usize = 12;
-const SKIPPED: usize = 6;
+const REASONS: usize = 6;
+const NAMED: usize = 3;
 /// Columns that a path needs.
 const PATH: usize = 20;
 /// Columns of the bar that shows a share.
@@ -57,7 +59,9 @@ pub(super) fn files(page: &mut Page, report: &TriageReport) {
     }
     page.heading("Files", &notes.join(", "));
     for file in report.files.iter().take(FILES) {
-        let lines = format!("{:>11} lines {:>9}  ", grouped_digits(file.lines), bytes(file.bytes));
+        let lines = if file.lines == 1 { "line " } else { "lines" };
+        let number = grouped_digits(file.lines);
+        let lines = format!("{number:>11} {lines} {:>9}  ", bytes(file.bytes));
         let room = page.width().saturating_sub(length(&lines) + PATH);
         let span = file.span.map_or_else(|| "undated".to_owned(), |span| when(span, room));
         let room = page.width().saturating_sub(length(&lines) + length(&span) + 2);
@@ -68,14 +72,32 @@ pub(super) fn files(page: &mut Page, report: &TriageReport) {
         page.end();
     }
     more(page, report.files.len(), FILES, "files");
-    for skipped in report.skipped.iter().take(SKIPPED) {
-        page.put(
-            Ink::Dim,
-            &fit(&format!("  left out {}: {}", skipped.path, skipped.reason), page.width()),
-        );
+    left_out(page, report);
+}
+
+/// What was left out, by reason: how much of it, and the first names.
+fn left_out(page: &mut Page, report: &TriageReport) {
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for skipped in &report.skipped {
+        match reasons.iter_mut().find(|(reason, _)| *reason == skipped.reason) {
+            Some((_, paths)) => paths.push(&skipped.path),
+            None => reasons.push((&skipped.reason, vec![&skipped.path])),
+        }
+    }
+    for (reason, paths) in reasons.iter().take(REASONS) {
+        let text = match paths.as_slice() {
+            [path] => format!("left out {path}: {reason}"),
+            paths => {
+                let named: Vec<&str> = paths.iter().take(NAMED).copied().collect();
+                let more = if paths.len() > NAMED { ", …" } else { "" };
+                let number = grouped_digits(paths.len() as u64);
+                format!("left out {number}, {reason}: {}{more}", named.join(", "))
+            }
+        };
+        page.put(Ink::Dim, &fit(&format!("  {text}"), page.width()));
         page.end();
     }
-    more(page, report.skipped.len(), SKIPPED, "files left out");
+    more(page, reasons.len(), REASONS, "reasons to leave out, which --json has");
 }
 
 /// Both times, or only the days, or nothing: on a narrow page the name is worth more.

@@ -216,3 +216,27 @@ fn text_is_wrapped_cut_and_measured() {
         assert_eq!(bytes(size), expected);
     }
 }
+
+#[test]
+fn what_is_left_out_is_counted_by_reason_with_the_first_names() {
+    let mut report = report();
+    let more = (0..5).map(|n| Skipped { path: format!("/l/{n}"), reason: "binary".into() });
+    report.skipped.extend(more);
+    let text = render(&report, Style { color: false, width: 100 });
+    assert!(text.contains("left out /var/log/x.gz: compressed"), "{text}");
+    assert!(text.contains("left out 5, binary: /l/0, /l/1, /l/2, …"), "{text}");
+}
+
+#[test]
+fn a_small_input_has_no_pace_and_words_in_the_singular() {
+    let mut report = report();
+    report.files[0].lines = 1;
+    (report.findings, report.rejected) = (Vec::new(), Vec::new());
+    let text = render(&report, Style { color: false, width: 100 });
+    assert!(text.contains("812 ms in all") && !text.contains("lines/s"), "{text}");
+    assert!(text.contains("1 line ") && !text.contains("1 lines"), "{text}");
+    assert!(!text.contains("confirmed of"), "{text}");
+    report.speed.elapsed_ms = 2_000;
+    let text = render(&report, Style { color: false, width: 100 });
+    assert!(text.contains("2.0 s in all: 2,463 lines/s"), "{text}");
+}

@@ -1,6 +1,6 @@
 //! The compact voice: a line for each of the most important findings, the rest in one.
 
-use super::{Facts, enumerate};
+use super::{Facts, and_more};
 use crate::detectors::count_of;
 use crate::finding::Finding;
 use crate::reader::format_time;
@@ -17,15 +17,7 @@ pub(super) fn paragraphs(facts: &Facts) -> Vec<String> {
         format!("{} {} ({count}) {}", when(finding), finding.id, finding.title)
     });
     let mut lines: Vec<String> = told.collect();
-    let rest: Vec<String> = facts
-        .findings
-        .iter()
-        .skip(TOLD)
-        .map(|finding| format!("{} ({})", finding.id, count_of(finding.count, "line")))
-        .collect();
-    if !rest.is_empty() {
-        lines.push(format!("Also {}.", enumerate(&rest)));
-    }
+    lines.extend(and_more(facts.findings.iter().skip(TOLD)));
     if facts.rejected > 0 {
         lines.push(format!("{} rejected by the judges.", count_of(facts.rejected, "finding")));
     }

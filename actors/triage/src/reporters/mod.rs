@@ -1,5 +1,6 @@
 //! Two reporters that compete: the first account of the findings that is done is printed. They
-//! differ in style, never in facts: each names every finding with its id, time and count.
+//! differ in style, never in facts: each tells the most important findings with id, time and count,
+//! and of the others how many there are of each kind.
 
 mod compact;
 mod narrative;
@@ -98,6 +99,20 @@ fn enumerate(items: &[String]) -> String {
         [one] => one.clone(),
         [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
     }
+}
+
+/// `And 7 more, listed below: 4 rate spikes and 3 rare templates.`
+fn and_more<'a>(rest: impl Iterator<Item = &'a Finding>) -> Option<String> {
+    let mut by_kind: Vec<(&str, u64)> = Vec::new();
+    for finding in rest {
+        match by_kind.iter_mut().find(|(kind, _)| *kind == finding.kind.name()) {
+            Some((_, number)) => *number += 1,
+            None => by_kind.push((finding.kind.name(), 1)),
+        }
+    }
+    let all: u64 = by_kind.iter().map(|(_, number)| number).sum();
+    let kinds: Vec<String> = by_kind.iter().map(|(kind, number)| count_of(*number, kind)).collect();
+    (all > 0).then(|| format!("And {all} more, listed below: {}.", enumerate(&kinds)))
 }
 
 #[cfg(test)]

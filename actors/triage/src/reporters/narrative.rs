@@ -1,11 +1,11 @@
 //! The narrative voice: paragraphs by theme, from attacks over bursts to what is rare.
 
-use super::Facts;
+use super::{Facts, and_more};
 use crate::detectors::{count_of, lasting};
 use crate::finding::{Finding, FindingKind};
 use crate::reader::format_time;
 
-/// Findings told in full for each theme; of the others only id, time and count.
+/// Findings told in full for each theme; of the others only how many there are.
 const TOLD: usize = 3;
 
 pub(super) fn paragraphs(facts: &Facts) -> Vec<String> {
@@ -52,12 +52,6 @@ fn tell(findings: &[&Finding]) -> String {
         .take(TOLD)
         .map(|f| format!("{} ({}{}, {}).", f.title, when(f), count(f), f.id))
         .collect();
-    if findings.len() > TOLD {
-        let rest: Vec<String> = findings[TOLD..]
-            .iter()
-            .map(|f| format!("{} ({}{})", f.id, when(f), count(f)))
-            .collect();
-        sentences.push(format!("Also {}.", super::enumerate(&rest)));
-    }
+    sentences.extend(and_more(findings.iter().skip(TOLD).copied()));
     sentences.join(" ")
 }

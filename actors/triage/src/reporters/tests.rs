@@ -41,17 +41,28 @@ fn facts() -> Facts {
 }
 
 #[test]
-fn both_voices_name_every_finding_with_its_count() {
+fn both_voices_tell_the_first_findings_and_count_the_others_by_kind() {
     let facts = facts();
     for voice in Voice::ALL {
         let text = voice.write(&facts).paragraphs.join("\n");
-        for finding in &facts.findings {
+        for finding in &facts.findings[..3] {
             assert!(text.contains(&finding.id), "{}: {} in {text}", voice.name(), finding.id);
             let count = format!("{} lines", grouped_digits(finding.count));
             assert!(text.contains(&count), "{}: {count} in {text}", voice.name());
         }
+        let more = "more, listed below: ";
+        let told: usize = text.matches("title of").count();
+        let counted = text.split(more).skip(1).map(|rest| {
+            let words = rest.split('.').next().unwrap().split([' ', ',']);
+            words.filter_map(|word| word.parse::<usize>().ok()).sum::<usize>()
+        });
+        assert_eq!(told + counted.sum::<usize>(), facts.findings.len(), "{text}");
         assert!(text.contains('5'), "the rejected ones are named");
     }
+    let compact = Voice::Compact.write(&facts).paragraphs.join("\n");
+    let rest = "And 6 more, listed below: 2 rare sequences, 2 rare templates, \
+                1 repeated failure and 1 rate spike.";
+    assert!(compact.contains(rest), "{compact}");
 }
 
 #[test]
