@@ -61,6 +61,9 @@ pub(crate) enum CliError {
     /// The node answered with a problem (RFC 9457).
     #[error("{0}")]
     Problem(Box<super::client::Problem>),
+    /// There is no such thing.
+    #[error("{0}")]
+    NotFound(String),
     /// The work was done and failed, or could not be done.
     #[error("{0}")]
     Failed(String),
@@ -80,6 +83,7 @@ impl CliError {
             Self::Usage(_) | Self::Config(_) => Exit::Usage,
             Self::Unreachable { .. } => Exit::Unreachable,
             Self::Problem(problem) => problem.exit(),
+            Self::NotFound(_) => Exit::NotFound,
             Self::Failed(_) => Exit::Failed,
             Self::Interrupted => Exit::Interrupted,
             // Whoever read our output has enough: `synod tasks list | head`.

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 pub(crate) use paint::Paint;
 pub(crate) use table::{Cell, Column, Table};
-pub(crate) use text::{cut, harmless, width};
+pub(crate) use text::{cut, cut_front, harmless, width, wrapped};
 pub(crate) use units::{ago, count, counted, duration, percent, size};
 
 /// When to use colours.

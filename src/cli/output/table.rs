@@ -1,12 +1,15 @@
 //! Tables with aligned columns that fit the terminal.
 
 use super::paint::Paint;
-use super::text::{cut, harmless, width};
+use super::text::{cut, harmless, width, wrapped};
 
 /// Blanks between columns.
 const GAP: usize = 2;
 /// A column is never cut below this, whatever the terminal.
 const NARROWEST: usize = 8;
+/// Blanks before a note below its row, and its most lines.
+const INDENT: usize = 4;
+const NOTE_LINES: usize = 3;
 
 /// What a column is called and how it behaves.
 #[derive(Debug, Clone)]
@@ -15,25 +18,32 @@ pub(crate) struct Column {
     right: bool,
     elastic: bool,
     spare: bool,
+    note: bool,
 }
 
 impl Column {
     /// A column of words.
     #[must_use]
     pub(crate) fn words(title: &'static str) -> Self {
-        Self { title, right: false, elastic: false, spare: false }
+        Self { title, right: false, elastic: false, spare: false, note: false }
     }
 
     /// A column of numbers, aligned at the right.
     #[must_use]
     pub(crate) fn number(title: &'static str) -> Self {
-        Self { title, right: true, elastic: false, spare: false }
+        Self { right: true, ..Self::words(title) }
     }
 
     /// A column of words that is cut where the terminal is too narrow.
     #[must_use]
     pub(crate) fn elastic(title: &'static str) -> Self {
-        Self { title, right: false, elastic: true, spare: false }
+        Self { elastic: true, ..Self::words(title) }
+    }
+
+    /// The last column, of words that stand below their row where they do not fit behind it.
+    #[must_use]
+    pub(crate) fn note(title: &'static str) -> Self {
+        Self { note: true, ..Self::words(title) }
     }
 
     /// The same column, left out where the terminal is too narrow for all; the last goes first.
@@ -114,8 +124,42 @@ impl Table {
         let widths = self.widths(columns);
         let titles: Vec<Cell> =
             self.columns.iter().map(|column| Cell::new(column.title, Paint::Strong)).collect();
+        let room = columns.map(|columns| columns.saturating_sub(total(&widths) + GAP));
         let rows = std::iter::once(&titles).chain(&self.rows);
-        rows.map(|row| self.line(row, &widths, coloured)).collect()
+        rows.flat_map(|row| self.with_note(row, &widths, (columns, room), coloured)).collect()
+    }
+
+    /// The row with its note behind it, or below it where that is too long for the room.
+    fn with_note(
+        &self,
+        row: &[Cell],
+        widths: &[Option<usize>],
+        (columns, room): (Option<usize>, Option<usize>),
+        coloured: bool,
+    ) -> Vec<String> {
+        let line = self.line(row, widths, coloured);
+        let notes = self.columns.iter().zip(row).filter(|(column, _)| column.note);
+        let Some((_, note)) = notes.last().filter(|(_, note)| !note.text.is_empty()) else {
+            return vec![line];
+        };
+        let painted = |text: &str| match coloured {
+            true => note.paint.apply(text),
+            false => text.to_owned(),
+        };
+        if room.is_none_or(|room| width(&note.text) <= room) {
+            let before: usize = total(widths) + GAP;
+            let blanks = " ".repeat(before.saturating_sub(self.visible(row, widths)));
+            return vec![format!("{line}{blanks}{}", painted(&note.text))];
+        }
+        let room = columns.unwrap_or_default().saturating_sub(INDENT).max(NARROWEST);
+        let below = wrapped(&note.text, room, NOTE_LINES).into_iter();
+        let below = below.map(|text| format!("{}{}", " ".repeat(INDENT), painted(&text)));
+        std::iter::once(line).chain(below).collect()
+    }
+
+    /// Columns of the row without its note, as [`Table::line`] writes it.
+    fn visible(&self, row: &[Cell], widths: &[Option<usize>]) -> usize {
+        width(&self.line(row, widths, false))
     }
 
     fn line(&self, row: &[Cell], widths: &[Option<usize>], coloured: bool) -> String {
@@ -138,7 +182,7 @@ impl Table {
     /// widest elastic column gives way first.
     fn widths(&self, columns: Option<usize>) -> Vec<Option<usize>> {
         let mut widths: Vec<Option<usize>> =
-            (0..self.columns.len()).map(|index| Some(self.natural(index))).collect();
+            (0..self.columns.len()).map(|index| self.natural(index)).collect();
         let Some(room) = columns else { return widths };
         for index in (0..widths.len()).rev().filter(|index| self.columns[*index].spare) {
             if self.least(&widths) > room {
@@ -155,11 +199,14 @@ impl Table {
         widths
     }
 
-    /// Columns that the title and the longest field of a column take.
-    fn natural(&self, index: usize) -> usize {
+    /// Columns that the title and the longest field of a column take; a note has none of its own.
+    fn natural(&self, index: usize) -> Option<usize> {
+        if self.columns[index].note {
+            return None;
+        }
         let cells = self.rows.iter().filter_map(|row| row.get(index));
         let widest = cells.map(|cell| width(&cell.text)).max().unwrap_or(0);
-        widest.max(width(self.columns[index].title))
+        Some(widest.max(width(self.columns[index].title)))
     }
 
     /// The least columns that these widths can be brought down to.
@@ -235,5 +282,21 @@ mod tests {
             }
             assert_eq!(stripped.trim_end(), plain);
         }
+    }
+
+    #[test]
+    fn a_note_is_behind_its_row_where_it_fits_and_else_below() {
+        let mut table =
+            Table::new([Column::words("TASK"), Column::elastic("AGENT"), Column::note("ERROR")]);
+        table.row(["1".into(), "echo".into(), Cell::new("it fell", Paint::Bad)]);
+        table.row(["2".into(), "echo".into(), "the disk is full and nothing moves".into()]);
+        table.row(["3".into(), "echo".into(), "".into()]);
+        let long = "2     echo   the disk is full and nothing moves";
+        let paper = ["TASK  AGENT  ERROR", "1     echo   it fell", long, "3     echo"];
+        assert_eq!(table.lines(None, false), paper);
+        let below = ["    the disk is full", "    and nothing moves"];
+        let narrow = [&paper[..2], &["2     echo"], &below, &["3     echo"]].concat();
+        assert_eq!(table.lines(Some(21), false), narrow);
+        assert!(table.lines(Some(21), true)[1].ends_with("  \x1b[31mit fell\x1b[0m"));
     }
 }

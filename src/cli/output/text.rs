@@ -47,6 +47,40 @@ pub(crate) fn cut(text: &str, columns: usize) -> String {
     kept
 }
 
+/// The end of the text in `columns`, with `…` where something was left out before it.
+#[must_use]
+pub(crate) fn cut_front(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let reversed: String = text.chars().rev().collect();
+    cut(&reversed, columns).chars().rev().collect()
+}
+
+/// The text in lines of at most `columns`, broken between words where that is possible, and cut
+/// after `most` of them.
+#[must_use]
+pub(crate) fn wrapped(text: &str, columns: usize, most: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut words = text.split(' ').filter(|word| !word.is_empty()).peekable();
+    while let Some(word) = words.next() {
+        let is_last = lines.len() == most;
+        match lines.last_mut() {
+            Some(line) if width(line) + 1 + width(word) <= columns => {
+                line.extend([" ", word]);
+            }
+            // The last line takes all that is left, and is cut.
+            Some(line) if is_last => {
+                let rest = std::iter::once(word).chain(words).collect::<Vec<_>>().join(" ");
+                *line = cut(&format!("{line} {rest}"), columns);
+                break;
+            }
+            _ => lines.push(cut(word, columns)),
+        }
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,5 +97,14 @@ mod tests {
     fn a_foreign_text_can_not_steer_the_terminal() {
         assert_eq!(harmless("a\x1b[2Jb\nc"), "a\u{fffd}[2Jb c");
         assert_eq!(harmless("a\u{202e}b"), "a\u{fffd}b");
+    }
+
+    #[test]
+    fn a_text_is_wrapped_between_words_and_cut_after_its_last_line() {
+        assert_eq!(wrapped("the disk is full", 8, 3), ["the disk", "is full"]);
+        assert_eq!(wrapped("the disk is quite full", 8, 2), ["the disk", "is quit…"]);
+        assert_eq!(wrapped("incomprehensible", 8, 2), ["incompr…"]);
+        assert_eq!(wrapped("", 8, 2), [""; 0]);
+        assert_eq!(cut_front("/node/agents/echo", 9), "…nts/echo");
     }
 }

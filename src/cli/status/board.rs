@@ -7,19 +7,28 @@ use ratatui::crossterm::event::KeyCode;
 use ratatui::layout::{Constraint, Layout};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Cell, Paragraph, Row as TableRow, Table, TableState};
+use ratatui::widgets::{List, ListItem, ListState, Paragraph};
 use synod_runtime::Control;
 
 use super::rows::{Row, bars};
-use crate::cli::output::{Paint, count, cut, duration, harmless, percent, width};
+use crate::cli::output::{
+    Paint, count, cut, cut_front, duration, harmless, percent, width, wrapped,
+};
 
 /// Actors that a page key leaps over.
 const PAGE: isize = 10;
 /// The most columns that an actor's name takes, and those that its title takes.
-const NAME: u16 = 40;
-const ACTOR_TITLE: u16 = 5;
-/// Blanks between columns.
-const SPACING: u16 = 2;
+const NAME: usize = 40;
+const ACTOR_TITLE: usize = 5;
+/// Blanks between columns, and before a note below its row.
+const SPACING: usize = 2;
+const INDENT: usize = 4;
+/// The most lines of a note, and of the foot.
+const LINES: usize = 3;
+/// What the keys do, and what the bars mean.
+const KEYS: [&str; 6] =
+    ["↑↓ choose", "p pause", "r resume", "R restart", "s stop", "q or Esc leave"];
+const LEGEND: &str = "LANES: queued from critical to background, · 0  ▁ 1  ▂ 4  ▃ 16 … █ 16,384";
 
 /// What the person at the keys wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,13 +117,26 @@ impl Board {
 
     /// Draws everything.
     pub(crate) fn draw(&self, frame: &mut Frame<'_>) {
-        let [head, tree, foot] =
-            Layout::vertical([Constraint::Length(1), Constraint::Min(3), Constraint::Length(1)])
-                .areas(frame.area());
+        let columns = usize::from(frame.area().width);
+        let names = self.rows.iter().map(|row| width(&name(row))).max().unwrap_or(0);
+        let columns = Columns::within(columns, names.clamp(ACTOR_TITLE, NAME));
+        let foot = self.foot(&columns);
+        let lines = u16::try_from(foot.len()).unwrap_or(1);
+        let [head, titles, tree, below] = Layout::vertical([
+            Constraint::Length(1),
+            Constraint::Length(1),
+            Constraint::Min(2),
+            Constraint::Length(lines),
+        ])
+        .areas(frame.area());
         frame.render_widget(self.head(), head);
-        let mut state = TableState::new().with_selected(self.position());
-        frame.render_stateful_widget(self.tree(tree.width), tree, &mut state);
-        frame.render_widget(self.foot(), foot);
+        frame.render_widget(Paragraph::new(columns.titles()), titles);
+        let rows = self.rows.iter().map(|row| ListItem::new(columns.lines(row)));
+        let highlight = Style::new().add_modifier(Modifier::REVERSED);
+        let mut state = ListState::default().with_selected(self.position());
+        let rows = List::new(rows).highlight_style(highlight);
+        frame.render_stateful_widget(rows, tree, &mut state);
+        frame.render_widget(Paragraph::new(foot), below);
     }
 
     fn head(&self) -> Paragraph<'_> {
@@ -131,35 +153,125 @@ impl Board {
         Paragraph::new(Line::from(vec![name, Span::raw(facts)]))
     }
 
-    fn tree(&self, columns: u16) -> Table<'static> {
-        let actor = self.rows.iter().map(|row| width(&name(row))).max().unwrap_or(0);
-        let actor = u16::try_from(actor).unwrap_or(NAME).clamp(ACTOR_TITLE, NAME);
-        let fields = Field::within(columns, actor);
-        let titles = fields.iter().map(|field| field.title());
-        let widths = fields.iter().map(|field| match field {
-            Field::Actor => Constraint::Length(actor),
-            Field::Note => Constraint::Fill(1),
-            other => Constraint::Length(other.columns()),
-        });
-        let line = |row: &Row| TableRow::new(fields.iter().map(|field| field.cell(row)));
-        Table::new(self.rows.iter().map(line), widths)
-            .header(TableRow::new(titles).style(style(Paint::Strong)))
-            .column_spacing(SPACING)
-            .row_highlight_style(Style::new().add_modifier(Modifier::REVERSED))
-    }
-
-    fn foot(&self) -> Paragraph<'_> {
-        let (paint, text) = match (&self.stopping, &self.message) {
-            (Some(path), _) => (Paint::Bad, format!("stop {}? y stops it", harmless(path))),
-            (None, Some((paint, message))) => (*paint, message.clone()),
-            (None, None) => (
-                Paint::Faint,
-                "↑↓ choose   p pause   r resume   R restart   s stop   q leave".to_owned(),
-            ),
+    /// What the selected actor has beyond the columns, the legend, and what to press or what came
+    /// of it.
+    fn foot(&self, columns: &Columns) -> Vec<Line<'static>> {
+        let mut lines = Vec::new();
+        let mut say = |paint: Paint, text: &str| {
+            let texts = wrapped(text, columns.all, LINES).into_iter();
+            lines.extend(texts.map(|text| Line::from(Span::styled(text, style(paint)))));
         };
-        Paragraph::new(Span::styled(text, style(paint)))
+        if let Some(row) = self.position().and_then(|index| self.rows.get(index)) {
+            columns.beyond(row).iter().for_each(|text| say(Paint::Plain, text));
+        }
+        if columns.fields.contains(&Field::Lanes) && width(LEGEND) <= columns.all {
+            say(Paint::Faint, LEGEND);
+        }
+        match (&self.stopping, &self.message) {
+            (Some(path), _) => say(Paint::Bad, &question(path, columns.all)),
+            (None, Some((paint, message))) => say(*paint, message),
+            (None, None) => say(Paint::Faint, &keys(columns.all)),
+        }
+        lines
     }
 }
+
+/// Asks before an actor is stopped: a long path loses its beginning, the question nothing.
+fn question(path: &str, columns: usize) -> String {
+    const QUESTION: &str = "? y stops it";
+    let room = columns.saturating_sub(width(QUESTION) + width("stop "));
+    format!("stop {}{QUESTION}", cut_front(&harmless(path), room))
+}
+
+/// The keys, further apart where there is room.
+fn keys(columns: usize) -> String {
+    let wide = KEYS.join("   ");
+    if width(&wide) <= columns { wide } else { KEYS.join(", ") }
+}
+
+/// The columns that fit.
+struct Columns {
+    all: usize,
+    actor: usize,
+    fields: Vec<Field>,
+}
+
+impl Columns {
+    /// Those that fit beside names of `actor` columns.
+    fn within(all: usize, actor: usize) -> Self {
+        let mut columns = Self { all, actor, fields: Field::ALL.to_vec() };
+        for spare in Field::SPARE {
+            if columns.taken() <= all {
+                break;
+            }
+            columns.fields.retain(|field| *field != spare);
+        }
+        columns
+    }
+
+    fn taken(&self) -> usize {
+        let each = self.fields.iter().map(|field| SPACING + self.width_of(*field));
+        each.sum::<usize>() - SPACING
+    }
+
+    fn width_of(&self, field: Field) -> usize {
+        if field == Field::Actor { self.actor } else { field.columns() }
+    }
+
+    fn titles(&self) -> Line<'static> {
+        let mut spans = Vec::new();
+        for field in &self.fields {
+            spans.push(self.padded(*field, field.title(), Paint::Strong));
+        }
+        if self.room_for_note() >= width(NOTE) {
+            spans.push(Span::styled(NOTE, style(Paint::Strong)));
+        }
+        Line::from(spans)
+    }
+
+    /// The row, and its note behind it or, where that is too long, below it.
+    fn lines(&self, row: &Row) -> Vec<Line<'static>> {
+        let field = |field: &Field| {
+            let (text, paint) = field.of(row);
+            self.padded(*field, &text, paint)
+        };
+        let mut first: Vec<Span<'static>> = self.fields.iter().map(field).collect();
+        let (note, paint) = (harmless(row.note.text()), style(row.note.paint()));
+        if width(&note) <= self.room_for_note() {
+            first.push(Span::styled(note, paint));
+            return vec![Line::from(first)];
+        }
+        let mut lines = vec![Line::from(first)];
+        let below = wrapped(&note, self.all.saturating_sub(INDENT), LINES);
+        lines.extend(below.into_iter().map(|text| {
+            Line::from(vec![Span::raw(" ".repeat(INDENT)), Span::styled(text, paint)])
+        }));
+        lines
+    }
+
+    fn room_for_note(&self) -> usize {
+        self.all.saturating_sub(self.taken() + SPACING)
+    }
+
+    fn padded(&self, field: Field, text: &str, paint: Paint) -> Span<'static> {
+        let room = self.width_of(field);
+        let text = cut(text, room);
+        let blanks = " ".repeat(room - width(&text) + SPACING);
+        Span::styled(format!("{text}{blanks}"), style(paint))
+    }
+
+    /// What of this row has no column here, in words.
+    fn beyond(&self, row: &Row) -> Option<String> {
+        let missing = Field::ALL.iter().filter(|field| !self.fields.contains(field));
+        let said: Vec<String> = missing
+            .map(|field| format!("{} {}", field.title().to_lowercase(), field.of(row).0))
+            .collect();
+        (!said.is_empty()).then(|| format!("{}: {}", harmless(&row.name), said.join(", ")))
+    }
+}
+
+/// The title of what is said of an actor, at the end of its row or below it.
+const NOTE: &str = "NOTE";
 
 /// A column of the tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,11 +283,10 @@ enum Field {
     Handled,
     Busy,
     Up,
-    Note,
 }
 
 impl Field {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 7] = [
         Self::Actor,
         Self::State,
         Self::Restarts,
@@ -183,27 +294,9 @@ impl Field {
         Self::Handled,
         Self::Busy,
         Self::Up,
-        Self::Note,
     ];
     /// What a narrow screen goes without, the first to go first.
-    const SPARE: [Self; 6] =
-        [Self::Note, Self::Handled, Self::Lanes, Self::Busy, Self::Up, Self::Restarts];
-
-    /// The fields that fit beside names of `actor` columns.
-    fn within(columns: u16, actor: u16) -> Vec<Self> {
-        let mut fields = Self::ALL.to_vec();
-        let taken = |fields: &[Self]| -> u16 {
-            let each = fields.iter().map(|field| SPACING + field.columns());
-            each.sum::<u16>() - SPACING + actor
-        };
-        for spare in Self::SPARE {
-            if taken(&fields) <= columns {
-                break;
-            }
-            fields.retain(|field| *field != spare);
-        }
-        fields
-    }
+    const SPARE: [Self; 5] = [Self::Handled, Self::Lanes, Self::Busy, Self::Up, Self::Restarts];
 
     fn title(self) -> &'static str {
         match self {
@@ -214,34 +307,30 @@ impl Field {
             Self::Handled => "HANDLED",
             Self::Busy => "BUSY",
             Self::Up => "UP",
-            Self::Note => "NOTE",
         }
     }
 
-    /// The columns it takes, and for the note the least that is worth reading. An actor's name
-    /// takes what it needs.
-    fn columns(self) -> u16 {
+    /// The columns it takes. An actor's name takes what it needs.
+    fn columns(self) -> usize {
         match self {
             Self::Actor => 0,
             Self::State => 10,
             Self::Restarts => 8,
             Self::Lanes | Self::Busy => 5,
             Self::Handled => 11,
-            Self::Up | Self::Note => 12,
+            Self::Up => 12,
         }
     }
 
-    fn cell(self, row: &Row) -> Cell<'static> {
-        let painted = |text: String, paint| Cell::from(Span::styled(text, style(paint)));
+    fn of(self, row: &Row) -> (String, Paint) {
         match self {
-            Self::Actor => Cell::from(cut(&name(row), usize::from(NAME))),
-            Self::State => painted(row.state.to_owned(), Paint::of_state(row.state)),
-            Self::Restarts => Cell::from(count(row.restarts)),
-            Self::Lanes => painted(bars(&row.lanes), Paint::Busy),
-            Self::Handled => Cell::from(count(row.processed)),
-            Self::Busy => Cell::from(percent(row.busy)),
-            Self::Up => Cell::from(duration(row.uptime)),
-            Self::Note => painted(harmless(row.note.text()), row.note.paint()),
+            Self::Actor => (name(row), Paint::Plain),
+            Self::State => (row.state.to_owned(), Paint::of_state(row.state)),
+            Self::Restarts => (count(row.restarts), Paint::Plain),
+            Self::Lanes => (bars(&row.lanes), Paint::Busy),
+            Self::Handled => (count(row.processed), Paint::Plain),
+            Self::Busy => (percent(row.busy), Paint::Plain),
+            Self::Up => (duration(row.uptime), Paint::Plain),
         }
     }
 }
@@ -265,95 +354,4 @@ fn style(paint: Paint) -> Style {
 }
 
 #[cfg(test)]
-mod tests {
-    use ratatui::Terminal;
-    use ratatui::backend::TestBackend;
-
-    use super::super::rows::rows;
-    use super::super::sample;
-    use super::*;
-
-    fn board() -> Board {
-        let mut board = Board::new("here");
-        board.refresh(rows(&sample::tree()));
-        board
-    }
-
-    fn picture(board: &Board) -> String {
-        picture_in(board, 100)
-    }
-
-    fn picture_in(board: &Board, columns: u16) -> String {
-        let mut terminal = Terminal::new(TestBackend::new(columns, 8)).unwrap();
-        terminal.draw(|frame| board.draw(frame)).unwrap();
-        terminal.backend().to_string()
-    }
-
-    #[test]
-    fn the_tree_is_on_the_screen() {
-        let picture = picture(&board());
-        for word in ["synod here", "4 actors", "│  └─ echo", "it fell", "·▁···", "s stop"]
-        {
-            assert!(picture.contains(word), "{word:?} is not in\n{picture}");
-        }
-    }
-
-    #[test]
-    fn a_narrow_screen_keeps_the_names_and_drops_what_can_be_spared() {
-        let mut board = board();
-        board.rows[2].name = "a-long-name-of-an-agent".to_owned();
-        let narrow = picture_in(&board, 80);
-        assert!(narrow.contains("a-long-name-of-an-agent"), "{narrow}");
-        assert!(narrow.contains("LANES") && !narrow.contains("HANDLED"), "{narrow}");
-        let tiny = picture_in(&board, 50);
-        assert!(tiny.contains("a-long-name-of-an-agent"), "{tiny}");
-        assert!(tiny.contains("STATE") && !tiny.contains("LANES"), "{tiny}");
-    }
-
-    #[test]
-    fn a_control_is_for_the_selected_actor() {
-        let mut board = board();
-        assert_eq!(board.key(KeyCode::Down), Wish::Look);
-        let wish = Wish::Control(Control::Pause, "/agents".to_owned());
-        assert_eq!(board.key(KeyCode::Char('p')), wish);
-        board.key(KeyCode::End);
-        let wish = Wish::Control(Control::Restart, "/tasks".to_owned());
-        assert_eq!(board.key(KeyCode::Char('R')), wish);
-        assert_eq!(board.key(KeyCode::Char('q')), Wish::Quit);
-    }
-
-    #[test]
-    fn an_actor_is_stopped_only_when_that_is_confirmed() {
-        let mut board = board();
-        board.key(KeyCode::End);
-        assert_eq!(board.key(KeyCode::Char('s')), Wish::Look);
-        assert!(picture(&board).contains("stop /tasks? y stops it"));
-        assert_eq!(board.key(KeyCode::Char('n')), Wish::Look, "anything else calls it off");
-        assert_eq!(board.key(KeyCode::Char('y')), Wish::Look, "and it stays called off");
-        board.key(KeyCode::Char('s'));
-        let wish = Wish::Control(Control::Stop, "/tasks".to_owned());
-        assert_eq!(board.key(KeyCode::Char('y')), wish);
-    }
-
-    #[test]
-    fn the_selection_stays_with_its_actor() {
-        let mut board = board();
-        board.key(KeyCode::End);
-        let mut tree = sample::tree();
-        tree.children.swap(0, 1);
-        board.refresh(rows(&tree));
-        assert_eq!(board.selected.as_deref(), Some("/tasks"));
-        tree.children.clear();
-        board.refresh(rows(&tree));
-        assert_eq!(board.selected.as_deref(), Some("/"), "gone: back to the root");
-    }
-
-    #[test]
-    fn an_empty_tree_is_no_reason_to_fall() {
-        let mut board = Board::new("here");
-        for key in [KeyCode::Down, KeyCode::Char('p'), KeyCode::Char('s'), KeyCode::End] {
-            assert_eq!(board.key(key), Wish::Look);
-        }
-        picture(&board);
-    }
-}
+mod tests;

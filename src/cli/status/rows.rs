@@ -120,7 +120,7 @@ pub(crate) fn table(rows: &[Row]) -> Table {
         Column::number("HANDLED").spare(),
         Column::number("BUSY").spare(),
         Column::number("UP").spare(),
-        Column::elastic("NOTE"),
+        Column::note("NOTE"),
     ]);
     for row in rows {
         let restarted = if row.restarts > 0 { Paint::Waiting } else { Paint::Plain };

@@ -1,6 +1,7 @@
 //! `synod tasks`: submit, follow and cancel tasks.
 
 mod submission;
+mod tail;
 mod view;
 mod watch;
 
@@ -17,6 +18,7 @@ use crate::cli::input::pair;
 use crate::cli::output::Paint;
 
 use submission::Submission;
+use tail::TaskName;
 pub(crate) use view::ledger_line;
 
 /// Where tasks are in the API.
@@ -48,9 +50,9 @@ pub(crate) enum TasksCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct Target {
-    /// The task's id, as `submit` gave it
+    /// The task's id, as `submit` gave it, or the end of it, as `list` shows it
     #[arg(value_name = "ID")]
-    task: Uuid,
+    task: TaskName,
 }
 
 #[derive(Debug, Args)]
@@ -82,6 +84,9 @@ pub(crate) struct Filter {
     /// Where the page before ended
     #[arg(long)]
     cursor: Option<String>,
+    /// Show whole ids
+    #[arg(long)]
+    wide: bool,
 }
 
 /// How a task can stand.
@@ -106,17 +111,23 @@ pub(crate) async fn run(command: TasksCommand, session: &Session) -> Result<Exit
         TasksCommand::Submit { submission, wait } => {
             return submit(submission, wait, session).await;
         }
-        TasksCommand::Watch(target) => return watch::until_ended(target.task, session).await,
+        TasksCommand::Watch(target) => {
+            let task = target.task.resolve(session).await?;
+            return watch::until_ended(task, session).await;
+        }
         TasksCommand::Show(target) => {
-            let answer = session.client.get(&path(target.task), &[]).await?;
+            let task = target.task.resolve(session).await?;
+            let answer = session.client.get(&path(task), &[]).await?;
             return show(answer, session);
         }
         TasksCommand::List(filter) => {
+            let wide = filter.wide;
             let answer = session.client.get(TASKS, &filter.query()).await?;
-            session.answer(answer, |page: TaskPage, screen| view::page(&page, screen))?;
+            session.answer(answer, |page: TaskPage, screen| view::page(&page, wide, screen))?;
         }
         TasksCommand::Cancel(target) => {
-            let answer = session.client.act(Method::DELETE, &path(target.task), &[]).await?;
+            let task = target.task.resolve(session).await?;
+            let answer = session.client.act(Method::DELETE, &path(task), &[]).await?;
             session.answer(answer, |task: TaskStatusResponse, screen| {
                 let state = task.state.as_str();
                 let state = screen.paint(Paint::of_state(state), state);

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use synod_tasks::{
-    Accepted, AgentStats, EngineStatsResponse, LedgerStats, PartStatus, Quantiles, ResultError,
-    TaskError, TaskPage, TaskStatusResponse,
+    Accepted, AgentStats, EngineStatsResponse, ExecutionStats, LedgerStats, PartStatus, Quantiles,
+    ResultError, TaskError, TaskPage, TaskStatusResponse,
 };
 
+use super::tail::{WHOLE, enough};
 use crate::cli::output::{
-    Cell, Column, Paint, Screen, Table, ago, count, duration, harmless, percent,
+    Cell, Column, Paint, Screen, Table, ago, count, counted, duration, harmless, percent,
 };
 
 /// What a submission became.
@@ -107,8 +108,8 @@ fn parts(parts: &[PartStatus]) -> Table {
     table
 }
 
-/// Some tasks, and how to see more.
-pub(crate) fn page(page: &TaskPage, screen: &Screen) -> io::Result<()> {
+/// Some tasks, and how to see more; their ids by the end that tells them apart, unless `wide`.
+pub(crate) fn page(page: &TaskPage, wide: bool, screen: &Screen) -> io::Result<()> {
     let now = Timestamp::now();
     let mut table = Table::new([
         Column::words("TASK"),
@@ -118,11 +119,14 @@ pub(crate) fn page(page: &TaskPage, screen: &Screen) -> io::Result<()> {
         Column::words("SUBMITTED").spare(),
         Column::number("TOOK").spare(),
         Column::elastic("AGENT"),
-        Column::elastic("ERROR"),
+        Column::note("ERROR"),
     ]);
-    for task in &page.tasks {
+    let ids: Vec<String> = page.tasks.iter().map(|task| task.task_id.to_string()).collect();
+    // On paper nothing is cut.
+    let shown = if wide || screen.columns().is_none() { WHOLE } else { enough(&ids) };
+    for (task, id) in page.tasks.iter().zip(&ids) {
         table.row([
-            task.task_id.to_string().into(),
+            (&id[id.len().saturating_sub(shown)..]).into(),
             (&task.kind).into(),
             Cell::state(task.state.as_str()),
             task.priority.as_str().into(),
@@ -168,6 +172,22 @@ pub(crate) fn ledger_line(ledger: &LedgerStats) -> String {
     )
 }
 
+/// Executions that their callers keep, such as steps of workflows, and that are no tasks:
+/// `7 started = 1 open + 5 completed + 1 failed + 0 cancelled + 0 handed back; 2 lost on the way`.
+fn executions_line(executions: &ExecutionStats) -> String {
+    format!(
+        "{} started = {} open + {} completed + {} failed + {} cancelled + {} handed back; \
+         {} lost on the way",
+        count(executions.started),
+        count(executions.open),
+        count(executions.completed),
+        count(executions.failed),
+        count(executions.cancelled),
+        count(executions.handed_back),
+        count(executions.lost),
+    )
+}
+
 /// The engine's numbers.
 pub(crate) fn stats(stats: &EngineStatsResponse, screen: &Screen) -> io::Result<()> {
     let (accepted, ended) = (stats.throughput.accepted, stats.throughput.ended);
@@ -175,11 +195,12 @@ pub(crate) fn stats(stats: &EngineStatsResponse, screen: &Screen) -> io::Result<
     screen.facts(&[
         ("engine", Cell::state(phase(stats))),
         ("tasks", Cell::new(ledger_line(&stats.ledger), balance)),
-        ("queued", format!("{} executions", count(stats.queue_depth)).into()),
+        ("for callers", executions_line(&stats.executions).into()),
+        ("queued", counted(stats.queue_depth, "execution").into()),
         ("accepted", rates(accepted.m1, accepted.m5, accepted.m15).into()),
         ("ended", rates(ended.m1, ended.m5, ended.m15).into()),
         ("late results", count(stats.late_results).into()),
-        ("kept", format!("{} ended tasks", count(stats.kept)).into()),
+        ("kept", counted(stats.kept, "ended task").into()),
     ])?;
     screen.line("")?;
     screen.table(&latency(stats), "no task has ended yet")?;
@@ -250,4 +271,26 @@ fn performance(agents: &[AgentStats]) -> Table {
         ]);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn executions_kept_by_their_callers_have_a_ledger_of_their_own() {
+        let executions = ExecutionStats {
+            started: 1_007,
+            open: 1,
+            ended: 1_006,
+            completed: 1_005,
+            failed: 1,
+            lost: 2,
+            ..ExecutionStats::default()
+        };
+        let line = executions_line(&executions);
+        let expected = "1,007 started = 1 open + 1,005 completed + 1 failed + 0 cancelled + \
+                        0 handed back; 2 lost on the way";
+        assert_eq!(line, expected);
+    }
 }
