@@ -11,7 +11,7 @@ use super::client::decode;
 use super::exit::{CliError, Exit};
 use super::output::{Paint, Screen, counted, harmless};
 use crate::config::reload::Change;
-use crate::config::{DEFAULT_FILE, Loaded, NodeConfig, Origin, environment, toml_text};
+use crate::config::{DEFAULT_FILE, KeyPath, Loaded, NodeConfig, Origin, environment, toml_text};
 
 /// Where a running node is told to read its file again.
 const RELOAD: &str = "/api/v1/config/reload";
@@ -77,14 +77,29 @@ pub(crate) fn run(command: &ConfigCommand, screen: &Screen) -> Result<Exit, CliE
 
 fn check(file: &ConfigFile, screen: &Screen) -> Result<(), CliError> {
     let loaded = file.load()?;
-    let origins = loaded.config.keys().into_iter().map(|(key, _)| loaded.origin(&key));
-    let set = origins.filter(|origin| *origin != Origin::Default).count() as u64;
+    let keys = loaded.config.keys().into_iter();
+    let set: Vec<_> = keys.filter(|(key, _)| loaded.origin(key) != Origin::Default).collect();
     if screen.is_json() {
-        return Ok(screen.json(&json!({"valid": true, "keys_set": set}))?);
+        return Ok(screen.json(&json!({"valid": true, "keys_set": set.len()}))?);
     }
     let what = file.path().map_or("the environment".to_owned(), |path| path.display().to_string());
-    let (valid, set) = (screen.paint(Paint::Good, "valid"), counted(set, "key"));
-    Ok(screen.line(format!("{what}: {valid}, {set} set, the rest at the defaults"))?)
+    let (valid, set) = (screen.paint(Paint::Good, "valid"), said(&set));
+    Ok(screen.line(format!("{what}: {valid}, {set}, the rest at the defaults"))?)
+}
+
+/// `2 keys set`, and for lists of sections how many there are: `agents.process with 31 entries`.
+fn said(set: &[(KeyPath, Value)]) -> String {
+    let lists = set.iter().filter_map(|(key, value)| {
+        let entries = value.as_array().filter(|list| list.iter().any(Value::is_object))?;
+        Some(format!("{key} with {} {}", entries.len(), plural(entries.len())))
+    });
+    let lists: Vec<String> = lists.collect();
+    let keys = format!("{} set", counted(set.len() as u64, "key"));
+    if lists.is_empty() { keys } else { format!("{keys} ({})", lists.join(", ")) }
+}
+
+fn plural(entries: usize) -> &'static str {
+    if entries == 1 { "entry" } else { "entries" }
 }
 
 fn show(loaded: &Loaded, screen: &Screen) -> Result<(), CliError> {
@@ -124,4 +139,22 @@ pub(crate) async fn reload(session: &Session) -> Result<Exit, CliError> {
         session.screen.line(harmless(&format!("{key}: {from} -> {to}")))?;
     }
     Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_sections_are_counted_by_their_entries() {
+        let key = |key: &str, value: Value| (KeyPath::parse(key), value);
+        let agents = key("agents.process", json!([{"id": "a"}, {"id": "b"}]));
+        let hosts = key("http.allowed_hosts", json!(["a", "b", "c"]));
+        let name = key("node.name", json!("n"));
+        assert_eq!(said(&[]), "0 keys set");
+        assert_eq!(said(&[name.clone(), hosts]), "2 keys set");
+        assert_eq!(said(&[name, agents]), "2 keys set (agents.process with 2 entries)");
+        let one = key("agents.http.agent", json!([{"id": "a"}]));
+        assert_eq!(said(&[one]), "1 key set (agents.http.agent with 1 entry)");
+    }
 }
