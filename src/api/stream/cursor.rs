@@ -27,7 +27,12 @@ impl fmt::Display for Cursor {
 impl FromStr for Cursor {
     type Err = NotACursor;
 
+    /// A cursor, with or without the number behind the point that the id of a notice has.
     fn from_str(text: &str) -> Result<Self, NotACursor> {
+        let (text, notice) = text.split_once('.').map_or((text, "0"), |(text, own)| (text, own));
+        if !(1..=16).contains(&notice.len()) || !notice.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(NotACursor);
+        }
         let digits = text.strip_prefix('1').filter(|rest| rest.len() == 32 && rest.is_ascii());
         let (boot, sequence) = digits.ok_or(NotACursor)?.split_at(16);
         let number = |hex: &str| {
@@ -55,7 +60,8 @@ mod tests {
         #[test]
         fn any_other_text_is_refused_without_a_panic(text in "\\PC{0,40}") {
             if let Ok(cursor) = text.parse::<Cursor>() {
-                prop_assert_eq!(cursor.to_string(), text.to_ascii_lowercase());
+                let (place, _) = text.split_once('.').unwrap_or((&text, ""));
+                prop_assert_eq!(cursor.to_string(), place.to_ascii_lowercase());
             }
         }
     }
@@ -67,5 +73,9 @@ mod tests {
         assert!(format!("{good}0").parse::<Cursor>().is_err());
         assert!(format!("1+{}", &good[2..]).parse::<Cursor>().is_err());
         assert!("".parse::<Cursor>().is_err());
+        assert_eq!(format!("{good}.1f").parse(), Ok(Cursor { boot: 1, sequence: 2 }));
+        for behind in [".", ".x", ".+1", ".1.1", ".11111111111111111"] {
+            assert!(format!("{good}{behind}").parse::<Cursor>().is_err(), "{behind}");
+        }
     }
 }

@@ -161,7 +161,7 @@ impl StreamNotice {
 pub struct CloudEvent<'a> {
     /// Always `1.0`.
     specversion: &'static str,
-    /// Unique within the source, and the cursor of whoever has read this event.
+    /// Unique within the source, and what to read on after for whoever has read this event.
     id: String,
     /// The node: `/nodes/NAME`.
     source: &'a str,
@@ -175,7 +175,8 @@ pub struct CloudEvent<'a> {
     time: Option<String>,
     /// Always `application/json`.
     datacontenttype: &'static str,
-    /// The event's number within this boot of the node.
+    /// The event's number within this boot of the node; a word about the stream has that of the
+    /// event before it.
     sequence: String,
     /// W3C trace context of what it happened to: of a task or a run, the span of its
     /// submission.
@@ -187,10 +188,10 @@ pub struct CloudEvent<'a> {
 }
 
 /// Writes an event as a CloudEvent.
-pub(super) fn cloud_event(source: &str, cursor: Cursor, event: &Event) -> Utf8Bytes {
+pub(super) fn cloud_event(source: &str, id: String, cursor: Cursor, event: &Event) -> Utf8Bytes {
     let cloud = CloudEvent {
         specversion: "1.0",
-        id: cursor.to_string(),
+        id,
         source,
         kind: &event.kind,
         subject: event.subject.to_string(),

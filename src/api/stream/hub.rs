@@ -11,6 +11,7 @@
 
 use std::sync::Arc;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::ws::Utf8Bytes;
 use parking_lot::Mutex;
@@ -31,6 +32,8 @@ pub struct Numbered {
     pub cursor: Cursor,
     /// What happened.
     pub event: Event,
+    /// The number of a notice: it has the place of the event before it, and is another event.
+    notice: Option<u64>,
     source: Arc<str>,
     text: OnceLock<Utf8Bytes>,
 }
@@ -38,7 +41,15 @@ pub struct Numbered {
 impl Numbered {
     /// The event as a CloudEvent in JSON; written once, whoever reads it first.
     pub fn json(&self) -> &Utf8Bytes {
-        self.text.get_or_init(|| cloud_event(&self.source, self.cursor, &self.event))
+        self.text.get_or_init(|| cloud_event(&self.source, self.id(), self.cursor, &self.event))
+    }
+
+    /// The event's id, unique within the source: its cursor, and behind that its own number if it
+    /// is a notice. Each is a place to read on after.
+    #[must_use]
+    pub fn id(&self) -> String {
+        let number = |number| format!("{}.{number:x}", self.cursor);
+        self.notice.map_or_else(|| self.cursor.to_string(), number)
     }
 }
 
@@ -47,6 +58,8 @@ struct Shared {
     source: Arc<str>,
     ring: Mutex<Ring<Arc<Numbered>>>,
     grown: watch::Sender<u64>,
+    /// Notices that were given so far.
+    notices: AtomicU64,
 }
 
 /// The stream of this boot of this node; cheap to clone.
@@ -62,13 +75,14 @@ impl EventHub {
             source: format!("/nodes/{name}").into(),
             ring: Mutex::new(Ring::new(capacity)),
             grown: watch::Sender::new(0),
+            notices: AtomicU64::new(0),
         }))
     }
 
     /// Adds an event. Never waits.
     pub fn publish(&self, event: Event) {
         let shared = &self.0;
-        let last = shared.ring.lock().push(|sequence| self.number(sequence, event));
+        let last = shared.ring.lock().push(|sequence| self.number(sequence, event, None));
         shared.grown.send_replace(last);
     }
 
@@ -94,15 +108,16 @@ impl EventHub {
     /// A notice to one reader: it has the reader's place, and is not kept.
     #[must_use]
     pub fn notice(&self, notice: StreamNotice, sequence: u64) -> Arc<Numbered> {
-        let event = notice.event();
-        self.number(sequence, event)
+        let number = self.0.notices.fetch_add(1, Ordering::Relaxed) + 1;
+        self.number(sequence, notice.event(), Some(number))
     }
 
-    fn number(&self, sequence: u64, event: Event) -> Arc<Numbered> {
+    fn number(&self, sequence: u64, event: Event, notice: Option<u64>) -> Arc<Numbered> {
         let shared = &self.0;
         Arc::new(Numbered {
             cursor: Cursor { boot: shared.boot, sequence },
             event,
+            notice,
             source: Arc::clone(&shared.source),
             text: OnceLock::new(),
         })

@@ -62,10 +62,8 @@ pub(super) fn respond(
 fn written(reader: Reader) -> impl Stream<Item = Result<SseEvent, Infallible>> {
     unfold(reader, async |mut reader| {
         let one = reader.next().await?;
-        let event = SseEvent::default()
-            .id(one.cursor.to_string())
-            .event(&one.event.kind)
-            .data(one.json().as_str());
+        let event =
+            SseEvent::default().id(one.id()).event(&one.event.kind).data(one.json().as_str());
         Some((Ok(event), reader))
     })
 }

@@ -125,3 +125,26 @@ fn an_event_is_a_cloud_event() {
     assert_eq!(json["id"].as_str().unwrap().parse(), Ok(hub.now()));
     assert_eq!(json["data"]["state"], "running");
 }
+
+#[tokio::test]
+async fn no_two_events_have_the_same_id_and_each_id_is_a_place_to_read_on_after() {
+    let hub = hub(16, 1);
+    let mut reader = hub.subscribe(None, Filter::default());
+    hub.publish(change("synod.task.queued", 1));
+    let Next::Events(events) = reader.next().await else { panic!("nothing was dropped") };
+    let told = [
+        Arc::clone(&events[0]),
+        reader.opening(),
+        hub.subscribe(None, Filter::default()).opening(),
+        reader.closing("the node is stopping"),
+    ];
+    let ids: std::collections::BTreeSet<String> = told.iter().map(|one| one.id()).collect();
+    assert_eq!(ids.len(), told.len(), "{ids:?}");
+    hub.publish(change("synod.task.running", 1));
+    for one in told {
+        let json: serde_json::Value = serde_json::from_str(one.json()).unwrap();
+        assert_eq!(json["id"], one.id());
+        let mut again = hub.subscribe(one.id().parse().ok(), Filter::default());
+        assert_eq!(sequences(&mut again).await, [2]);
+    }
+}
