@@ -1,5 +1,7 @@
 //! `GET /metrics`: what the node counts and measures, as Prometheus reads it.
 
+mod described;
+
 use ::metrics::gauge;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
@@ -24,6 +26,7 @@ impl Metrics {
     /// Reads from the recorder that the node has installed.
     #[must_use]
     pub fn new(handle: PrometheusHandle) -> Self {
+        described::describe();
         Self(Some(handle))
     }
 
