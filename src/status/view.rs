@@ -61,12 +61,15 @@ pub(super) struct Answers {
 impl NodeStatus {
     /// Judges the answers: a part that gave none is a reason not to be ready.
     pub(super) fn judge(mut self, answers: Answers) -> Self {
+        // What an engine refuses because the journal takes nothing follows from what is told of it.
+        let mut follows = false;
         match answers.journal {
             Err(why) => self.not_ready.push(format!("the journal does not answer: {why}")),
             Ok(health) => {
                 if !health.accepting {
                     let reason = health.reason.as_deref().unwrap_or("it gives no reason");
                     self.not_ready.push(format!("the journal does not accept: {reason}"));
+                    follows = true;
                 }
                 self.journal = Some(health);
             }
@@ -74,7 +77,8 @@ impl NodeStatus {
         match answers.engine {
             Err(why) => self.not_ready.push(format!("the task engine does not answer: {why}")),
             Ok(health) => {
-                if !health.accepting {
+                let told = follows && health.phase == EnginePhase::Refusing;
+                if !health.accepting && !told {
                     let reason = health.reason.as_deref().unwrap_or(phase_word(health.phase));
                     self.not_ready.push(format!("the task engine does not accept: {reason}"));
                 }
@@ -85,6 +89,7 @@ impl NodeStatus {
         }
         match answers.runs {
             Err(why) => self.not_ready.push(format!("the workflow engine does not answer: {why}")),
+            Ok(health) if follows && health.phase == EnginePhase::Refusing => {}
             Ok(health) if !health.accepting => {
                 let reason = health.reason.as_deref().unwrap_or(phase_word(health.phase));
                 self.not_ready.push(format!("the workflow engine does not accept: {reason}"));

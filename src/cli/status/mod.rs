@@ -130,10 +130,12 @@ fn facts(node: &NodeStatus) -> Vec<(&'static str, Cell)> {
 }
 
 fn journal_line(journal: &JournalHealth) -> Cell {
-    match &journal.reason {
-        Some(reason) if !journal.accepting => Cell::new(reason, Paint::Bad),
-        _ => format!("{} in {}", size(journal.bytes), counted(journal.segments, "segment")).into(),
+    let held = format!("{} in {}", size(journal.bytes), counted(journal.segments, "segment"));
+    if journal.accepting {
+        return held.into();
     }
+    // Why, the state says.
+    Cell::new(format!("{held}, takes nothing"), Paint::Bad)
 }
 
 async fn control(what: Control, path: &str, session: &Session) -> Result<Value, CliError> {
