@@ -205,8 +205,10 @@ fn invalid_config(detail: String, faults: &[FaultReport]) -> Problem {
         .collect();
     let problem = Problem::new(ProblemType::InvalidConfig, detail);
     let problem = match errors.as_slice() {
-        [FieldError { field, expected, got, .. }] => {
-            let got = got.as_deref().unwrap_or("the key");
+        [FieldError { field, expected, got, at }] => {
+            let in_file = faults.iter().all(|fault| fault.key.is_none());
+            let standing = at.as_ref().filter(|_| in_file).map(|at| format!("what is at {at}"));
+            let got = got.clone().or(standing).unwrap_or_else(|| "the key".to_owned());
             problem.field(field).expected(expected, got)
         }
         _ => problem,

@@ -1,17 +1,26 @@
 //! Environment variables on top of the file: `SYNOD_HTTP__LISTEN` is `http.listen`.
 //!
-//! Two underscores separate the levels. Variables without them (`SYNOD_URL`) belong to the command
-//! line, except `SYNOD_LOG`, the short name of `SYNOD_LOG__LEVEL`. An array or table is written
-//! as TOML: `SYNOD_AGENTS__PROCESS='[{ id = "echo", command = ["./echo.py"] }]'`.
+//! Two underscores separate the levels. `SYNOD_LOG` is the short name of `SYNOD_LOG__LEVEL`; the
+//! other variables without them are of the command line and of tests, and one that is none of
+//! these is a fault: whoever set it meant a key. An array or table is written as TOML:
+//! `SYNOD_AGENTS__PROCESS='[{ id = "echo", command = ["./echo.py"] }]'`.
 
 use std::ffi::OsString;
 
 use serde_json::{Map, Value};
 
+use super::NodeConfig;
+use super::error::{KeyFault, Origin};
+use super::explain::meant;
+use super::nearest::nearest;
 use super::path::{KeyPath, Step};
 
 /// What all our variables begin with.
 const PREFIX: &str = "SYNOD_";
+
+/// Variables that set no key, without the prefix: of the command line, of tests, of benchmarks.
+const OTHERS: [&str; 6] = ["URL", "CONFIG", "SEED", "KILL_ROUNDS", "LOGHUB", "WRITE_GOLDEN"];
+const BENCHMARKS: &str = "BENCH_";
 
 /// One variable that sets a key.
 #[derive(Debug, Clone)]
@@ -29,17 +38,43 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(text)
 }
 
-/// The variables that set keys, in the order of their names.
-pub(super) fn overrides(env: impl IntoIterator<Item = (String, String)>) -> Vec<Override> {
-    let mut found: Vec<Override> = env
-        .into_iter()
-        .filter_map(|(variable, raw)| {
-            let path = key_of(variable.strip_prefix(PREFIX)?)?;
-            Some(Override { variable, path, raw })
-        })
-        .collect();
+/// The variables that set keys, in the order of their names, and those that look as if they did.
+pub(super) fn overrides(
+    env: impl IntoIterator<Item = (String, String)>,
+) -> (Vec<Override>, Vec<KeyFault>) {
+    let (mut found, mut strangers) = (Vec::new(), Vec::new());
+    for (variable, raw) in env {
+        let Some(name) = variable.strip_prefix(PREFIX) else { continue };
+        match key_of(name) {
+            Some(path) => found.push(Override { variable, path, raw }),
+            None if OTHERS.contains(&name) || name.starts_with(BENCHMARKS) => {}
+            None => strangers.push(stranger(name)),
+        }
+    }
     found.sort_by(|a, b| a.variable.cmp(&b.variable));
-    found
+    strangers.sort_by(|a, b| a.key.cmp(&b.key));
+    (found, strangers)
+}
+
+/// A variable of ours that nobody reads.
+fn stranger(name: &str) -> KeyFault {
+    let keys = NodeConfig::default().keys();
+    let names: Vec<String> = keys.iter().map(|(key, _)| variable_of(key)).collect();
+    let known = names.iter().map(String::as_str).chain(OTHERS);
+    KeyFault {
+        key: KeyPath::default().key(&name.to_lowercase()),
+        origin: Origin::Environment { variable: format!("{PREFIX}{name}") },
+        found: None,
+        reason: "no variable of this name is read; a key is set by SYNOD_SECTION__KEY, with two \
+                 underscores between the levels"
+            .to_owned(),
+        advice: nearest(name, known).map(|known| meant(&format!("{PREFIX}{known}"))),
+    }
+}
+
+/// The name of the variable that sets a key, without the prefix.
+fn variable_of(key: &KeyPath) -> String {
+    key.to_string().replace('.', "__").to_uppercase()
 }
 
 fn key_of(name: &str) -> Option<KeyPath> {
@@ -94,7 +129,7 @@ mod tests {
     fn laid_over(variable: &str, raw: &str) -> Value {
         let defaults = json!({"node": {"name": "synod", "shutdown_s": 30}, "list": []});
         let mut tree = Map::new();
-        for one in overrides([(variable.to_owned(), raw.to_owned())]) {
+        for one in overrides([(variable.to_owned(), raw.to_owned())]).0 {
             assert!(one.apply(&mut tree, &defaults));
         }
         Value::Object(tree)
@@ -115,6 +150,35 @@ mod tests {
         };
         assert!(list.apply(&mut tree, &json!({})));
         assert_eq!(Value::Object(tree), two);
+    }
+
+    #[test]
+    fn a_variable_of_ours_that_nobody_reads_is_a_fault_that_names_what_was_meant() {
+        let told = |variable: &str| {
+            let faults = overrides([(variable.to_owned(), "1".to_owned())]).1;
+            faults.first().map(ToString::to_string)
+        };
+        let advice =
+            |variable| told(variable).unwrap().split_once("did you mean ").map(|a| a.1.to_owned());
+        assert_eq!(advice("SYNOD_HTTP_LISTEN").unwrap(), "`SYNOD_HTTP__LISTEN`?");
+        assert_eq!(advice("SYNOD_NODE_DATA_FOLDER").unwrap(), "`SYNOD_NODE__DATA_FOLDER`?");
+        assert_eq!(advice("SYNOD_CONFG").unwrap(), "`SYNOD_CONFIG`?");
+        assert_eq!(advice("SYNOD_FOO"), None);
+        assert!(told("SYNOD_FOO").unwrap().starts_with("environment SYNOD_FOO: "));
+        for known in [
+            "SYNOD_URL",
+            "SYNOD_CONFIG",
+            "SYNOD_LOG",
+            "SYNOD_SEED",
+            "SYNOD_KILL_ROUNDS",
+            "SYNOD_BENCH_ROUNDS",
+            "SYNOD_LOGHUB",
+            "SYNOD_WRITE_GOLDEN",
+            "SYNODIC",
+            "PATH",
+        ] {
+            assert_eq!(told(known), None, "{known}");
+        }
     }
 
     #[test]

@@ -37,12 +37,21 @@ pub(super) fn explain(message: &str, key: &KeyPath) -> Explained {
         return Explained { unknown: false, reason, advice: None };
     }
     let is_type_fault = message.starts_with("invalid ");
-    let reason = match message.rsplit_once("expected ") {
-        Some((_, expected)) if is_type_fault => format!("expected {}", plain(expected)),
-        _ => message.to_owned(),
+    let reason = if message.contains("socket address") {
+        "expected an IP address and a port, such as 127.0.0.1:7966 or [::1]:7966".to_owned()
+    } else {
+        told(message, is_type_fault)
     };
     let advice = seconds_written_as_text(message, key);
     Explained { unknown, reason, advice }
+}
+
+/// serde's sentence about a type; another one as it is.
+fn told(message: &str, is_type_fault: bool) -> String {
+    match message.rsplit_once("expected ") {
+        Some((_, expected)) if is_type_fault => format!("expected {}", plain(expected)),
+        _ => message.to_owned(),
+    }
 }
 
 /// The advice to one who probably meant this key.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use synod_runtime::ConfigFault;
 
 use super::document::Document;
+use super::documented;
 use super::draft::Draft;
 use super::env::{Override, overrides};
 use super::error::{ConfigError, KeyFault, Origin};
@@ -39,7 +40,7 @@ pub(super) fn load(
 ) -> Result<Loaded, ConfigError> {
     let sources = Sources::read(path, env)?;
     let defaults = serde_json::to_value(NodeConfig::default()).unwrap_or_default();
-    let mut faults = Vec::new();
+    let mut faults = sources.strangers.clone();
     let mut tree = sources.document.values();
     for one in &sources.overrides {
         if !one.apply(&mut tree, &defaults) {
@@ -72,6 +73,8 @@ struct Sources {
     path: PathBuf,
     document: Document,
     overrides: Vec<Override>,
+    /// Variables that nobody reads.
+    strangers: Vec<KeyFault>,
 }
 
 impl Sources {
@@ -79,9 +82,10 @@ impl Sources {
         path: Option<&Path>,
         env: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
-        let overrides = overrides(env);
+        let (overrides, strangers) = overrides(env);
         let Some(path) = path else {
-            return Ok(Self { path: PathBuf::new(), document: Document::default(), overrides });
+            let (path, document) = (PathBuf::new(), Document::default());
+            return Ok(Self { path, document, overrides, strangers });
         };
         let path = path.to_owned();
         let text = match std::fs::read_to_string(&path) {
@@ -89,7 +93,7 @@ impl Sources {
             Err(source) => return Err(ConfigError::Unreadable { path, source }),
         };
         match Document::parse(&text) {
-            Ok(document) => Ok(Self { path, document, overrides }),
+            Ok(document) => Ok(Self { path, document, overrides, strangers }),
             Err(faults) => Err(ConfigError::Syntax { path, faults }),
         }
     }
@@ -159,7 +163,7 @@ impl Reader<'_> {
         if let Some(unknown) = unknown_key(message).filter(|name| path.last() != *name) {
             path = path.key(unknown);
         }
-        let found = path.find(draft.value()).map(toml_text);
+        let found = path.find(draft.value()).map(found);
         self.note(within(name, &draft.written(&path)), message, found);
         draft.take_out(&path)
     }
@@ -175,7 +179,12 @@ impl Reader<'_> {
     }
 
     fn note(&mut self, key: KeyPath, message: &str, found: Option<String>) {
-        let Explained { unknown, reason, advice } = explain(message, &key);
+        let Explained { unknown, mut reason, advice } = explain(message, &key);
+        if message.starts_with("invalid ")
+            && let Some(range) = documented::range_of(&key)
+        {
+            reason = within_range(&reason, &range);
+        }
         let found = found.filter(|_| !unknown && !may_be_secret(&key));
         let origin = self.sources.origin(&key, false);
         self.faults.push(KeyFault { key, origin, found, reason, advice });
@@ -215,7 +224,7 @@ impl Reader<'_> {
         }
         let value = KeyPath::parse(&fault.key).find(read);
         let plain = value.filter(|value| !value.is_array() && !value.is_object());
-        let found = plain.filter(|_| !may_be_secret(&key)).map(toml_text);
+        let found = plain.filter(|_| !may_be_secret(&key)).map(found);
         let reason = without_found(&fault.reason, found.as_deref().unwrap_or_default());
         let origin = self.sources.origin(&key, false);
         Some(KeyFault { key, origin, found, reason: reason.to_owned(), advice: None })
@@ -227,6 +236,21 @@ impl Reader<'_> {
         let Some(draft) = self.drafts.get(name) else { return key.clone() };
         within(name, &draft.written(&KeyPath::of(rest)))
     }
+}
+
+/// What was expected of a value of another type, with the range that its key has.
+fn within_range(reason: &str, range: &str) -> String {
+    let kinds = ["a whole number", "a number"];
+    match kinds.into_iter().find(|kind| reason.contains(kind)) {
+        Some(kind) => format!("expected {kind}, {range}"),
+        None => format!("expected {range}"),
+    }
+}
+
+/// A value that was found, as TOML. JSON, which the values pass through, has no number for `nan`
+/// and `inf`, and TOML has no null.
+fn found(value: &Value) -> String {
+    if value.is_null() { "nan or inf".to_owned() } else { toml_text(value) }
 }
 
 /// A path inside a section.

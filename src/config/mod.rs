@@ -11,6 +11,7 @@
 mod agents;
 mod agreement;
 mod document;
+mod documented;
 mod draft;
 mod env;
 mod error;

@@ -67,8 +67,35 @@ fn a_wrong_type_says_what_was_found_and_expected() {
     let found = faults("[node]\n\nshutdown_s = \"30s\"\n", &[]);
     assert_eq!(line(&found[0]), Some(3));
     assert_eq!(found[0].found.as_deref(), Some("\"30s\""));
-    assert_eq!(found[0].reason, "expected a whole number, 0 or more");
+    assert_eq!(found[0].reason, "expected a whole number, 0 to 3600");
     assert_eq!(found[0].advice.as_deref(), Some("write the number of seconds"));
+}
+
+#[test]
+fn a_value_that_fits_no_number_says_the_range_of_its_key() {
+    let text = "[http]\nlisten = \"localhost:21003\"\nmax_streams = -1\n[tasks]\nmax_parts = 99999\n\
+                [tasks.retry]\njitter = nan\n";
+    let told: Vec<String> = faults(text, &[]).iter().map(ToString::to_string).collect();
+    let ends = [
+        "`http.listen` is \"localhost:21003\": expected an IP address and a port, such as \
+         127.0.0.1:7966 or [::1]:7966",
+        "`http.max_streams` is -1: expected a whole number, 1 to 65536",
+        "`tasks.max_parts` is 99999: expected a whole number, 1 to 1024",
+        "`tasks.retry.jitter` is nan or inf: expected a number, 0 to 1",
+    ];
+    assert_eq!(told.len(), ends.len(), "{told:?}");
+    for (told, end) in told.iter().zip(ends) {
+        assert!(told.ends_with(end), "{told}");
+    }
+}
+
+#[test]
+fn a_variable_that_nobody_reads_is_a_fault() {
+    let found = faults("", &[("SYNOD_HTTP_LISTEN", "127.0.0.1:1"), ("SYNOD_URL", "http://x")]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    let told = found[0].to_string();
+    assert!(told.starts_with("environment SYNOD_HTTP_LISTEN: "), "{told}");
+    assert!(told.ends_with("did you mean `SYNOD_HTTP__LISTEN`?"), "{told}");
 }
 
 #[test]
