@@ -119,6 +119,11 @@ fn refused(why: SubmitError) -> Problem {
     let detail = why.to_string();
     let new = |kind| Problem::new(kind, detail.clone());
     match why {
+        SubmitError::MalformedPayload { reason } => {
+            Problem::new(ProblemType::MalformedJson, format!("the payload: {reason}"))
+                .field("payload")
+                .expected("one JSON document (RFC 8259) of whole characters", reason)
+        }
         SubmitError::Invalid { field, expected, got } => Problem::invalid(field, expected, got),
         SubmitError::PayloadTooLarge { bytes, limit } => new(ProblemType::BodyTooLarge)
             .field("payload")

@@ -9,6 +9,12 @@ use crate::task::{Failure, FailureKind, TaskId, TaskState};
 /// Why a task was not accepted. Unless it says otherwise, nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum SubmitError {
+    /// The payload is no JSON that can be read.
+    #[error("the payload is malformed JSON: {reason}")]
+    MalformedPayload {
+        /// What is wrong with it, and where in the payload.
+        reason: String,
+    },
     /// A field has a value it can't have.
     #[error("{field}: expected {expected}, got {got}")]
     Invalid {
@@ -148,7 +154,8 @@ impl From<SubmitError> for ExecutionError {
             SubmitError::PayloadTooLarge { .. } => FailureKind::TooLarge,
             SubmitError::NoCapableAgent { .. } => FailureKind::NoCapableAgent,
             SubmitError::DeadlinePassed => FailureKind::DeadlinePassed,
-            SubmitError::Invalid { .. }
+            SubmitError::MalformedPayload { .. }
+            | SubmitError::Invalid { .. }
             | SubmitError::IdempotencyConflict { .. }
             | SubmitError::InFlight { .. } => FailureKind::InvalidInput,
         };

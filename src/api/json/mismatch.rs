@@ -1,8 +1,11 @@
 //! What serde says about a value that does not fit, in words for who sent it: which field, what was
 //! expected there, and what came.
 
+use std::collections::BTreeMap;
+
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use crate::api::problem::Problem;
 
@@ -90,7 +93,7 @@ fn in_words(expected: &str) -> &str {
         "u8" => "a whole number, 0 to 255",
         "u16" => "a whole number, 0 to 65535",
         "u32" => "a whole number, 0 to 4294967295",
-        "u64" | "usize" => "a whole number, 0 or more",
+        "u64" | "usize" => WHOLE,
         "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
         "f32" | "f64" => "a number",
         other if other.starts_with("struct ") => "a JSON object",
@@ -101,8 +104,19 @@ fn in_words(expected: &str) -> &str {
 /// A body that is JSON and does not fit `T` at `path`: like [`mismatch`], and where a name was
 /// expected and something else than text came, with the names there are.
 pub(super) fn of_body<T: DeserializeOwned>(path: &str, reason: &str, body: &[u8]) -> Problem {
-    let mut body = serde_json::from_slice::<Value>(body).unwrap_or_default();
+    let written = written(body, path);
+    let Ok(mut body) = serde_json::from_slice::<Value>(body) else {
+        return out_of_range::<T>(path, reason, written);
+    };
     let Some(place) = place(&mut body, path) else { return mismatch(path, reason, None) };
+    // A number too large for a whole one is shown as it was written, not as it was read.
+    if place.is_number()
+        && reason.starts_with("invalid ")
+        && let Some((number, _)) = written.filter(|(number, _)| !reason.contains(number.as_str()))
+        && let Some((_, expected)) = reason.split_once(", expected ")
+    {
+        return Problem::invalid(join(path, ""), in_words(expected), cut(&number));
+    }
     let is_text = place.is_string();
     let got = place.as_str().map_or_else(|| cut(&place.to_string()), str::to_owned);
     *place = Value::String(NO_VARIANT.to_owned());
@@ -115,6 +129,55 @@ pub(super) fn of_body<T: DeserializeOwned>(path: &str, reason: &str, body: &[u8]
         return Problem::invalid(join(path, ""), expected, got);
     }
     mismatch(path, reason, Some(&got))
+}
+
+/// A number beyond all that a computer counts with: what is expected there is what is said of
+/// anything else that does not fit.
+fn out_of_range<T: DeserializeOwned>(
+    path: &str,
+    reason: &str,
+    written: Option<(String, Value)>,
+) -> Problem {
+    let Some((number, body)) = written else { return mismatch(path, reason, None) };
+    let refused = serde_path_to_error::deserialize::<_, T>(body).err();
+    let refused = refused.filter(|error| error.path().to_string() == path);
+    let told = refused.map(|error| mismatch(path, &error.into_inner().to_string(), None));
+    let expected = told.and_then(|told| told.members().expected.clone());
+    let expected = expected.unwrap_or_else(|| "a number that is in range".to_owned());
+    Problem::invalid(join(path, ""), expected, cut(&number))
+}
+
+/// What stands at a path as it was written, and the body with a text in its place.
+fn written(body: &[u8], path: &str) -> Option<(String, Value)> {
+    let steps: Vec<&str> = steps(path).collect();
+    let mut found = String::new();
+    let body = with_text_at(serde_json::from_slice(body).ok()?, &steps, &mut found)?;
+    Some((found, body))
+}
+
+/// Descends no deeper than the path is long.
+fn with_text_at(raw: &RawValue, steps: &[&str], found: &mut String) -> Option<Value> {
+    let Some((step, rest)) = steps.split_first() else {
+        raw.get().clone_into(found);
+        return Some(Value::String(NO_VARIANT.to_owned()));
+    };
+    let mut other = |raw: &RawValue, is_on_path: bool| {
+        let read = || serde_json::from_str(raw.get()).unwrap_or_default();
+        if is_on_path { with_text_at(raw, rest, found) } else { Some(read()) }
+    };
+    if raw.get().starts_with('[') {
+        let items: Vec<&RawValue> = serde_json::from_str(raw.get()).ok()?;
+        let index = step.parse().ok();
+        let items = items.into_iter().enumerate();
+        return items.map(|(at, item)| other(item, Some(at) == index)).collect();
+    }
+    let members: BTreeMap<String, &RawValue> = serde_json::from_str(raw.get()).ok()?;
+    let members = members.into_iter();
+    let members = members.map(|(name, raw)| {
+        let on_path = name == *step;
+        Some((name, other(raw, on_path)?))
+    });
+    members.collect::<Option<Map<_, _>>>().map(Value::Object)
 }
 
 /// The names that may stand at `path`, where `body` has one that is none of them.
@@ -131,11 +194,15 @@ fn names_at<T: DeserializeOwned>(path: &str, body: Value) -> Option<String> {
 
 /// The value at a path as serde writes it: `retry.max_attempts`, `agents[0]`.
 fn place<'v>(body: &'v mut Value, path: &str) -> Option<&'v mut Value> {
-    let mut steps = path.split(['.', '[', ']']).filter(|step| !step.is_empty());
-    steps.try_fold(body, |value, step| match value {
+    steps(path).try_fold(body, |value, step| match value {
         Value::Array(items) => items.get_mut(step.parse::<usize>().ok()?),
         value => value.get_mut(step),
     })
+}
+
+/// The keys and indices of a path as serde writes it.
+fn steps(path: &str) -> impl Iterator<Item = &str> {
+    path.split(['.', '[', ']']).filter(|step| !step.is_empty())
 }
 
 /// A text, as far as it is repeated to who sent it.

@@ -116,6 +116,22 @@ fn a_wrong_type_deep_inside_is_named_by_its_path() {
 }
 
 #[test]
+fn a_number_that_is_too_large_is_shown_as_it_was_written() {
+    let largest = "a whole number, 0 to 4294967295";
+    for number in ["99999999999999999999", "1e999", "-1e999"] {
+        let body = format!(r#"{{"kind":"x","retry":{{"max_attempts":{number}}}}}"#);
+        assert_names(&body, "retry.max_attempts", largest, number);
+    }
+    assert_names(r#"{"kind":"x","priority":1e999}"#, "priority", "`high` or `low`", "1e999");
+}
+
+#[test]
+fn half_a_character_is_malformed_json() {
+    let problem = refused(r#"{"kind":"\ud800"}"#);
+    assert_eq!(problem.status(), StatusCode::BAD_REQUEST, "{problem:?}");
+}
+
+#[test]
 fn a_missing_field_is_named() {
     assert_names("{}", "kind", "a value", "none");
     assert_names(r#"{"kind":"x","retry":{}}"#, "retry.max_attempts", "a value", "none");

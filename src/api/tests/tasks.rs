@@ -202,3 +202,35 @@ async fn a_full_queue_is_a_429_that_says_when_to_come_back() {
     let stats = world.get("/api/v1/orchestration/stats").await;
     assert_eq!(stats.is(200)["ledger"]["accepted"], accepted);
 }
+
+#[tokio::test]
+async fn a_fault_of_a_submission_says_what_was_expected_and_what_came() {
+    let world = world().await;
+    let submit = async |body: &str| {
+        let asked = request("POST", TASKS).header("content-type", "application/json");
+        world.send(asked.body(Body::from(body.to_owned())).unwrap()).await
+    };
+    let cases = [
+        (r#""priority":1e999"#, "priority", "number from 1 to 10", "1e999"),
+        (r#""deadline":"tomorrow""#, "deadline", "2030-01-31T12:00:00Z (RFC 3339)", "tomorrow"),
+        (r#""retry":{"max_attempts":0}"#, "retry.max_attempts", "1 to 1000", "0"),
+        (
+            r#""timeout_s":99999999999999999999"#,
+            "timeout_s",
+            "a whole number",
+            "99999999999999999999",
+        ),
+        (r#""timeout_s":0"#, "timeout_s", "1 to ", "0"),
+        (r#""labels":{"a b":"x"}"#, "labels.a b", "a key of 1 to 63", "a b"),
+    ];
+    for (member, field, expected, got) in cases {
+        let answer = submit(&format!(r#"{{"kind":"echo",{member}}}"#)).await;
+        let problem = answer.is_problem(422, "invalid-field");
+        assert_eq!(problem["field"], field, "{problem}");
+        let has = |name: &str, text: &str| problem[name].as_str().is_some_and(|t| t.contains(text));
+        assert!(has("expected", expected) && has("got", got), "{problem}");
+    }
+    for body in [r#"{"kind":"echo","payload":"\ud800"}"#, r#"{"kind":"\ud800"}"#] {
+        submit(body).await.is_problem(400, "malformed-json");
+    }
+}

@@ -60,7 +60,8 @@ fn specification(
         && let Err(faults) = consensus.validate()
         && let Some(fault) = faults.into_iter().next()
     {
-        return Err(invalid(format!("consensus.{}", fault.key), fault.reason, "another value"));
+        let got = super::value_of(&consensus, &fault.key);
+        return Err(invalid(format!("consensus.{}", fault.key), fault.reason, got));
     }
     if spec.max_lost > 1_000 {
         return Err(invalid("max_lost", "at most 1000", spec.max_lost));

@@ -139,7 +139,10 @@ fn check_labels(
         return Err(invalid("labels", format!("at most {most}"), labels.len()));
     }
     for (key, value) in labels {
-        check_text("labels", key, 63)?;
+        if key.is_empty() || key.len() > 63 || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let expected = "a key of 1 to 63 visible ASCII characters";
+            return Err(invalid(label_field(key), expected, quoted(key)));
+        }
         if value.len() > 255 {
             let got = format!("{} bytes", value.len());
             return Err(invalid(format!("labels.{key}"), "at most 255 bytes", got));
@@ -150,6 +153,12 @@ fn check_labels(
         }
     }
     Ok(())
+}
+
+/// The field of a label, as far as its key can be shown.
+fn label_field(key: &str) -> String {
+    let shown: String = key.chars().take(64).flat_map(char::escape_debug).collect();
+    format!("labels.{shown}")
 }
 
 /// Options of a mode are refused in another one: they would be ignored.
@@ -165,10 +174,12 @@ fn check_options(request: &TaskSubmissionRequest) -> Result<(), SubmitError> {
             return Err(invalid(field, expected, format!("mode {}", request.mode)));
         }
     }
-    if let Some(Err(faults)) = request.consensus.map(|options| options.rules().validate())
+    if let Some(options) = request.consensus
+        && let Err(faults) = options.rules().validate()
         && let Some(fault) = faults.into_iter().next()
     {
-        return Err(invalid(format!("consensus.{}", fault.key), fault.reason, "another value"));
+        let got = value_of(&options, &fault.key);
+        return Err(invalid(format!("consensus.{}", fault.key), fault.reason, got));
     }
     Ok(())
 }
@@ -275,7 +286,15 @@ fn retry(
     let Err(faults) = policy.validate() else { return Ok(policy) };
     let Some(fault) = faults.into_iter().next() else { return Ok(policy) };
     let expected = fault.reason.trim_start_matches("expected ").to_owned();
-    Err(invalid(format!("retry.{}", fault.key), expected, "another value"))
+    let got = value_of(&policy, &fault.key);
+    Err(invalid(format!("retry.{}", fault.key), expected, got))
+}
+
+/// What was given for a key of some options; a number that JSON has no form for is one.
+fn value_of(options: &impl serde::Serialize, key: &str) -> String {
+    let whole = serde_json::to_value(options).unwrap_or_default();
+    let value = key.split('.').try_fold(&whole, |value, key| value.get(key));
+    value.map_or_else(|| "another value".to_owned(), ToString::to_string)
 }
 
 /// Millionths of the agents' unit.
@@ -317,7 +336,7 @@ fn idempotency_key(
     let scope = half_sha256(format!("{tenant}\0{OPERATION}\0{text}").as_bytes());
     let unkeyed = TaskSubmissionRequest { idempotency_key: None, ..request.clone() };
     let whole = serde_json::to_value(&unkeyed);
-    let whole = whole.map_err(|error| invalid("payload", "JSON", error))?;
+    let whole = whole.map_err(|error| payload::unreadable(&error))?;
     Ok(IdempotencyKey { text, scope, body: half_sha256(canonical(&whole).as_bytes()) })
 }
 

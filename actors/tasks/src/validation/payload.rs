@@ -37,6 +37,7 @@ pub(super) fn input(
         None => Ok(empty),
         Some(raw) if text_like => match serde_json::from_str::<String>(raw.get()) {
             Ok(text) => Ok(Payload::new(named, text)),
+            Err(error) if of_characters(&error) => Err(unreadable(&error)),
             Err(_) => Err(invalid("payload", format!("a string, as it is {named}"), raw.get())),
         },
         Some(raw) => json(&named, raw),
@@ -45,11 +46,24 @@ pub(super) fn input(
 
 fn json(content_type: &str, raw: Box<RawValue>) -> Result<Payload, SubmitError> {
     if let Err(error) = serde_json::from_str::<Readable>(raw.get()) {
-        let expected = "JSON of whole characters, finite numbers and at most 127 levels";
-        return Err(invalid("payload", expected, error));
+        return Err(unreadable(&error));
     }
     let text: Box<str> = raw.into();
     Ok(Payload::new(content_type, String::from(text).into_bytes()))
+}
+
+/// Why an input is refused that no parser makes a value of.
+pub(super) fn unreadable(error: &serde_json::Error) -> SubmitError {
+    if of_characters(error) {
+        return SubmitError::MalformedPayload { reason: error.to_string() };
+    }
+    invalid("payload", "JSON of finite numbers and at most 127 levels", error)
+}
+
+/// Whether an escape in a string stands for no character: half of a surrogate pair.
+fn of_characters(error: &serde_json::Error) -> bool {
+    let text = error.to_string();
+    text.contains("surrogate") || text.contains("hex escape")
 }
 
 /// JSON that a parser can make a value of; raw JSON has been looked at for its brackets alone.

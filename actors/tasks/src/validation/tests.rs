@@ -49,10 +49,18 @@ fn each_wrong_field_is_named_with_what_was_expected() {
     assert_eq!(of(&|r| r.agents = vec!["ok".into(), "Not Ok".into()]), "agents[1]");
     assert_eq!(of(&|r| r.agents = vec!["twice".into(), "twice".into()]), "agents");
     assert_eq!(of(&|r| r.capabilities = vec!["a".parse().unwrap(); 2]), "capabilities");
-    let retry = RetryOptions { max_attempts: Some(0), ..RetryOptions::default() };
-    assert_eq!(of(&|r| r.retry = retry), "retry.max_attempts");
+    assert_eq!(of(&|r| drop(r.labels.insert("a b".into(), "v".into()))), "labels.a b");
+    assert_eq!(of(&|r| drop(r.labels.insert("a\n".into(), "v".into()))), "labels.a\\n");
     let label = "v".repeat(256);
     assert_eq!(of(&|r| drop(r.labels.insert("env".into(), label.clone()))), "labels.env");
+}
+
+#[test]
+fn what_was_given_is_told_of_a_retry_policy_too() {
+    let retry = RetryOptions { max_attempts: Some(0), ..RetryOptions::default() };
+    let refused = checked(TaskSubmissionRequest { retry, ..plain() }).unwrap_err();
+    let SubmitError::Invalid { field, expected, got } = refused else { panic!("{refused:?}") };
+    assert_eq!((&*field, &*expected, &*got), ("retry.max_attempts", "1 to 1000", "0"));
 }
 
 #[test]
@@ -148,8 +156,11 @@ fn a_payload_that_no_agent_could_read_is_refused_with_the_reason() {
         checked(serde_json::from_str(&request).unwrap())
     };
     let nested = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-    let mut bad = vec![r#""\ud800""#.to_owned(), r#"{"\udfff": 1}"#.to_owned()];
-    bad.extend(["1e999".to_owned(), "[-1e999]".to_owned(), nested(129), nested(100_000)]);
+    for payload in [r#""\ud800""#, r#"{"\udfff": 1}"#, r#"["\ud800\u0041"]"#] {
+        let refused = with(payload).unwrap_err();
+        assert!(matches!(refused, SubmitError::MalformedPayload { .. }), "{payload}: {refused:?}");
+    }
+    let bad = ["1e999".to_owned(), "[-1e999]".to_owned(), nested(129), nested(100_000)];
     for payload in bad {
         let refused = with(&payload).unwrap_err();
         let SubmitError::Invalid { field, expected, got } = refused else { panic!("{refused:?}") };
