@@ -1,7 +1,5 @@
 //! `/api/v1/approvals`: what people are asked, and what they decide.
 
-mod page;
-
 use axum::Json as Answer;
 use axum::extract::State;
 use serde::Deserialize;
@@ -156,9 +154,5 @@ async fn decide(
 
 /// The routes of approvals.
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new()
-        .routes(routes!(list))
-        .routes(routes!(show))
-        .routes(routes!(decide))
-        .merge(page::routes())
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show)).routes(routes!(decide))
 }

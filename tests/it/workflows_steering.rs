@@ -1,6 +1,6 @@
 //! Steering runs: cancel, pause, retry, fork, checkpoint, rollback, amend; decisions, messages.
 
-use reqwest::{Method, StatusCode};
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::client::{Client, assert_field, assert_problem};
@@ -170,26 +170,6 @@ async fn a_rejection_fails_the_step_with_its_kind() {
     assert_eq!((status, &decided["state"]), (StatusCode::OK, &json!("rejected")), "{decided:#}");
     let run = client.run_ended(&id).await;
     assert_eq!(run["error"]["kind"], "approval_rejected", "{run:#}");
-}
-
-#[tokio::test]
-async fn the_page_of_approvals_needs_nothing_from_elsewhere() {
-    let World { client, node: _node, .. } = &World::start("");
-    for (path, kind) in [
-        ("/approvals", "text/html; charset=utf-8"),
-        ("/approvals.js", "text/javascript; charset=utf-8"),
-        ("/approvals.css", "text/css; charset=utf-8"),
-    ] {
-        let answer = client.raw(Method::GET, path).send().await.expect("an answer");
-        assert_eq!(answer.status(), StatusCode::OK, "{path}");
-        assert_eq!(answer.headers()["content-type"], kind);
-        let policy = answer.headers()["content-security-policy"].to_str().expect("text");
-        assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
-        let text = answer.text().await.expect("text");
-        for foreign in ["http://", "https://", "innerHTML", "style=", "onclick"] {
-            assert!(!text.contains(foreign), "{path} has {foreign}");
-        }
-    }
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
 //! The actor that turns changes of tasks, runs, agents and actors into events.
 //!
 //! Tasks, runs and agents are told by their engines and registry, in order and after they are
-//! durable: the listeners given to them publish at once, on their thread, and never wait. Actors are
-//! told by the kernel's lifecycle feed, which a task of this actor reads. Where the feed was full,
-//! the gap is told with the number of changes that are missing.
+//! durable: the listeners given to them publish at once, on their thread, and never wait. Actors
+//! are told by the kernel's lifecycle feed, which a task of this actor reads. Where the feed was
+//! full, the gap is told with the number of changes that are missing.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -19,7 +19,8 @@ fn definition() -> Definition {
     let value = json!({
         "name": "triage",
         "steps": [
-            {"id": "read", "agent": "reader", "on_error": {"timeout": {"action": "go_to", "step": "report"}}},
+            {"id": "read", "agent": "reader",
+             "on_error": {"timeout": {"action": "go_to", "step": "report"}}},
             {"id": "count", "capability": "text.count", "depends_on": ["read"]},
             {"id": "rare", "for_each": {"items": "${outputs.read}", "step": {"agent": "miner"}},
              "depends_on": ["read"], "when": "size(outputs.read) > 0 && \"<b>\" != ''"},
