@@ -10,6 +10,8 @@ const NARROWEST: usize = 8;
 /// Blanks before a note below its row, and its most lines.
 const INDENT: usize = 4;
 const NOTE_LINES: usize = 3;
+/// Columns of a note that are worth more than those that can be spared.
+const NOTE_ROOM: usize = 24;
 
 /// What a column is called and how it behaves.
 #[derive(Debug, Clone)]
@@ -125,8 +127,10 @@ impl Table {
         let titles: Vec<Cell> =
             self.columns.iter().map(|column| Cell::new(column.title, Paint::Strong)).collect();
         let room = columns.map(|columns| columns.saturating_sub(total(&widths) + GAP));
-        let rows = std::iter::once(&titles).chain(&self.rows);
-        rows.flat_map(|row| self.with_note(row, &widths, (columns, room), coloured)).collect()
+        let lines = |row: &[Cell]| self.with_note(row, &widths, (columns, room), coloured);
+        // The title of notes that have no room is left out.
+        let titles = lines(&titles).into_iter().take(1);
+        titles.chain(self.rows.iter().flat_map(|row| lines(row))).collect()
     }
 
     /// The row with its note behind it, or below it where that is too long for the room.
@@ -214,7 +218,17 @@ impl Table {
         let narrowed = self.columns.iter().zip(widths).map(|(column, width)| {
             width.map(|width| if column.elastic { width.min(NARROWEST) } else { width })
         });
-        total(&narrowed.collect::<Vec<_>>())
+        total(&narrowed.collect::<Vec<_>>()) + self.note_room()
+    }
+
+    /// Columns for the sake of which others are left out: of short notes their own, of long ones
+    /// as many as are worth a look.
+    fn note_room(&self) -> usize {
+        let last = self.columns.len().saturating_sub(1);
+        let notes = self.columns.last().is_some_and(|column| column.note).then_some(&self.rows);
+        let cells = notes.into_iter().flatten().filter_map(|row| row.get(last));
+        let widest = cells.map(|cell| width(&cell.text)).max().unwrap_or(0);
+        if widest == 0 { 0 } else { GAP + widest.min(NOTE_ROOM) }
     }
 }
 
@@ -297,6 +311,7 @@ mod tests {
         let below = ["    the disk is full", "    and nothing moves"];
         let narrow = [&paper[..2], &["2     echo"], &below, &["3     echo"]].concat();
         assert_eq!(table.lines(Some(21), false), narrow);
+        assert_eq!(table.lines(Some(12), false)[0], "TASK  AGENT", "no room for its title");
         assert!(table.lines(Some(21), true)[1].ends_with("  \x1b[31mit fell\x1b[0m"));
     }
 }
