@@ -1,5 +1,7 @@
 //! The link to a child process: the shell around [`Child`].
 
+use std::time::Duration;
+
 use synod_runtime::{Actor, ActorError, Address, Context, ExitReason, Request, requests};
 
 use super::ProcessFactory;
@@ -43,9 +45,7 @@ pub(super) struct ProcessActor {
     agent: Address<AgentMessage>,
     machine: Option<Child>,
     running: Option<Running>,
-    /// How often a child was started in place of the one before.
-    restarts: u64,
-    /// Why the one before ended.
+    /// Why the child before ended.
     last_death: Option<String>,
     waiting: Waiting,
     alarm: Alarm,
@@ -58,7 +58,6 @@ impl ProcessActor {
             agent,
             machine: None,
             running: None,
-            restarts: 0,
             last_death: None,
             waiting: Waiting::default(),
             alarm: Alarm::default(),
@@ -96,7 +95,7 @@ impl ProcessActor {
             Command::Answer { work, outcome } => self.waiting.answer(work, outcome),
             Command::Note { work, progress } => self.waiting.note(work, &progress),
             Command::Up => {
-                self.describe("ready", ctx);
+                ctx.describe("ready");
                 report(&self.agent, Reported::Shared(Ok(())));
             }
             Command::Stray { why } => {
@@ -104,7 +103,9 @@ impl ProcessActor {
                 tracing::warn!(%agent, %why, "a line of the agent's process is ignored");
             }
             Command::Down { why } => {
-                self.describe(&format!("down: {why}"), ctx);
+                let wait = self.wait(ctx).as_secs_f64();
+                ctx.describe(format!("restarting in {wait:.1} s: {why}"));
+                ctx.report_restart(why.clone());
                 let agent = &self.factory.config.id;
                 tracing::warn!(%agent, %why, "the agent's process is down");
                 metrics::counter!("synod_agent_process_failures_total").increment(1);
@@ -115,18 +116,16 @@ impl ProcessActor {
         None
     }
 
-    /// The link itself does not restart with its child, so its own count would tell nothing.
-    fn describe(&self, state: &str, ctx: &Context<Self>) {
-        ctx.describe(match self.restarts {
-            0 => state.to_owned(),
-            restarts => format!("{state}; restarts of the program: {restarts}"),
-        });
+    /// How long it is until a child that is down is started again.
+    fn wait(&self, ctx: &Context<Self>) -> Duration {
+        let now = ctx.now().into_std();
+        let until = self.machine.as_ref().map_or(now, Child::next_wake);
+        until.saturating_duration_since(now)
     }
 
     fn spawn(&mut self, run: u64, ctx: &mut Context<Self>) -> Result<(), Input> {
-        self.restarts = run.saturating_sub(1);
         let after = self.last_death.take();
-        report(&self.agent, Reported::Spawned { restarts: self.restarts, after });
+        report(&self.agent, Reported::Spawned { restarts: run.saturating_sub(1), after });
         let failed = |why: String| Input::Ended { run, why };
         let farewell = ctx.address().reserve().map_err(|error| failed(error.to_string()))?;
         let config = &self.factory.config;

@@ -111,6 +111,14 @@ impl<A: Actor> Context<A> {
         self.site.node.describe(detail.into());
     }
 
+    /// Counts a restart of something that the actor keeps outside of the tree (a program, a device)
+    /// and had to start again, or is about to, as a restart of the actor itself: its reason becomes
+    /// the actor's last error. Whoever looks at the tree sees that it fails, though the actor that
+    /// answers for it runs on.
+    pub fn report_restart(&self, reason: impl Into<String>) {
+        self.site.node.restarted_outside(ExitReason::Error(reason.into()));
+    }
+
     /// Says inside of a long handler that the actor is alive, so that it isn't taken for stalled.
     pub fn beat(&self) {
         self.progress.busy();

@@ -220,6 +220,12 @@ impl Node {
         self.restarts.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Something that the actor keeps was started again.
+    pub(crate) fn restarted_outside(&self, reason: ExitReason) {
+        self.count_restart();
+        self.present.lock().texts.get_or_insert_default().last_error = Some(reason);
+    }
+
     pub(crate) fn restarts(&self) -> u32 {
         self.restarts.load(Ordering::Relaxed)
     }

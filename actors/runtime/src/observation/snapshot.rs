@@ -51,7 +51,8 @@ pub struct ActorSnapshot {
     pub kind: String,
     /// Where it stands.
     pub state: ActorState,
-    /// How often it was started again.
+    /// How often it was started again, and what it keeps outside of the tree
+    /// ([`Context::report_restart`](crate::Context::report_restart)).
     pub restarts: u32,
     /// Queued messages of each lane, the most urgent first.
     pub lanes: [usize; Priority::COUNT],
@@ -60,7 +61,7 @@ pub struct ActorSnapshot {
     /// Share of this incarnation's time spent in batches, waits inside of handlers included;
     /// 0 to 1.
     pub busy_ratio: f64,
-    /// Why its last incarnation ended, if not in order.
+    /// Why its last incarnation ended, if not in order, or what it keeps outside of the tree did.
     pub last_error: Option<ExitReason>,
     /// Milliseconds since its current incarnation started; 0 when there is none.
     pub uptime_ms: u64,

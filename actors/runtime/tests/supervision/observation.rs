@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use synod_runtime::{
-    ActorPath, ActorSnapshot, ActorState, ExitReason, Strategy, Sweep, Transition,
+    Actor, ActorError, ActorPath, ActorSnapshot, ActorState, Context, ExitReason, Spec, Strategy,
+    Sweep, Transition,
 };
 
 use super::world::{Act, BACKOFF, Order, SHUTDOWN, World, patient};
@@ -97,4 +98,35 @@ async fn a_snapshot_reads_and_writes_as_json_like_data() {
     let tree = world.system.observe();
     let copy: ActorSnapshot = serde_json::from_str(&serde_json::to_string(&tree).unwrap()).unwrap();
     assert_eq!(copy, tree);
+}
+
+/// Keeps something outside of the tree that fails whenever it is told to.
+struct Keeper;
+
+impl Actor for Keeper {
+    type Message = &'static str;
+    const KIND: &'static str = "keeper";
+
+    async fn handle(
+        &mut self,
+        reason: &'static str,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), ActorError> {
+        ctx.report_restart(reason);
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_actor_keeps_outside_and_starts_again_counts_as_its_restarts() {
+    let world = World::new();
+    let keeper = world.system.spawn(Spec::new("keeper", || Keeper)).unwrap();
+    for reason in ["it fell", "it fell again"] {
+        keeper.send(reason).await.unwrap();
+    }
+    world.after(Duration::from_secs(1)).await;
+    let seen = world.system.observe_under(&"/keeper".into(), 0, 0).unwrap();
+    assert_eq!((seen.restarts, seen.state), (2, ActorState::Running));
+    assert_eq!(seen.last_error, Some(ExitReason::Error("it fell again".into())));
+    assert!(seen.uptime_ms >= 1_000, "it itself went on: {}", seen.uptime_ms);
 }
