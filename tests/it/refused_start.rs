@@ -126,6 +126,7 @@ fn a_second_node_on_the_same_data_is_refused_and_the_first_goes_on() {
     let refused = run(&[], &variables);
     let pid = world.node.id().to_string();
     assert_says(&refused, USAGE, &["in use by process", &pid, "a folder of its own"]);
+    assert_eq!(refused.said.matches("in use by process").count(), 1, "once: {}", refused.said);
 
     let file = std::fs::read_to_string(data.join("node.json")).expect("the first one's");
     assert!(file.contains(&pid), "{file}");

@@ -203,7 +203,12 @@ impl Children {
             }
             Report::Exited(reason) => {
                 if !reason.is_normal() {
-                    tracing::warn!(%path, %reason, "actor failed");
+                    // Why it never ran is told by who started it, or again by the next attempt.
+                    if matches!(reason, ExitReason::StartFailed(_)) && child.node.restarts() == 0 {
+                        tracing::debug!(%path, %reason, "actor failed");
+                    } else {
+                        tracing::warn!(%path, %reason, "actor failed");
+                    }
                     metrics::counter!("synod_actor_failures_total").increment(1);
                 }
                 if child.node.state() != ActorState::Failed {
