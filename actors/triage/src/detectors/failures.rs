@@ -164,7 +164,7 @@ fn about(source: &Source, tally: &FailureTally) -> Finding {
 
 fn what(source: &Source, tally: &FailureTally) -> &'static str {
     match (source.kind, tally.security) {
-        (SourceKind::Component, true) => "Refused logins at",
+        (SourceKind::Component, true) => "Refused logins without address at",
         (SourceKind::Component, false) => "Errors of",
         (_, true) => "Refused logins from",
         (_, false) => "Repeated failures from",
