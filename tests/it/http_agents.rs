@@ -264,3 +264,34 @@ async fn cancelling_a_task_closes_the_connection_to_its_endpoint() {
     stream.read_to_end(&mut request).await.expect("the node closes the connection");
     assert!(request.starts_with(b"POST / HTTP/1.1"));
 }
+
+#[tokio::test]
+async fn an_endpoint_that_hangs_up_is_called_again_after_waits_and_is_unhealthy_meanwhile() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let hanging_up = tokio::spawn(async move {
+        while let Ok((mut connection, _)) = listener.accept().await {
+            let _ = connection.read(&mut [0; 1_024]).await;
+        }
+    });
+    let World { client, node: _node, .. } = &World::start("");
+    register(client, &format!("http://{address}/perform")).await;
+    let begun = Instant::now();
+    let mut task = read(1, 2);
+    task["retry"] = json!({"max_lost": 2, "initial_ms": 100, "jitter": 0.0});
+    let task = client.done(task).await;
+    assert_eq!((&task["error"]["kind"], &task["lost"]), (&json!("lost"), &json!(3)), "{task}");
+    assert!(begun.elapsed() >= Duration::from_millis(300), "{:?}: {task}", begun.elapsed());
+    let (_, health) = client.get(&format!("{AGENTS}/web/health")).await;
+    let health = &health["agents"][0]["health"];
+    assert_eq!(health["healthy"], false, "{health}");
+    assert!(health["last_error"].as_str().is_some_and(|why| why.contains("broke")), "{health}");
+
+    hanging_up.abort();
+    let _ = hanging_up.await;
+    let listener = TcpListener::bind(address).await.expect("the same port");
+    let _endpoint = serve_at(listener, async |_, _, _| answered(json!("back")));
+    assert_eq!(client.done(read(3, 5)).await["result"], "back");
+    let (_, health) = client.get(&format!("{AGENTS}/web/health")).await;
+    assert_eq!(health["agents"][0]["health"]["healthy"], true, "{health}");
+}

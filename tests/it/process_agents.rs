@@ -229,6 +229,29 @@ async fn a_node_that_leaves_at_once_leaves_no_program_behind() {
     }
 }
 
+#[tokio::test]
+async fn a_program_that_keeps_dying_shows_in_the_tree_how_often_and_why() {
+    let config = agent("/bin/false", "thinker", &[], "");
+    let World { client, node: _node, .. } = &World::start(&config);
+    let dies = |report: &Value| {
+        let link = keeper(&report["tree"]);
+        link.is_some_and(|link| link["restarts"].as_u64() >= Some(3))
+    };
+    let report = client.until("/api/v1/status", dies).await;
+    let link = keeper(&report["tree"]).expect("a link");
+    let said = |member: &str| link[member].to_string();
+    assert!(said("last_error").contains("exit status: 1"), "{link}");
+    assert!(said("detail").contains("restarting in"), "{link}");
+}
+
+/// The actor that keeps a program, in a tree.
+fn keeper(actor: &Value) -> Option<&Value> {
+    if actor["kind"] == "process link" {
+        return Some(actor);
+    }
+    actor["children"].as_array()?.iter().find_map(keeper)
+}
+
 /// The one program of a node, once it has work and heeds no SIGTERM.
 async fn busy_program(world: &World) -> u32 {
     let health = "/api/v1/agents/thinker/health";
