@@ -198,8 +198,14 @@ fn runs_of_a_node_are_listed_shown_drawn_and_steered() {
     asking(&world, &["workflows", "resume", &id]).with(5);
     let asked = asking(&world, &["workflows", "approvals", "--run", &id, "--json"]).json();
     let approval = asked["approvals"][0]["id"].as_str().expect("an approval").to_owned();
-    let yes = asking(&world, &["workflows", "approve", &approval, "--reason", "fine"]).with(0);
-    assert!(yes.out.contains("approved") && yes.out.contains("fine"), "{}", yes.out);
+    let yes =
+        asking(&world, &["workflows", "approve", &approval, "--by", "ada", "--reason", "fine"])
+            .with(0);
+    for word in ["approved", "fine", "ada"] {
+        assert!(yes.out.contains(word), "{word}: {}", yes.out);
+    }
+    let decided = asking(&world, &["workflows", "approvals", "--decided"]).with(0).out;
+    assert!(decided.contains(&approval), "{decided}");
     asking(&world, &["workflows", "reject", &approval]).with(5);
     asking(&world, &["workflows", "watch", &id]).with(0);
 

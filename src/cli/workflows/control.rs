@@ -82,11 +82,14 @@ pub(crate) enum Control {
         #[arg(long)]
         reason: Option<String>,
     },
-    /// List what people are asked, the next deadline first
+    /// List what people are asked
     Approvals {
         /// Only of this run
         #[arg(long, value_name = "ID")]
         run: Option<RunId>,
+        /// Those that are decided, in place of the open ones
+        #[arg(long)]
+        decided: bool,
         /// Most approvals to list
         #[arg(long, default_value_t = 50)]
         limit: u16,
@@ -105,6 +108,9 @@ pub(crate) struct Decision {
     /// The approval's id, as `synod workflows approvals` lists it
     #[arg(value_name = "APPROVAL")]
     id: String,
+    /// Who decides, by the name under which the definition knows them
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
     /// The payload in another form, where it may be edited: JSON, or @FILE
     #[arg(long, value_name = "JSON")]
     payload: Option<String>,
@@ -118,8 +124,14 @@ pub(crate) struct Decision {
 
 pub(crate) async fn run(command: Control, session: &Session) -> Result<(), CliError> {
     let (run, what, body) = match command {
-        Control::Approvals { run, limit, cursor } => {
-            return approvals(run, limit, cursor, session).await;
+        Control::Approvals { run, decided, limit, cursor } => {
+            let query = [
+                ("run", run.map(|run| run.to_string())),
+                ("decided", decided.then(|| "true".to_owned())),
+                ("limit", Some(limit.to_string())),
+                ("cursor", cursor),
+            ];
+            return approvals(query, session).await;
         }
         Control::Approve(decision) => return decide("approve", decision, session).await,
         Control::Reject(decision) => return decide("reject", decision, session).await,
@@ -196,17 +208,10 @@ async fn begin(
     session.answer(answer, |accepted: RunAccepted, screen| view::accepted(&accepted, screen))
 }
 
-async fn approvals(
-    run: Option<RunId>,
-    limit: u16,
-    cursor: Option<String>,
+async fn approvals<const N: usize>(
+    query: [(&'static str, Option<String>); N],
     session: &Session,
 ) -> Result<(), CliError> {
-    let query = [
-        ("run", run.map(|run| run.to_string())),
-        ("limit", Some(limit.to_string())),
-        ("cursor", cursor),
-    ];
     let query: Vec<_> =
         query.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     let answer = session.client.get(APPROVALS, &query).await?;
@@ -214,10 +219,11 @@ async fn approvals(
 }
 
 async fn decide(verdict: &str, decision: Decision, session: &Session) -> Result<(), CliError> {
-    let Decision { id, payload, reason, role } = decision;
+    let Decision { id, by, payload, reason, role } = decision;
     let payload = payload.map(|text| json_text("--payload", &text)).transpose()?;
     let body = given([
         ("verdict", json!(verdict)),
+        ("by", json!(by)),
         ("payload", json!(payload)),
         ("reason", json!(reason)),
         ("role", json!(role)),
