@@ -36,6 +36,7 @@
 pub mod api;
 pub mod cli;
 pub mod config;
+mod dashboard;
 pub mod logging;
 pub mod node;
 pub mod status;

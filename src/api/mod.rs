@@ -144,6 +144,7 @@ pub fn router(state: ApiState) -> Router {
     let tracer = Tracer(state.system.clone());
     routes
         .route("/openapi.json", get(move || openapi::answer(document.clone())))
+        .merge(crate::dashboard::routes())
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .layer(from_fn_with_state(guard, guard::enforce))

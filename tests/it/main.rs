@@ -11,6 +11,7 @@ mod world;
 mod ws_agent;
 
 mod agents;
+mod approvals_page;
 mod bad_input;
 mod cli;
 mod commands;
