@@ -73,8 +73,8 @@ fn a_wrong_type_says_what_was_found_and_expected() {
 
 #[test]
 fn a_value_that_fits_no_number_says_the_range_of_its_key() {
-    let text = "[http]\nlisten = \"localhost:21003\"\nmax_streams = -1\n[tasks]\nmax_parts = 99999\n\
-                [tasks.retry]\njitter = nan\n";
+    let text = "[http]\nlisten = \"localhost:21003\"\nmax_streams = -1\n[tasks]\n\
+                max_parts = 99999\n[tasks.retry]\njitter = nan\n";
     let told: Vec<String> = faults(text, &[]).iter().map(ToString::to_string).collect();
     let ends = [
         "`http.listen` is \"localhost:21003\": expected an IP address and a port, such as \

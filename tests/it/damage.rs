@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::client::{Client, STATS, TASKS, assert_problem, echo};
-use crate::node_process::{NodeProcess, data_folder};
+use crate::node_process::{NodeProcess, data_folder, synod};
 use crate::world::World;
 
 /// A small log, so that the tests can look at all of it.
@@ -169,4 +169,48 @@ async fn a_full_disk_stops_acceptance_and_the_node_says_so() {
 /// A task that takes some room in the log.
 fn filling() -> Value {
     json!({"kind": "echo", "payload": "x".repeat(8_000)})
+}
+
+#[tokio::test]
+async fn a_result_whose_file_is_damaged_or_gone_is_told_of_in_the_status_the_log_and_the_terminal()
+{
+    let world = World::start("[log]\nlevel = \"info\"\n");
+    let payload = "x".repeat(200_000);
+    let task = world.client.done(json!({"kind": "echo", "payload": payload})).await;
+    let id = task["task_id"].as_str().expect("an id");
+    let blobs = fs::read_dir(data_folder(world.folder()).join("blobs/tasks")).expect("blobs");
+    let blob = blobs.map(|file| file.expect("a file").path()).next().expect("a blob");
+    let hash = blob.file_name().and_then(|name| name.to_str()).expect("UTF-8");
+    let mut bytes = fs::read(&blob).expect("its bytes");
+    bytes[1_000] ^= 1;
+    for (spoil, reason) in [(Some(bytes), "is damaged in"), (None, "is not there")] {
+        match spoil {
+            Some(bytes) => fs::write(&blob, bytes).expect("written"),
+            None => fs::remove_file(&blob).expect("removed"),
+        }
+        for query in ["", "?wait=5"] {
+            let (status, task) = world.client.get(&format!("{TASKS}/{id}{query}")).await;
+            assert_eq!((status.as_u16(), &task["state"]), (200, &json!("completed")), "{task}");
+            assert_eq!(
+                (&task["result"], &task["result_error"]["blob"]),
+                (&Value::Null, &json!(hash))
+            );
+            let told = task["result_error"]["reason"].as_str().expect("a reason");
+            assert!(told.contains(reason) && told.contains(hash), "{told}");
+            assert!(task["result_error"]["advice"].as_str().is_some_and(|a| a.contains("backup")));
+        }
+        for json in [&[][..], &["--json"]] {
+            let mut command = synod();
+            command.args(["tasks", "show", id]).args(json).env("SYNOD_URL", &world.node.url);
+            let output = command.output().expect("a command");
+            let out = String::from_utf8_lossy(&output.stdout);
+            assert_eq!(output.status.code(), Some(1), "{out}");
+            assert!(out.contains(hash) && out.contains("backup"), "{out}");
+        }
+    }
+    world.node.until_logged("a result could not be read");
+    let (_, document) = world.client.get("/openapi.json").await;
+    let schemas = &document["components"]["schemas"];
+    assert!(schemas["TaskStatusResponse"]["properties"]["result_error"].is_object());
+    assert!(schemas["ResultError"]["properties"]["advice"].is_object());
 }
