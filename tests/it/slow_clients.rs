@@ -161,12 +161,33 @@ async fn connections_beyond_the_limit_are_turned_away() {
         stream.read_exact(&mut [0]).await.expect("an answer");
         held.push(stream);
     }
-    let said = send(client, b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+    let said = send(client, b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
     assert!(said.starts_with("HTTP/1.1 503"), "{said}");
     assert!(said.contains("retry-after"), "{said}");
     assert!(said.contains("http.max_connections"), "it says what to do: {said}");
     drop(held);
-    until_ok(client, "/healthz").await;
+    until_ok(client, "/metrics").await;
+}
+
+#[tokio::test]
+async fn bodies_that_hardly_come_make_room_and_the_health_is_told_all_the_while() {
+    let World { client, node: _node, .. } = &World::start("max_connections = 16\n");
+    let mut slow = Vec::new();
+    for _ in 0..24 {
+        let mut stream = connect(client).await;
+        let begin = format!("{}{{\"a\": 1", head(4_000_000));
+        stream.write_all(begin.as_bytes()).await.expect("the node listens");
+        slow.push(stream);
+    }
+    for path in ["/healthz", "/readyz", "/api/v1/status"] {
+        let ask = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        let said = send(client, ask.as_bytes()).await;
+        assert!(said.starts_with("HTTP/1.1 200"), "{path}: {said}");
+    }
+    // Long before the 30 s that a body may take when there is room.
+    let served = timeout(Duration::from_secs(10), until_ok(client, STATS));
+    served.await.expect("a slow body makes room");
+    client.done(echo("a")).await;
 }
 
 #[tokio::test]
