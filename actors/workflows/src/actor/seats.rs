@@ -337,7 +337,7 @@ impl WorkflowEngine {
             Some(false) => return self.leave(run, ctx),
             // It never came to be stored: who asked for it learns that there is no answer.
             None if self.seats.by_run.get(&run).is_some_and(|seat| seat.unstored == 0) => {
-                self.starting.abandon(run);
+                self.starting.abandon(run, reason);
                 return self.leave(run, ctx);
             }
             _ => {}

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::Value;
-use synod_runtime::{Context, Correlation, Principal, Reply, Request};
+use synod_runtime::{Context, Correlation, ExitReason, Principal, Reply, Request};
 use synod_tasks::EnginePhase;
 
 use super::WorkflowEngine;
@@ -89,11 +89,14 @@ impl Starting {
         }
     }
 
-    /// It will not be: who waits learns that there is no answer.
-    pub(super) fn abandon(&mut self, run: RunId) {
+    /// It will not be.
+    pub(super) fn abandon(&mut self, run: RunId, reason: &ExitReason) {
         self.definitions.remove(&run);
         self.keys_of.remove(&run).map(|key| self.keys.remove(&key));
-        self.replies.remove(&run);
+        for (reply, _) in self.replies.remove(&run).unwrap_or_default() {
+            let reason = format!("the run could not be stored: {reason}");
+            reply.send(Err(StartError::Unavailable { reason }));
+        }
     }
 
     /// None of them will be.
