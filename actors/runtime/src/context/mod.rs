@@ -111,10 +111,7 @@ impl<A: Actor> Context<A> {
         self.site.node.describe(detail.into());
     }
 
-    /// Counts a restart of something that the actor keeps outside of the tree (a program, a device)
-    /// and had to start again, or is about to, as a restart of the actor itself: its reason becomes
-    /// the actor's last error. Whoever looks at the tree sees that it fails, though the actor that
-    /// answers for it runs on.
+    /// Counts a restart of what it keeps outside of the tree (a program) as its own.
     pub fn report_restart(&self, reason: impl Into<String>) {
         self.site.node.restarted_outside(ExitReason::Error(reason.into()));
     }
