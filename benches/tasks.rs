@@ -1,11 +1,11 @@
 //! What a durable task costs in process: accepted on disk, given to an agent, its result on disk.
 //!
 //! Run with `cargo bench --bench tasks`, or one of its tables alone, such as
-//! `cargo bench --bench tasks -- kept`: durable, kept, crowd. So many clients, each of which submits a task with 256
-//! bytes of JSON and waits for its end, then the next. A folder under the target folder is written
-//! to and removed again, so the figures are of that disk; synced is the log's segment, with
-//! fdatasync, once for each group of appends. A durable figure counts only on an otherwise idle
-//! disk: the load average and a bare fdatasync are printed beside.
+//! `cargo bench --bench tasks -- kept`: durable, kept, crowd. So many clients, each of which
+//! submits a task with 256 bytes of JSON and waits for its end, then the next. A folder under the
+//! target folder is written to and removed again, so the figures are of that disk; synced is the
+//! log's segment, with fdatasync, once for each group of appends. A durable figure counts only on
+//! an otherwise idle disk: the load average and a bare fdatasync are printed beside.
 //!
 //! Of executions that their callers keep (steps of workflows) the engine stores nothing; their row
 //! is what matching, dispatch, an agent and the answer cost.

@@ -22,13 +22,14 @@ pub(crate) fn files(source: &Source) -> Vec<Finding> {
         .collect()
 }
 
-/// No type and no module has an empty name.
+/// No type and no module has an empty name. A type within an `impl` is named by its trait.
 pub(crate) fn types_and_modules(source: &Source) -> Vec<Finding> {
     let mut findings = Vec::new();
     for keyword in ["struct", "enum", "trait", "type", "mod", "union"] {
         for at in source.identifiers(keyword) {
             let name = source.word_after(at + keyword.len());
-            if is_empty_name(&words(name)) {
+            let is_associated = keyword == "type" && source.is_indented(at);
+            if !is_associated && is_empty_name(&words(name)) {
                 let rule = format!("`{keyword} {name}` is an empty name");
                 findings.push(Finding::new(&source.path, source.line(at), rule, REMEDY));
             }
@@ -63,7 +64,8 @@ fn words(name: &str) -> Vec<String> {
 #[test]
 fn an_empty_name_is_found() {
     let text = "struct TaskManager;\nmod utils {}\nenum Handler {}\nstruct Metadata;\n\
-                struct RequestHandler;\nstruct DataFolder;\nlet info = 1;\n";
+                struct RequestHandler;\nstruct DataFolder;\nlet info = 1;\n\
+                impl Body for Piece {\n    type Data = Bytes;\n}\n";
     let found = types_and_modules(&Source::new("src/a.rs", text));
     let lines: Vec<usize> = found.iter().map(|finding| finding.line).collect();
     assert_eq!(lines, [1, 3, 2]);

@@ -49,6 +49,12 @@ impl Source {
         self.lines.partition_point(|start| *start <= at)
     }
 
+    /// Whether the line of a byte is indented: it stands within an item.
+    pub(crate) fn is_indented(&self, at: usize) -> bool {
+        let start = self.lines[self.line(at) - 1];
+        self.code[start..].starts_with(' ')
+    }
+
     /// Whether the byte is compiled for tests only.
     pub(crate) fn in_tests(&self, at: usize) -> bool {
         self.tests.iter().any(|range| range.contains(&at))

@@ -2,8 +2,9 @@
 //!
 //! A record is what one batch did to one task, under the kind that says most about it:
 //! `task.accepted`, `task.ended` or else `task.changed`; or something that happened to the engine,
-//! `tasks.engine`; or what an agent saved in an execution that its caller keeps, `tasks.saved`. Changing a shape means a new version whose `Previous` is the old one, see
-//! [`Versioned`]; `tests/golden` holds the bytes of every version that was ever written.
+//! `tasks.engine`; or what an agent saved in an execution that its caller keeps, `tasks.saved`.
+//! Changing a shape means a new version whose `Previous` is the old one, see [`Versioned`];
+//! `tests/golden` holds the bytes of every version that was ever written.
 
 mod events;
 mod saved;
