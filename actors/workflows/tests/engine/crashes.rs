@@ -94,7 +94,7 @@ async fn while_the_disk_is_full_runs_are_refused_and_later_go_on() {
     let run = stage.start(&linear(2), json!(1)).await;
     let Some(AgentMessage::Perform(request)) = inbox.next(PATIENCE).await else { panic!() };
     ground.disk.set_free_bytes(0);
-    let big = json!("x".repeat(60_000));
+    let big = json!("x".repeat(40_000));
     for _ in 0..100 {
         if stage.try_start(&linear(1), big.clone(), Default::default()).await.is_err() {
             break;
