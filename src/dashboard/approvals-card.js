@@ -25,6 +25,8 @@ function where(place, approval) {
   const run = bit("a", `run ${approval.run_id.slice(0, 8)}…${approval.run_id.slice(-4)}`);
   run.href = `/api/v1/workflows/${encodeURIComponent(approval.run_id)}`;
   run.title = approval.run_id;
+  run.target = "_blank";
+  run.rel = "noopener";
   place.replaceChildren(bit("b", approval.workflow), " · step ", bit("b", approval.step), " · ",
     run, " · asked ", time(approval.requested_at));
 }
@@ -56,7 +58,9 @@ function deciders(approval) {
 export class Card {
   #parts;
   #base = "";
+  #asking = false;
   #closed = false;
+  #hadFocus = false;
   #overdue = false;
 
   constructor(approval, decide) {
@@ -183,20 +187,29 @@ export class Card {
     this.#parts["notice-title"].textContent = title;
     this.#parts["notice-text"].textContent = text;
     notice.hidden = false;
+    if (this.#hadFocus) notice.focus();
+    this.#hadFocus = false;
   }
 
   hush() {
     this.#parts.notice.hidden = true;
   }
 
+  // While the node is asked. The buttons keep the focus: a disabled one would lose it.
   busy(on) {
+    this.#asking = on;
     const { approve, reject } = this.#parts;
-    for (const button of [approve, reject]) button.disabled = on || this.#closed;
+    for (const button of [approve, reject]) button.setAttribute("aria-disabled", on);
+  }
+
+  get asking() {
+    return this.#asking;
   }
 
   // It can't be decided here any more; it stays to be read until it is put away.
   close() {
     this.#closed = true;
+    this.#hadFocus = this.element.contains(document.activeElement);
     this.element.classList.add("closed");
     for (const field of this.#parts.form.querySelectorAll("input, select, textarea, button")) {
       field.disabled = true;

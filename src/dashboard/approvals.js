@@ -57,6 +57,7 @@ function news(text) {
 // ---- deciding
 
 async function decide(card, verdict) {
+  if (card.asking) return;
   const by = element("name").value.trim();
   element("name-fault").textContent = by ? "" : "Say who you are before you decide.";
   if (!by) {
@@ -152,6 +153,8 @@ function byDeadline(a, b) {
 
 // An approval that is open no more: its card goes, unless somebody is at it.
 async function left(card, decided) {
+  // What the node answers to the decision that is under way says more.
+  if (card.asking) return;
   const approval = decided.get(card.approval.id);
   if (approval) news(`${approval.state}: ${approval.question}`);
   if (!card.closed && !card.touched) {
