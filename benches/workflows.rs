@@ -144,11 +144,13 @@ impl Node {
     }
 }
 
+/// A step that gives back its input.
+fn step(id: &str, input: &str, before: &[&str]) -> Value {
+    json!({"id": id, "capability": "echo", "input": input, "depends_on": before})
+}
+
 /// Three steps one after the other.
 fn three() -> String {
-    let step = |id: &str, input: &str, before: &[&str]| {
-        json!({"id": id, "capability": "echo", "input": input, "depends_on": before})
-    };
     json!({"name": "three", "steps": [
         step("a", "${inputs}", &[]), step("b", "${outputs.a}", &["a"]),
         step("c", "${outputs.b}", &["b"]),

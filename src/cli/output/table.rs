@@ -142,8 +142,8 @@ impl Table {
         coloured: bool,
     ) -> Vec<String> {
         let line = self.line(row, widths, coloured);
-        let notes = self.columns.iter().zip(row).filter(|(column, _)| column.note);
-        let Some((_, note)) = notes.last().filter(|(_, note)| !note.text.is_empty()) else {
+        let mut notes = self.columns.iter().zip(row).filter(|(column, _)| column.note);
+        let Some((_, note)) = notes.next_back().filter(|(_, note)| !note.text.is_empty()) else {
             return vec![line];
         };
         let painted = |text: &str| match coloured {

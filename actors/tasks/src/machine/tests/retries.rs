@@ -110,7 +110,7 @@ fn the_wait_after_a_loss_ends_with_its_task_and_with_the_node() {
     world.agent("a", &["x"]);
     let cancelled = world.accept(attempts(1, 5));
     lose_after(&mut world, 0);
-    world.cancel(cancelled);
+    world.cancel(cancelled).unwrap();
     world.advance_ms(60_000);
     assert!(world.in_hand.is_empty());
     let task = world.accept(attempts(1, 5));
