@@ -57,7 +57,8 @@ async fn what_was_acknowledged_ends_exactly_once_through_stops() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_ends_exactly_once_through_snapshots_and_dropped_segments() {
     let small = "[journal]\nsegment_bytes = 262_144\nmax_group_bytes = 131_072\n\
-                 max_record_bytes = 65_536\n[tasks]\nmax_collected_bytes = 32_768\n\
+                 max_record_bytes = 65_536\n[tasks]\nkeep_ended = 1_000_000\n\
+                 max_collected_bytes = 32_768\n\
                  snapshot_records = 1_000\nsnapshot_bytes = 1_048_576\ninline_bytes = 1_024\n\
                  max_agent_state_bytes = 16_384\n";
     survive(3, small, End::KilledLater).await;

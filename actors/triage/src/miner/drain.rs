@@ -20,7 +20,7 @@ use crate::config::DrainConfig;
 /// A template and the messages that it stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
-    /// The template, with [`WILDCARD`] where parameters stand.
+    /// The template, with `<*>` where parameters stand.
     pub template: String,
     /// Places of its messages in the input.
     pub members: Vec<usize>,

@@ -36,7 +36,7 @@ const SECOND_US: i64 = 1_000_000;
 
 /// How often it is looked whether old records can be let go of, and how old a snapshot may be then
 /// when something was stored since.
-const LOOK: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_secs(2);
 const STALE: Duration = Duration::from_secs(600);
 
 /// Snapshots that must contain a record before the log can do without it.
