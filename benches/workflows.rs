@@ -38,8 +38,8 @@ const ROUNDS: usize = 3;
 const INPUT_BYTES: usize = 256;
 /// Numbers in flight, and how many runs are done in each round.
 const LOADS: [(u64, u64); 3] = [(1, 2_000), (64, 40_000), (1_024, 60_000)];
-/// Steps of a fan-out before its join, and how often it is done. With the join, the wider one has as
-/// many steps as a definition may have.
+/// Steps of a fan-out before its join, and how often it is done. With the join, the wider one has
+/// as many steps as a definition may have.
 const FANS: [(usize, u64); 2] = [(100, 200), (9_999, 3)];
 /// Items of the run whose history is replayed: two events each.
 const ITEMS: usize = 50_000;
