@@ -259,10 +259,12 @@ async fn cancelling_a_task_closes_the_connection_to_its_endpoint() {
     register(client, &url).await;
     let id = client.accepted(read(1, 0)).await;
     let (mut stream, _) = listener.accept().await.expect("a connection");
+    // Cancelled any sooner, the connection may close before the request is on its way.
+    let mut begun = [0; 15];
+    stream.read_exact(&mut begun).await.expect("the beginning of a request");
+    assert_eq!(&begun, b"POST / HTTP/1.1");
     client.delete(&format!("{}/{id}", TASKS)).await;
-    let mut request = Vec::new();
-    stream.read_to_end(&mut request).await.expect("the node closes the connection");
-    assert!(request.starts_with(b"POST / HTTP/1.1"));
+    stream.read_to_end(&mut Vec::new()).await.expect("the node closes the connection");
 }
 
 #[tokio::test]
