@@ -31,6 +31,7 @@
 
 mod actor;
 mod blob;
+mod bounds;
 mod catalog;
 mod codec;
 mod commit;
@@ -56,6 +57,7 @@ mod writer;
 
 pub use actor::{Event, JournalActor, OpenFaults};
 pub use blob::BlobId;
+pub use bounds::AppendBounds;
 pub use codec::{Codec, CodecError, RECORD_LIMIT, RecordCodec, Versioned};
 pub use config::JournalConfig;
 pub use error::{

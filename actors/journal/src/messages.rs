@@ -68,6 +68,12 @@ impl Record {
     /// Bytes that a record takes in the log beside its contents, at most.
     pub const OVERHEAD: u64 = (frame::HEAD_BYTES + STREAM_NAME_LIMIT + RECORD_KIND_LIMIT) as u64;
 
+    /// Bytes that it takes in the log, at most.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.bytes.len() + Self::OVERHEAD as usize
+    }
+
     /// A record in the append's own partition.
     #[must_use]
     pub fn new(kind: RecordKind, version: u16, bytes: impl Into<Bytes>) -> Self {

@@ -1,12 +1,12 @@
 //! Storing what was gathered, and releasing it in order once it is stored.
 
-use synod_journal::{Append, AppendError, Committed, Epoch, Expected, Record};
+use synod_journal::{Append, AppendBounds, AppendError, Committed, Epoch, Expected, Record};
 use synod_runtime::{ActorError, AskError, Context, Priority, SendOptions};
 
 use super::TaskEngine;
 use super::release::Release;
 use super::step::{Asked, Own, Step};
-use crate::machine::{Book, Bounds, Command, Effects};
+use crate::machine::{Book, Command, Effects};
 use crate::messages::TasksMessage;
 use crate::records;
 use crate::task::TaskId;
@@ -21,7 +21,7 @@ pub(super) struct Gathering {
 impl Gathering {
     /// The first batch.
     pub(super) fn new() -> Self {
-        Self { effects: Effects::after(0, Bounds::default()), releases: Vec::new() }
+        Self { effects: Effects::after(0, AppendBounds::default()), releases: Vec::new() }
     }
 
     /// Takes what was gathered out; the next batch begins.
@@ -35,7 +35,7 @@ impl Gathering {
 
     /// Whether it fills an append.
     pub(super) fn is_heavy(&self) -> bool {
-        let Bounds { records, bytes, .. } = self.effects.bounds;
+        let AppendBounds { records, bytes, .. } = self.effects.bounds;
         self.effects.weight >= bytes || self.effects.records.len() >= records
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use synod_journal::{
-    Append, AppendError, Committed, Epoch, Expected, Health, JournalHealth, LoadSnapshot, Position,
-    ReadStream,
+    Append, AppendBounds, AppendError, Committed, Epoch, Expected, Health, JournalHealth,
+    LoadSnapshot, Position, ReadStream,
 };
 use synod_runtime::{ActorError, Context};
 
@@ -13,7 +13,7 @@ use super::release::{Release, answer_all};
 use super::step::{Asked, Own, Step};
 use super::{RECHECK, TaskEngine};
 use crate::error::{CancelError, SubmitError};
-use crate::machine::{Book, Bounds, Command, EngineEvent, Input};
+use crate::machine::{Book, Command, EngineEvent, Input};
 use crate::messages::{EnginePhase, TasksMessage};
 use crate::records;
 use crate::task::Moment;
@@ -72,7 +72,7 @@ impl TaskEngine {
     /// journal takes appends in order, and once this one is stored, so is all that came before it.
     pub(super) async fn open(&mut self, ctx: &mut Context<Self>) -> Result<(), ActorError> {
         let health = self.journal.ask(Health {}, self.journal_timeout()).await?;
-        self.gathering.effects.bounds = Bounds::within(health.limits);
+        self.gathering.effects.bounds = AppendBounds::within(health.limits);
         let opened = self.append_opened(self.now(ctx)).await;
         self.recover().await?;
         self.settle_waiters(ctx);

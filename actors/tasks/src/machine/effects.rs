@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use synod_agents::WorkId;
-use synod_journal::{AppendLimits, CodecError, Record};
+use synod_journal::{AppendBounds, CodecError, Record};
 use synod_runtime::Correlation;
 
 use super::event::{EngineEvent, Entry, Mark, SavedState, TaskRecord};
@@ -55,62 +55,13 @@ pub(crate) struct Ending {
     pub result: Result<Executed, ExecutionError>,
 }
 
-/// How much is gathered for one append.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Bounds {
-    /// Records of an append; a batch with more becomes several.
-    pub records: usize,
-    /// Bytes of an append of several records.
-    pub bytes: usize,
-    /// Bytes above which a record is not added to.
-    pub record: usize,
-}
-
-impl Default for Bounds {
-    /// More would make those at the front wait for those behind them.
-    fn default() -> Self {
-        Self { records: 2_048, bytes: 512 << 10, record: 256 << 10 }
-    }
-}
-
-impl Bounds {
-    /// These, as far as the journal takes so much. What a record takes is estimated while it is
-    /// gathered, hence the half.
-    pub(crate) fn within(limits: AppendLimits) -> Self {
-        let most = Self::default();
-        let bytes = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
-        Self {
-            records: most.records.min(limits.records as usize),
-            bytes: most.bytes.min(bytes(limits.bytes)),
-            record: most.record.min(bytes(limits.record_bytes / 2)),
-        }
-    }
-
-    /// Splits records into appends; one that is larger than an append of several has its own.
-    pub(crate) fn split(self, records: Vec<Record>) -> Vec<Vec<Record>> {
-        let mut appends = Vec::with_capacity(1);
-        let (mut append, mut bytes) = (Vec::with_capacity(records.len().min(self.records)), 0);
-        for record in records {
-            let length = record.bytes.len() + Record::OVERHEAD as usize;
-            if !append.is_empty() && (append.len() == self.records || bytes + length > self.bytes) {
-                appends.push(std::mem::take(&mut append));
-                bytes = 0;
-            }
-            bytes += length;
-            append.push(record);
-        }
-        appends.push(append);
-        appends
-    }
-}
-
 /// Records and commands of the batch that is being gathered.
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
     /// The number of the batch, from 1.
     pub batch: u64,
     /// How much is gathered for one append.
-    pub bounds: Bounds,
+    pub bounds: AppendBounds,
     /// One record for each task that something happened to.
     pub records: Vec<Gathered>,
     /// What agents saved in executions that are in no record, each with how many of `records` are
@@ -136,7 +87,7 @@ pub(crate) struct Gathered {
 
 impl Effects {
     /// The batch after the one of this number.
-    pub(crate) fn after(batch: u64, bounds: Bounds) -> Self {
+    pub(crate) fn after(batch: u64, bounds: AppendBounds) -> Self {
         Self { batch: batch + 1, bounds, ..Self::default() }
     }
 

@@ -35,7 +35,7 @@ mod waiting;
 
 pub(crate) use book::Book;
 pub(crate) use counters::{Counters, PartCounters, total};
-pub(crate) use effects::{Bounds, Command, Dispatch, Effects, Ending};
+pub(crate) use effects::{Command, Dispatch, Effects, Ending};
 pub(crate) use event::{EngineEvent, Entry, Event, Mark, SavedState, TaskRecord};
 pub(crate) use execute::Asked;
 pub(crate) use executions::Kept;

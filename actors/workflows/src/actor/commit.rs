@@ -1,6 +1,6 @@
 //! Storing what was gathered, and releasing it in order once it is stored.
 
-use synod_journal::{Append, AppendError, AppendLimits, Committed, Epoch, Expected, Record};
+use synod_journal::{Append, AppendBounds, AppendError, Committed, Epoch, Expected, Record};
 use synod_runtime::{ActorError, AskError, Context, Priority, SendOptions};
 
 use super::WorkflowEngine;
@@ -9,59 +9,6 @@ use super::stored::Release;
 use crate::history::EngineEvent;
 use crate::messages::WorkflowsMessage;
 use crate::records;
-
-/// What an append may hold; a batch with more becomes several.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
-    records: usize,
-    bytes: usize,
-    /// Bytes of one record's events.
-    pub record: usize,
-}
-
-impl Default for Bounds {
-    fn default() -> Self {
-        Self { records: 2_048, bytes: 512 << 10, record: 192 << 10 }
-    }
-}
-
-impl Bounds {
-    /// What the journal says that it takes, and not more than is good for others.
-    pub(super) fn within(limits: AppendLimits) -> Self {
-        let most = Self::default();
-        let bounded = |limit: u64, most: usize| usize::try_from(limit).unwrap_or(most).min(most);
-        Self {
-            records: bounded(limits.records.into(), most.records),
-            bytes: bounded(limits.bytes, most.bytes),
-            record: bounded(limits.record_bytes / 2, most.record),
-        }
-    }
-
-    /// Splits records into appends of bounded size.
-    fn split(self, records: Vec<Record>) -> Vec<Vec<Record>> {
-        let total: usize = records.iter().map(weight).sum();
-        if records.len() <= self.records && total <= self.bytes {
-            return vec![records];
-        }
-        let (mut appends, mut append, mut bytes) = (Vec::new(), Vec::new(), 0);
-        for record in records {
-            let weight = weight(&record);
-            let full = append.len() == self.records || bytes + weight > self.bytes;
-            if full && !append.is_empty() {
-                appends.push(std::mem::take(&mut append));
-                bytes = 0;
-            }
-            bytes += weight;
-            append.push(record);
-        }
-        appends.push(append);
-        appends
-    }
-}
-
-fn weight(record: &Record) -> usize {
-    record.bytes.len() + Record::OVERHEAD as usize
-}
 
 /// What has been gathered since the last append.
 #[derive(Default)]
@@ -78,12 +25,12 @@ impl Gathering {
     }
 
     /// Whether it fills an append.
-    pub(super) fn is_heavy(&self, bounds: Bounds) -> bool {
+    pub(super) fn is_heavy(&self, bounds: AppendBounds) -> bool {
         self.weight >= bounds.bytes || self.records.len() >= bounds.records
     }
 
     pub(super) fn add(&mut self, record: Record) {
-        self.weight += weight(&record);
+        self.weight += record.weight();
         self.records.push(record);
     }
 }
@@ -109,7 +56,7 @@ pub(super) struct LogHead {
     /// this one is told from another by the version that its appends expect.
     pub epoch: Epoch,
     /// What one append may hold.
-    pub bounds: Bounds,
+    pub bounds: AppendBounds,
 }
 
 impl WorkflowEngine {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use synod_journal::{
-    Append, AppendError, Committed, Expected, Health, JournalHealth, LoadSnapshot, Position,
-    ReadStream,
+    Append, AppendBounds, AppendError, Committed, Expected, Health, JournalHealth, LoadSnapshot,
+    Position, ReadStream,
 };
 use synod_runtime::{ActorError, Context};
 use synod_tasks::EnginePhase;
 
-use super::commit::{Bounds, Failed, append_options};
+use super::commit::{Failed, append_options};
 use super::deliveries::Deliveries;
 use super::queue::Queue;
 use super::run::blob;
@@ -105,7 +105,7 @@ impl WorkflowEngine {
     /// journal takes appends in order, and once this one is stored, so is all that came before it.
     pub(super) async fn open(&mut self, ctx: &mut Context<Self>) -> Result<(), ActorError> {
         let health = self.journal.ask(Health {}, self.journal_timeout()).await?;
-        self.head.bounds = Bounds::within(health.limits);
+        self.head.bounds = AppendBounds::within(health.limits);
         self.around = None;
         let opened = self.append_opened(utc(ctx)).await;
         self.recover(ctx).await?;

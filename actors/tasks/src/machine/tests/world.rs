@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use synod_agents::{AgentCard, AgentError, AgentErrorKind, AgentStatus, Payload};
-use synod_journal::{Epoch, Position, Record, StoredRecord};
+use synod_journal::{AppendBounds, Epoch, Position, Record, StoredRecord};
 use synod_runtime::Principal;
 
 use crate::config::TasksConfig;
 use crate::error::{CancelError, SubmitError};
 use crate::machine::{
-    Answer, Book, Bounds, Command, Dispatch, Effects, Ending, Input, Outcome, TaskMachine,
+    Answer, Book, Command, Dispatch, Effects, Ending, Input, Outcome, TaskMachine,
 };
 use crate::matching::AgentSlot;
 use crate::messages::{Accepted, TaskChange, TaskStatusResponse, TaskSubmissionRequest};
@@ -72,7 +72,7 @@ impl World {
             held_back: 0,
             changes: Vec::new(),
             agents: Vec::new(),
-            effects: Effects::after(0, Bounds::default()),
+            effects: Effects::after(0, AppendBounds::default()),
             config,
             machines: 1,
         };
@@ -291,7 +291,7 @@ impl World {
         self.machines += 1;
         let utc = self.now.utc;
         self.now = Moment { mono: 0, utc };
-        self.effects = Effects::after(0, Bounds::default());
+        self.effects = Effects::after(0, AppendBounds::default());
         self.in_hand.clear();
         self.machine = TaskMachine::new(self.config.clone(), [self.machines; 32]);
         self.machine.has_listeners = true;
