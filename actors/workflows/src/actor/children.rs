@@ -18,6 +18,9 @@ use crate::json::Json;
 use crate::messages::{RunId, RunSource, WorkflowsMessage};
 use crate::run::{Fault, Input, Parent, StartChild, Ticket};
 
+/// Runs inside one another at most: a workflow that starts itself would else never stop.
+const MOST_NESTED: usize = 16;
+
 impl WorkflowEngine {
     pub(super) fn on_word(&mut self, from: FromRun, ctx: &mut Context<Self>) {
         let FromRun { run, incarnation, what } = from;
@@ -64,6 +67,13 @@ impl WorkflowEngine {
         version: Option<&str>,
         ctx: &mut Context<Self>,
     ) -> Result<(), StartError> {
+        if self.nesting(parent) >= MOST_NESTED {
+            return Err(StartError::Invalid {
+                field: "workflow".to_owned(),
+                expected: format!("at most {MOST_NESTED} runs inside one another"),
+                got: "one more: does it start itself?".to_owned(),
+            });
+        }
         let wrong_version = |version: &str| StartError::Invalid {
             field: "workflow.version".to_owned(),
             expected: "a version, or a requirement such as >=1.2".to_owned(),
@@ -86,6 +96,12 @@ impl WorkflowEngine {
         let to_open = ToOpen::new(opening, entry.trace, None, compiled);
         self.open_run(to_open, None, ctx);
         Ok(())
+    }
+
+    /// How many runs are inside one another down to this one: 1 for a run that no step started.
+    fn nesting(&self, run: RunId) -> usize {
+        let parent = |run: &RunId| self.index.run(*run)?.parent.map(|parent| parent.run);
+        std::iter::successors(Some(run), parent).take(MOST_NESTED).count()
     }
 
     /// The run is there: if it has ended, its parent is told how.

@@ -122,3 +122,15 @@ steps:
     assert_eq!(error.kind, "child_failed");
     assert!(error.message.contains("no definition 'nobody'"), "{}", error.message);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_workflow_that_starts_itself_ends_after_a_bounded_number_of_runs() {
+    let ground = Ground::new(WorkflowsConfig::default());
+    let stage = ground.start().await;
+    let text = r#"{"name": "again", "steps": [{"id": "a", "workflow": {"name": "again"}}]}"#;
+    let define = DefineWorkflow { text: text.to_owned(), principal: Principal::user("ada") };
+    stage.ask(define).await.unwrap();
+    let run = stage.start(text, json!(null)).await;
+    assert_eq!(stage.wait(run).await.summary.state, RunState::Failed);
+    assert_eq!(stage.stats().await.ledger.accepted, 16);
+}
