@@ -1,0 +1,1 @@
+//! Raft, by openraft: the only folder that names it.

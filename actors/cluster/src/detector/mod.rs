@@ -1,0 +1,1 @@
+//! How suspicious a silence is: phi accrual (Hayashibara et al., 2004).

@@ -1,0 +1,1 @@
+//! Connections between nodes: framed, credited, reconnected.

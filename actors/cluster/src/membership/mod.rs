@@ -1,0 +1,1 @@
+//! Which nodes there are: SWIM, by foca, inside an actor.

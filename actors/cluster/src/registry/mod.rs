@@ -1,0 +1,1 @@
+//! What each node tells of itself, known on every node.
