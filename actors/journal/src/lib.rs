@@ -46,6 +46,7 @@ mod names;
 mod page;
 mod recovery;
 mod segment;
+mod share;
 pub mod simulated;
 mod snapshots;
 mod spare;
@@ -72,4 +73,5 @@ pub use names::{
     Epoch, InvalidName, Partition, Position, RECORD_KIND_LIMIT, RecordKind, STREAM_NAME_LIMIT,
     Stream,
 };
+pub use share::PartitionShare;
 pub use simulated::SimulatedDisk;
