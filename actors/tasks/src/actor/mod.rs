@@ -37,7 +37,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use synod_agents::RegistryMessage;
-use synod_journal::JournalMessage;
+use synod_journal::{JournalMessage, PartitionShare};
 use synod_runtime::{
     Actor, ActorError, Address, Context, ExitReason, MailboxConfig, Shutdown, Spec, TimerKey, after,
 };
@@ -73,6 +73,7 @@ const RECHECK: Duration = Duration::from_secs(1);
 /// The task engine. Asked by [`TasksMessage`]; see [`TaskEngine::spec`].
 pub struct TaskEngine {
     machine: TaskMachine,
+    share: PartitionShare,
     journal: Address<JournalMessage>,
     registry: Address<RegistryMessage>,
     phase: EnginePhase,
@@ -100,10 +101,22 @@ pub struct TaskEngine {
 }
 
 impl TaskEngine {
-    /// The engine, named `tasks`, over this journal and this registry of agents. It is started
-    /// once it has read its state from the journal.
+    /// The engine of all partitions, named `tasks`, over this journal and this registry of agents.
+    /// It is started once it has read its state from the journal.
     #[must_use]
     pub fn spec(
+        config: TasksConfig,
+        journal: Address<JournalMessage>,
+        registry: Address<RegistryMessage>,
+    ) -> Spec<Self> {
+        Self::spec_of(PartitionShare::WHOLE, config, journal, registry)
+    }
+
+    /// The same, accepting tasks in these partitions alone: one of several engines beside each
+    /// other, each over a journal of its own.
+    #[must_use]
+    pub fn spec_of(
+        share: PartitionShare,
         config: TasksConfig,
         journal: Address<JournalMessage>,
         registry: Address<RegistryMessage>,
@@ -114,7 +127,7 @@ impl TaskEngine {
             batch: BATCH,
             ..MailboxConfig::bounded(MAILBOX)
         };
-        let factory = move || Self::new(config.clone(), journal.clone(), registry.clone());
+        let factory = move || Self::new(share, config.clone(), journal.clone(), registry.clone());
         Spec::new("tasks", factory)
             .mailbox(mailbox)
             .start_timeout(recovery)
@@ -122,12 +135,14 @@ impl TaskEngine {
     }
 
     fn new(
+        share: PartitionShare,
         config: TasksConfig,
         journal: Address<JournalMessage>,
         registry: Address<RegistryMessage>,
     ) -> Self {
         Self {
             machine: TaskMachine::new(config, [0; 32]),
+            share,
             journal,
             registry,
             phase: EnginePhase::Recovering,
@@ -202,7 +217,7 @@ impl Actor for TaskEngine {
         let mut seed = [0; 32];
         ctx.system().entropy().fill(&mut seed);
         let config = self.machine.config().clone();
-        self.machine = TaskMachine::new(config, seed);
+        self.machine = TaskMachine::new(config, seed).owning(self.share);
         self.origin = ctx.now();
         self.look_at_log(ctx);
         self.open(ctx).await?;

@@ -50,6 +50,7 @@ use std::sync::Arc;
 use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
 use synod_agents::{AgentCard, AgentKey, AgentStatus, WorkId};
+use synod_journal::PartitionShare;
 use synod_runtime::Principal;
 
 use self::executions::Executions;
@@ -118,6 +119,8 @@ pub(crate) enum Answer {
 #[derive(Debug)]
 pub(crate) struct TaskMachine {
     config: TasksConfig,
+    /// The partitions that new tasks are accepted in.
+    share: PartitionShare,
     book: Book,
     executions: Executions,
     matching: Matching,
@@ -145,6 +148,7 @@ impl TaskMachine {
         Self {
             matching: Matching::new(config.max_requirements as usize),
             config,
+            share: PartitionShare::WHOLE,
             book: Book::default(),
             executions: Executions::default(),
             waiting: Waiting::default(),
@@ -158,6 +162,11 @@ impl TaskMachine {
             swept: 0,
             has_listeners: false,
         }
+    }
+
+    /// Accepts new tasks in these partitions alone.
+    pub(crate) fn owning(self, share: PartitionShare) -> Self {
+        Self { share, ..self }
     }
 
     pub(crate) fn config(&self) -> &TasksConfig {

@@ -9,7 +9,7 @@ use crate::config::UnknownCapability;
 use crate::error::SubmitError;
 use crate::messages::Accepted;
 use crate::modes::{Agents, Unplannable, mode};
-use crate::task::{Body, IdempotencyKey, Moment, Needs, TaskId, TaskSpec, TaskState, mint};
+use crate::task::{Body, IdempotencyKey, Moment, Needs, TaskId, TaskSpec, TaskState, mint_in};
 
 /// How long who found the queue full waits when nothing has ended lately, in seconds.
 const RETRY_AFTER_S: u64 = 5;
@@ -55,7 +55,7 @@ impl TaskMachine {
     /// An id that no known task has.
     fn new_id(&mut self, now: Moment) -> TaskId {
         loop {
-            let id = mint(now.utc, self.chance.random());
+            let id = mint_in(self.share, now.utc, self.chance.random());
             if self.task(id).is_none() {
                 return id;
             }

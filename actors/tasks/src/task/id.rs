@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use synod_journal::Partition;
+use synod_journal::{Partition, PartitionShare};
 use uuid::Uuid;
 
 /// The name of a task. Ids sort by the millisecond of their acceptance.
@@ -16,9 +16,15 @@ pub const fn partition_of(task: TaskId) -> Partition {
     Partition::from_low_bits((task.as_u128() & 0xffff) as u16)
 }
 
-/// A new id: the time in `utc` microseconds, all else from `random`, so that partitions are used
-/// evenly.
-pub(crate) fn mint(utc: i64, random: u128) -> TaskId {
+/// A new id in one of the partitions of `share`: the time in `utc` microseconds, all else from
+/// `random`, so that its partitions are used evenly.
+pub(crate) fn mint_in(share: PartitionShare, utc: i64, random: u128) -> TaskId {
+    let free = mint(utc, random);
+    let partition = share.pick(partition_of(free)).get();
+    TaskId::from_u128((free.as_u128() & !0xfff) | u128::from(partition))
+}
+
+fn mint(utc: i64, random: u128) -> TaskId {
     let millis = u64::try_from(utc / 1_000).unwrap_or(0);
     let mut bytes = [0; 10];
     bytes.copy_from_slice(&random.to_be_bytes()[..10]);
@@ -78,6 +84,16 @@ mod tests {
             seen[usize::from(partition_of(mint(0, low << 48)).get())] = true;
         }
         assert!(seen.into_iter().all(|partition| partition));
+    }
+
+    #[test]
+    fn an_id_is_minted_in_a_share_of_the_partitions() {
+        let share = PartitionShare::new(2, 3).unwrap();
+        for low in 0..4_096_u128 {
+            let id = mint_in(share, 1_700_000_000_123_456, low << 48);
+            assert!(share.holds(partition_of(id)));
+            assert_eq!(id.get_version_num(), 7);
+        }
     }
 
     #[test]

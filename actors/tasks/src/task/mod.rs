@@ -19,7 +19,7 @@ pub use state::{TaskMode, TaskState};
 
 pub(crate) use body::{BlobRef, Body, ContentType};
 pub(crate) use failure::Failure;
-pub(crate) use id::{IdHashed, IdHasher, IdMap, mint};
+pub(crate) use id::{IdHashed, IdHasher, IdMap, mint_in};
 pub(crate) use moment::Moment;
 pub(crate) use part::{Needs, Part, Phase};
 pub(crate) use spec::{IdempotencyKey, TaskSpec, Verdict};

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::effect::{Effect, Emit, Execute, StartChild};
 use super::event::{Asked, Begun, Event, Failure};
 use super::retry::random;
-use super::ticket::{Part, Spot, mint, mint_beside};
+use super::ticket::{Part, Spot, mint_beside};
 use super::unit::{Hold, Unit};
 use super::{Out, Run};
 use crate::definition::model::ErrorKind;
@@ -84,7 +84,8 @@ impl Run {
             Doing::Workflow { input, .. } => {
                 let input = self.input(spot, input)?;
                 let chance = self.wide_chance(spot, attempt);
-                Ok(Prepared::Begun { input, begun: Begun::Child { run: mint(now, chance) } })
+                let run = mint_beside(self.state.opening.run, now, chance);
+                Ok(Prepared::Begun { input, begun: Begun::Child { run } })
             }
             Doing::Emit { topic, payload } => {
                 let topic = self.text(spot, topic, "topic")?;

@@ -58,7 +58,7 @@ pub use effect::{Effect, Emit, Execute, StartChild};
 pub use event::{Amended, Asked, Begun, Carried, Decided, Ending, Event, Failure, Handling};
 pub use input::{Amendment, Decision, Fault, Input, Refused};
 pub use opening::{Derivation, Opening, Origin, Parent, Variable};
-pub use ticket::{ApprovalId, Part, Spot, Ticket, mint, mint_beside};
+pub use ticket::{ApprovalId, Part, Spot, Ticket, mint_beside, mint_in};
 pub use unit::Question;
 pub use view::{StepView, WaitView};
 

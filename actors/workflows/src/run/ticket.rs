@@ -3,6 +3,8 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use synod_journal::{Partition, PartitionShare};
+use synod_tasks::partition_of;
 use uuid::Uuid;
 
 use crate::messages::RunId;
@@ -11,21 +13,29 @@ use crate::plan::StepIndex;
 /// The name of an approval: like that of a run, and of the same partition as its run.
 pub type ApprovalId = Uuid;
 
-/// A new id of a run: the time in `utc` microseconds, all else from `random`. Its partition is
-/// where that of a task is; see [`synod_tasks::partition_of`].
+/// A new id of a run in one of the partitions of `share`: the time in `utc` microseconds, all else
+/// from `random`. Its partition is where that of a task is; see [`partition_of`].
 #[must_use]
-pub fn mint(utc: i64, random: u128) -> RunId {
+pub fn mint_in(share: PartitionShare, utc: i64, random: u128) -> RunId {
+    let free = mint(utc, random);
+    in_partition(free, share.pick(partition_of(free)))
+}
+
+/// A new id in the partition of `run`, so that what it starts or asks has the same owner.
+#[must_use]
+pub fn mint_beside(run: RunId, utc: i64, random: u128) -> Uuid {
+    in_partition(mint(utc, random), partition_of(run))
+}
+
+fn in_partition(id: Uuid, partition: Partition) -> Uuid {
+    Uuid::from_u128((id.as_u128() & !0xfff) | u128::from(partition.get()))
+}
+
+fn mint(utc: i64, random: u128) -> RunId {
     let millis = u64::try_from(utc / 1_000).unwrap_or(0);
     let mut bytes = [0; 10];
     bytes.copy_from_slice(&random.to_be_bytes()[..10]);
     uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
-}
-
-/// A new id in the partition of `run`.
-#[must_use]
-pub fn mint_beside(run: RunId, utc: i64, random: u128) -> Uuid {
-    let free = mint(utc, random).as_u128();
-    Uuid::from_u128((free & !0xfff) | (run.as_u128() & 0xfff))
 }
 
 /// Which work of a step it is.
@@ -112,8 +122,6 @@ impl fmt::Display for Ticket {
 
 #[cfg(test)]
 mod tests {
-    use synod_tasks::partition_of;
-
     use super::*;
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use synod_journal::PartitionShare;
 use synod_runtime::{Principal, Priority};
 
 use crate::definition::DefinitionHash;
@@ -13,7 +14,7 @@ use crate::messages::{RunId, RunState, StepState};
 use crate::plan::Plan;
 use crate::run::{
     Effect, Emit, Ending, Event, Execute, Fault, Input, Opening, Part, Refused, Run, StartChild,
-    Ticket, mint,
+    Ticket, mint_in,
 };
 
 /// Midnight of the first day of 2026, UTC microseconds.
@@ -58,7 +59,7 @@ pub(super) fn steps(steps: Value) -> Value {
 
 pub(super) fn opening(plan: &Plan, inputs: Value) -> Opening {
     Opening {
-        run: mint(EPOCH, 7 << 64),
+        run: mint_in(PartitionShare::WHOLE, EPOCH, 7 << 64),
         definition: hash(1),
         name: plan.name.clone(),
         version: plan.version.clone(),
