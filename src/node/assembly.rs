@@ -28,12 +28,12 @@ use synod_journal::{JournalActor, JournalMessage};
 use synod_runtime::{
     Address, Backoff, ConfigFault, Spec, Strategy, Supervisor, SupervisorSpec, System,
 };
-use synod_tasks::{TaskEngine, TasksMessage};
-use synod_workflows::{WorkflowEngine, WorkflowsMessage};
+use synod_tasks::TaskEngine;
+use synod_workflows::WorkflowEngine;
 use tokio::time::Instant;
 
 use super::start::Start;
-use super::{Node, NodeBuilder, NodeError, Parts, reload};
+use super::{Engines, Node, NodeBuilder, NodeError, Parts, reload};
 use crate::api::stream::{EventSource, LIFECYCLE_BUFFER, StreamLimits};
 use crate::api::{ApiParts, ApiState, EventHub, HttpServer, Listener};
 use crate::config::{AgentsSection, NodeConfig};
@@ -120,7 +120,7 @@ fn wire(
         WorkflowEngine::spec(config.workflows.clone(), journal.address(), tasks.address())
             .backoff(BACKOFF);
     let host = host(builder, registry.address())?.backoff(BACKOFF);
-    let engines = (tasks.address(), workflows.address());
+    let engines = Engines::alone(tasks.address(), workflows.address());
     let known = status_parts(builder, boot, journal.address(), engines, host.address());
     let status = StatusActor::spec(known).backoff(BACKOFF);
     let parts = Parts {
@@ -178,7 +178,7 @@ fn status_parts(
     builder: &NodeBuilder,
     boot: Boot,
     journal: Address<JournalMessage>,
-    (tasks, workflows): (Address<TasksMessage>, Address<WorkflowsMessage>),
+    engines: Engines,
     host: Address<HostMessage>,
 ) -> StatusParts {
     StatusParts {
@@ -187,11 +187,10 @@ fn status_parts(
         started_at: boot.at,
         started: boot.instant,
         journal,
-        tasks: tasks.clone(),
-        workflows: workflows.clone(),
+        engines: engines.clone(),
         host,
         drain_within: drain_within(&builder.config),
-        reload: reload::reload(builder, tasks, workflows),
+        reload: reload::reload(builder, engines),
     }
 }
 

@@ -11,6 +11,7 @@
 mod assembly;
 mod builder;
 mod endpoint;
+mod engines;
 mod error;
 pub mod process;
 mod reload;
@@ -25,6 +26,7 @@ use synod_workflows::{DrainWorkflows, WorkflowsMessage};
 
 pub use builder::NodeBuilder;
 pub use endpoint::Endpoint;
+pub use engines::{EnginePair, Engines};
 pub use error::NodeError;
 
 use crate::status::StatusMessage;

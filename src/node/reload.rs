@@ -5,12 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use synod_runtime::Address;
-use synod_tasks::{Reconfigure, TasksMessage};
-use synod_workflows::WorkflowsMessage;
+use synod_tasks::Reconfigure;
 use tokio::runtime::Handle;
 
-use super::NodeBuilder;
+use super::{Engines, NodeBuilder};
 use crate::config::reload::{Change, diff_live};
 use crate::config::{NodeConfig, environment};
 use crate::logging::LogLevel;
@@ -22,19 +20,17 @@ const ENGINE: Duration = Duration::from_secs(5);
 struct Running {
     config: Mutex<NodeConfig>,
     log: Option<LogLevel>,
-    tasks: Address<TasksMessage>,
-    workflows: Address<WorkflowsMessage>,
+    engines: Engines,
 }
 
 /// What the status actor calls for a reload, on a thread that may block.
 pub(super) fn reload(
     builder: &NodeBuilder,
-    tasks: Address<TasksMessage>,
-    workflows: Address<WorkflowsMessage>,
+    engines: Engines,
 ) -> Reload {
     let file = builder.file.clone();
     let config = Mutex::new(builder.config.clone());
-    let running = Running { config, log: builder.log.clone(), tasks, workflows };
+    let running = Running { config, log: builder.log.clone(), engines };
     Arc::new(move || match &file {
         Some(file) => running.reload(file),
         None => Err(ReloadRefused::NoFile),
@@ -51,11 +47,13 @@ impl Running {
         let changes = diff_live(&config, &loaded.config)
             .map_err(|error| ReloadRefused::NeedsRestart(error.to_string()))?;
         // An engine may be too busy to answer, so they come first.
-        let wanted = Reconfigure { config: loaded.config.tasks.clone() };
         let runtime = Handle::current();
-        runtime.block_on(self.tasks.ask(wanted, ENGINE)).map_err(|e| invalid(&e))?;
-        let wanted = synod_workflows::Reconfigure { config: loaded.config.workflows.clone() };
-        runtime.block_on(self.workflows.ask(wanted, ENGINE)).map_err(|e| invalid(&e))?;
+        for pair in self.engines.all() {
+            let wanted = Reconfigure { config: loaded.config.tasks.clone() };
+            runtime.block_on(pair.tasks.ask(wanted, ENGINE)).map_err(|e| invalid(&e))?;
+            let wanted = synod_workflows::Reconfigure { config: loaded.config.workflows.clone() };
+            runtime.block_on(pair.workflows.ask(wanted, ENGINE)).map_err(|e| invalid(&e))?;
+        }
         if let Some(log) = &self.log {
             log.set(&loaded.config.log.level).map_err(|e| invalid(&e))?;
         }

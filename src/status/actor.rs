@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use jiff::Timestamp;
 use synod_agents::{AwaitAgents, HostMessage};
 use synod_journal::{Health, JournalMessage};
@@ -10,16 +11,17 @@ use synod_runtime::{
     Actor, ActorError, ActorPath, ActorSnapshot, Address, AskError, Context, Control, DeadReason,
     Priority, Reply, Request, Spec, System,
 };
-use synod_tasks::{DrainEngine, Drained, EngineHealth, EngineStats, TasksMessage};
-use synod_workflows::{DrainWorkflows, WorkflowHealth, WorkflowsDrained, WorkflowsMessage};
+use synod_tasks::{DrainEngine, Drained, EngineHealth, EngineStats};
+use synod_workflows::{DrainWorkflows, WorkflowHealth, WorkflowsDrained};
 use tokio::time::Instant;
 
 use super::messages::{
     ControlActor, ControlRefused, DrainNode, Draining, ReloadRefused, Reloaded, ShowStatus,
     StatusMessage, UnknownPath,
 };
-use super::view::{ActorCounts, Answers, NodeStatus, StatusReport};
+use super::view::{ActorCounts, Answers, EngineAnswers, NodeStatus, StatusReport};
 use crate::config::reload::Change;
+use crate::node::{EnginePair, Engines};
 
 /// Most time a part of the node has to say how it is.
 const PART: Duration = Duration::from_millis(500);
@@ -46,10 +48,8 @@ pub struct StatusParts {
     pub started: Instant,
     /// The journal.
     pub journal: Address<JournalMessage>,
-    /// The task engine.
-    pub tasks: Address<TasksMessage>,
-    /// The workflow engine.
-    pub workflows: Address<WorkflowsMessage>,
+    /// The engines at work here.
+    pub engines: Engines,
     /// The host of agents.
     pub host: Address<HostMessage>,
     /// How long running work has when the node drains, unless the operator says otherwise.
@@ -111,16 +111,14 @@ impl StatusActor {
         let node = self.node(system);
         let left = deadline.saturating_duration_since(system.clock().now());
         let within = PART.min(left / 2);
-        let StatusParts { journal, tasks, workflows, host, .. } = self.parts.clone();
+        let StatusParts { journal, engines, host, .. } = self.parts.clone();
         async move {
-            let (journal, engine, stats, runs, agents) = tokio::join!(
+            let (journal, engines, agents) = tokio::join!(
                 journal.ask(Health {}, within),
-                tasks.ask(EngineHealth {}, within),
-                tasks.ask(EngineStats {}, within),
-                workflows.ask(WorkflowHealth {}, within),
+                join_all(engines.all().into_iter().map(|pair| ask_pair(pair, within))),
                 host.ask(AwaitAgents, within),
             );
-            node.judge(Answers { journal, engine, stats, runs, agents })
+            node.judge(Answers { journal, engines, agents })
         }
     }
 
@@ -158,10 +156,11 @@ impl StatusActor {
         let within = request.body.within.unwrap_or(self.parts.drain_within);
         let me = ctx.address();
         let told = within.saturating_add(AFTER_DRAIN);
-        let runs = DrainWorkflows { within };
-        self.parts.workflows.ask_into(runs, told, &me, StatusMessage::RunsDrained);
-        let question = DrainEngine { within };
-        self.parts.tasks.ask_into(question, told, &me, StatusMessage::Drained);
+        for pair in self.parts.engines.all() {
+            let runs = DrainWorkflows { within };
+            pair.workflows.ask_into(runs, told, &me, StatusMessage::RunsDrained);
+            pair.tasks.ask_into(DrainEngine { within }, told, &me, StatusMessage::Drained);
+        }
         ctx.describe("the node drains");
         request.answer(Draining { draining: true, within_s: within.as_secs() });
     }
@@ -174,6 +173,15 @@ impl StatusActor {
             }
         });
     }
+}
+
+async fn ask_pair(pair: EnginePair, within: Duration) -> EngineAnswers {
+    let (engine, stats, runs) = tokio::join!(
+        pair.tasks.ask(EngineHealth {}, within),
+        pair.tasks.ask(EngineStats {}, within),
+        pair.workflows.ask(WorkflowHealth {}, within),
+    );
+    EngineAnswers { engine, stats, runs }
 }
 
 /// Tells the log and the observers how a drain ended.

@@ -51,11 +51,18 @@ pub struct NodeStatus {
 #[derive(Debug)]
 pub(super) struct Answers {
     pub(super) journal: Result<JournalHealth, AskError>,
+    /// Of each pair of engines at work here.
+    pub(super) engines: Vec<EngineAnswers>,
+    /// Answered when all agents are there.
+    pub(super) agents: Result<(), AskError>,
+}
+
+/// What a pair of engines answered.
+#[derive(Debug)]
+pub(super) struct EngineAnswers {
     pub(super) engine: Result<EngineHealthResponse, AskError>,
     pub(super) stats: Result<EngineStatsResponse, AskError>,
     pub(super) runs: Result<WorkflowHealthResponse, AskError>,
-    /// Answered when all agents are there.
-    pub(super) agents: Result<(), AskError>,
 }
 
 impl NodeStatus {
@@ -74,6 +81,17 @@ impl NodeStatus {
                 self.journal = Some(health);
             }
         }
+        for pair in answers.engines {
+            self.judge_pair(pair, follows);
+        }
+        if let Err(why) = answers.agents {
+            self.not_ready.push(format!("not all agents are back: {why}"));
+        }
+        self.ready = self.not_ready.is_empty();
+        self
+    }
+
+    fn judge_pair(&mut self, answers: EngineAnswers, follows: bool) {
         match answers.engine {
             Err(why) => self.not_ready.push(format!("the task engine does not answer: {why}")),
             Ok(health) => {
@@ -82,9 +100,12 @@ impl NodeStatus {
                     let reason = health.reason.as_deref().unwrap_or(phase_word(health.phase));
                     self.not_ready.push(format!("the task engine does not accept: {reason}"));
                 }
-                self.draining =
+                self.draining |=
                     matches!(health.phase, EnginePhase::Draining | EnginePhase::Drained);
-                self.engine = Some(health.phase);
+                // The first that does not simply work says how the engines are.
+                if self.engine.is_none_or(|known| known == EnginePhase::Running) {
+                    self.engine = Some(health.phase);
+                }
             }
         }
         match answers.runs {
@@ -96,16 +117,11 @@ impl NodeStatus {
             }
             Ok(_) => {}
         }
-        if let Err(why) = answers.agents {
-            self.not_ready.push(format!("not all agents are back: {why}"));
-        }
         if let Ok(stats) = answers.stats {
-            self.ledger = Some(stats.ledger);
-            self.queue_depth = Some(stats.queue_depth);
-            self.agents = Some(stats.agents_total);
+            self.ledger = Some(self.ledger.unwrap_or_default().plus(stats.ledger));
+            self.queue_depth = Some(self.queue_depth.unwrap_or_default() + stats.queue_depth);
+            self.agents = Some(stats.agents_total.max(self.agents.unwrap_or_default()));
         }
-        self.ready = self.not_ready.is_empty();
-        self
     }
 }
 

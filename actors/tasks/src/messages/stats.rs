@@ -79,6 +79,23 @@ pub struct LedgerStats {
     pub balanced: bool,
 }
 
+impl LedgerStats {
+    /// Both ledgers as one.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        // Of nothing, nothing is out of balance.
+        let balanced = (self == Self::default() || self.balanced) && other.balanced;
+        Self {
+            accepted: self.accepted + other.accepted,
+            open: self.open + other.open,
+            completed: self.completed + other.completed,
+            failed: self.failed + other.failed,
+            cancelled: self.cancelled + other.cancelled,
+            balanced,
+        }
+    }
+}
+
 /// Parts and their executions since the first start.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PartStats {
@@ -201,4 +218,24 @@ pub struct CapabilityStats {
     pub lost: u64,
     /// Mean time of an execution that succeeded.
     pub mean_ms: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sum_of_ledgers_is_balanced_only_if_all_are() {
+        let ledger = |open, balanced| LedgerStats {
+            accepted: 3,
+            open,
+            completed: 3 - open,
+            balanced,
+            ..LedgerStats::default()
+        };
+        let sum = LedgerStats::default().plus(ledger(1, true)).plus(ledger(0, true));
+        assert_eq!((sum.accepted, sum.open, sum.completed, sum.balanced), (6, 1, 5, true));
+        assert!(!sum.plus(ledger(1, false)).balanced);
+        assert!(!ledger(1, false).plus(ledger(0, true)).balanced);
+    }
 }
