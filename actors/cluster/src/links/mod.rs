@@ -1,1 +1,24 @@
 //! Connections between nodes: framed, credited, reconnected.
+
+mod actor;
+mod config;
+mod error;
+mod event;
+mod identity;
+mod peer;
+mod peers;
+mod port;
+mod refusals;
+mod shared;
+mod transport;
+mod view;
+
+pub use actor::{Links, LinksMessage};
+pub use config::LinksConfig;
+pub use error::LinkError;
+pub use event::{LinkEvent, LinkFeed, LinkNews};
+pub use identity::{ClusterIdentity, OtherCluster};
+pub use peers::Peers;
+pub use port::{Answer, Credit, HeartbeatListener, Port};
+pub use transport::{Acceptor, BoxedStream, ByteStream, Caller, Transport};
+pub use view::{LinkState, LinkView};
