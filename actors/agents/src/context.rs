@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::blocking::{AbandonedThreads, run_on_thread};
 use crate::error::AgentError;
 use crate::progress::Progress;
+use crate::usage::Usage;
 use crate::work::{Assignment, WorkId};
 
 /// The surroundings of one assignment.
@@ -41,7 +42,8 @@ impl AgentContext {
     pub fn standalone(assignment: &Assignment) -> Self {
         let abandoned = Arc::default();
         let deadline = assignment.deadline;
-        Self::new(assignment, deadline, CancellationToken::new(), Progress::default(), abandoned)
+        let progress = Progress::followed_by(assignment.watch.clone());
+        Self::new(assignment, deadline, CancellationToken::new(), progress, abandoned)
     }
 
     /// Which execution this is.
@@ -70,9 +72,15 @@ impl AgentContext {
     }
 
     /// Reports how far the work is: `fraction` from 0 to 1, and a note of at most 256 bytes.
-    /// It replaces the report before it.
+    /// It replaces the report before it, and is a sign of life.
     pub fn progress(&self, fraction: f32, note: &str) {
         self.progress.report(fraction, note);
+    }
+
+    /// Reports that the work used up so much more: tokens, money. It counts towards the budget of
+    /// whoever asked for the work, whatever comes of it.
+    pub fn spend(&self, usage: Usage) {
+        self.progress.spend(usage);
     }
 
     /// Where progress is reported; for work that runs elsewhere than in `perform` itself.

@@ -45,7 +45,9 @@ mod relay;
 mod remote;
 mod schema;
 mod unfit;
+mod usage;
 mod validation;
+mod watch;
 mod wire;
 mod work;
 
@@ -77,6 +79,8 @@ pub use registry::{
 };
 pub use remote::{FromAgent, SessionClosed, SessionInlet, ToAgent};
 pub use unfit::MAX_STRAYS;
+pub use usage::Usage;
 pub use validation::CardFault;
+pub use watch::{AtWork, Sign, Watch};
 pub use wire::{WorkError, WorkOrder, WorkProgress, WorkResult};
 pub use work::{Assignment, InvalidWorkId, Performed, WorkId};

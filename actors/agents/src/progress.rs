@@ -4,13 +4,20 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::usage::Usage;
+use crate::watch::Watch;
+
 /// Longest note in bytes.
 const MAX_NOTE: usize = 256;
 
 /// The last report of one assignment. A report replaces the one before it: progress is a state,
 /// not a stream, so a talkative agent costs no messages and no memory.
 #[derive(Debug, Clone, Default)]
-pub struct Progress(Arc<Mutex<Reported>>);
+pub struct Progress {
+    reported: Arc<Mutex<Reported>>,
+    /// Who follows the work from outside.
+    watch: Watch,
+}
 
 /// One report of progress.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -22,16 +29,27 @@ pub(crate) struct Reported {
 }
 
 impl Progress {
+    /// The progress of an assignment that is followed by `watch`.
+    pub(crate) fn followed_by(watch: Watch) -> Self {
+        Self { reported: Arc::default(), watch }
+    }
+
     /// Replaces the last report. `fraction` is brought into 0 to 1; what is no number is 0.
     pub fn report(&self, fraction: f32, note: &str) {
         let fraction = if fraction.is_nan() { 0.0 } else { fraction.clamp(0.0, 1.0) };
         let note = &note[..note.floor_char_boundary(MAX_NOTE)];
         let note = (!note.is_empty()).then(|| note.to_owned());
-        *self.0.lock() = Reported { fraction: Some(fraction), note };
+        *self.reported.lock() = Reported { fraction: Some(fraction), note };
+        self.watch.beat();
+    }
+
+    /// The work used up so much more.
+    pub fn spend(&self, usage: Usage) {
+        self.watch.spend(usage);
     }
 
     pub(crate) fn last(&self) -> Reported {
-        self.0.lock().clone()
+        self.reported.lock().clone()
     }
 }
 

@@ -18,6 +18,7 @@ use crate::context::AgentContext;
 use crate::error::AgentError;
 use crate::payload::Payload;
 use crate::progress::Progress;
+use crate::usage::Usage;
 use crate::wire::WorkProgress;
 use crate::work::{Assignment, Performed, WorkId};
 
@@ -135,6 +136,13 @@ impl Waiting {
     pub(crate) fn note(&self, work: WorkId, said: &WorkProgress) {
         if let Some((_, progress)) = self.0.get(&work) {
             progress.report(said.fraction, &said.note);
+        }
+    }
+
+    /// Notes what this work used up.
+    pub(crate) fn spend(&self, work: WorkId, usage: Usage) {
+        if let Some((_, progress)) = self.0.get(&work) {
+            progress.spend(usage);
         }
     }
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::error::{AgentError, AgentErrorKind};
 use crate::payload::{Payload, PayloadDocument};
+use crate::usage::Usage;
 use crate::work::{Assignment, Performed};
 
 /// One assignment, as a program gets it.
@@ -71,6 +72,9 @@ pub struct WorkResult {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Value)]
     pub state: Option<Value>,
+    /// What the work used up, all told but for what was reported while it was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
 }
 
 impl TryFrom<WorkResult> for Performed {
@@ -96,6 +100,9 @@ pub struct WorkError {
     /// The earliest moment another attempt makes sense, in milliseconds from now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
+    /// What the work used up all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
 }
 
 fn failed() -> AgentErrorKind {

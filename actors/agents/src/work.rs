@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::payload::Payload;
+use crate::watch::Watch;
 
 /// One execution: which task, which part of it, which attempt, under which ownership.
 ///
@@ -87,6 +88,8 @@ pub struct Assignment {
     pub labels: BTreeMap<String, String>,
     /// What this agent saved last and was committed; `None` when it never saved anything.
     pub state: Option<Bytes>,
+    /// Where whoever keeps the execution sees signs of life and what it uses up.
+    pub watch: Watch,
 }
 
 /// What came of an assignment.

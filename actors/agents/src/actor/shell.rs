@@ -124,7 +124,7 @@ impl AgentActor {
         match self.prepare(work, ctx) {
             Ok((place, report)) => {
                 let stop = CancellationToken::new();
-                let progress = Progress::default();
+                let progress = Progress::followed_by(request.body.assignment.watch.clone());
                 let since = ctx.now();
                 let kept =
                     InHand { stop: stop.clone(), progress: progress.clone(), since, correlation };

@@ -85,6 +85,7 @@ impl Worker {
         let deadline = work.deadline.min(limit);
         let threads = Arc::clone(&workplace.abandoned);
         let mut ctx = AgentContext::new(&work, deadline, stop.clone(), progress, threads);
+        let _at_work = work.watch.begin();
         let performing = instance.perform_boxed(work, &mut ctx);
         let end = run(performing, &stop, deadline, workplace.hosting.grace(), answer).await;
         // An instance whose work was dropped midway is dropped too: nobody knows its state.

@@ -94,6 +94,7 @@ impl ProcessActor {
             Command::Kill => self.running = None,
             Command::Answer { work, outcome } => self.waiting.answer(work, outcome),
             Command::Note { work, progress } => self.waiting.note(work, &progress),
+            Command::Spend { work, usage } => self.waiting.spend(work, usage),
             Command::Up => {
                 ctx.describe("ready");
                 report(&self.agent, Reported::Shared(Ok(())));

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::{AgentError, AgentErrorKind};
+use crate::usage::Usage;
 use crate::wire::WorkProgress;
 
 /// The version of the protocol; `initialize` carries it both ways.
@@ -40,6 +41,14 @@ pub(super) struct RpcError {
 struct RpcErrorDetail {
     kind: Option<AgentErrorKind>,
     retry_after_ms: Option<u64>,
+    usage: Option<Usage>,
+}
+
+impl RpcError {
+    /// What the work used up all the same.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        self.data.as_ref()?.usage
+    }
 }
 
 impl From<RpcError> for AgentError {

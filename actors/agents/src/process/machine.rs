@@ -13,6 +13,7 @@ use synod_runtime::{Backoff, after};
 use super::codec::{self, FromChild, PROTOCOL, RpcError};
 use crate::card::AgentCard;
 use crate::error::{AgentError, AgentErrorKind};
+use crate::usage::Usage;
 use crate::wire::{WorkOrder, WorkProgress, WorkResult};
 use crate::work::{Assignment, Performed, WorkId};
 
@@ -56,6 +57,8 @@ pub(super) enum Command {
     Answer { work: WorkId, outcome: Result<Performed, AgentError> },
     /// Note how far the work is.
     Note { work: WorkId, progress: WorkProgress },
+    /// Note what the work used up.
+    Spend { work: WorkId, usage: Usage },
     /// It wrote a line that is about nothing in hand: tell people.
     Stray { why: String },
     /// The child takes work now.
@@ -283,10 +286,14 @@ impl Child {
             _ => {
                 let Some(work) = self.by_id.get(&id).copied() else { return };
                 self.strays = 0;
-                let outcome = match outcome {
+                let (outcome, usage) = match outcome {
                     Ok(value) => performed(value),
-                    Err(error) => Err(error.into()),
+                    Err(error) => {
+                        let usage = error.usage();
+                        (Err(error.into()), usage)
+                    }
                 };
+                out.extend(usage.map(|usage| Command::Spend { work, usage }));
                 self.answer(work, outcome, out);
             }
         }
@@ -385,8 +392,13 @@ impl Child {
     }
 }
 
-fn performed(value: Value) -> Result<Performed, AgentError> {
-    let result: WorkResult = serde_json::from_value(value)
-        .map_err(|error| AgentError::failed(format!("the result of the agent: {error}")))?;
-    result.try_into()
+/// What the work came to, and what it used up.
+fn performed(value: Value) -> (Result<Performed, AgentError>, Option<Usage>) {
+    match serde_json::from_value::<WorkResult>(value) {
+        Ok(result) => {
+            let usage = result.usage;
+            (result.try_into(), usage)
+        }
+        Err(error) => (Err(AgentError::failed(format!("the result of the agent: {error}"))), None),
+    }
 }

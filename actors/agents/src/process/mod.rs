@@ -35,10 +35,11 @@
 //! - **perform** is one assignment ([`WorkOrder`](crate::WorkOrder)); up to
 //!   `max_concurrent_tasks` of them are under way at once. Its result is a
 //!   [`WorkResult`](crate::WorkResult); `state` in it is kept for the program, if the task takes
-//!   the result, and comes back with the next `perform`.
+//!   the result, and comes back with the next `perform`; `usage` says what the work used up,
+//!   `{"tokens": 1200, "money_micros": 3500}`, and counts towards the budget of whoever asked.
 //! - An **error** is a JSON-RPC error. Its `data` may carry `kind`, one of
-//!   [`AgentErrorKind`](crate::AgentErrorKind), and `retry_after_ms`; code -32602 alone means
-//!   `invalid_input`, everything else `failed`.
+//!   [`AgentErrorKind`](crate::AgentErrorKind), `retry_after_ms` and `usage`; code -32602 alone
+//!   means `invalid_input`, everything else `failed`.
 //! - **cancel** says that a perform is of no more use. It is answered all the same, with a result
 //!   or an error. A program that has not answered within the grace time is killed.
 //! - **ping** is sent from time to time while nothing is under way; without an answer the program

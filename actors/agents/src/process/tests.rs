@@ -85,6 +85,7 @@ impl World {
             correlation: None,
             labels: BTreeMap::new(),
             state: Some("{\"seen\":1}".into()),
+            watch: Default::default(),
         };
         self.step(Input::Deliver { assignment: Box::new(assignment) })
     }
@@ -174,6 +175,26 @@ fn requests_are_pipelined_and_answered_in_any_order() {
     assert_eq!(performed.state.as_deref(), Some(b"{\"seen\":2}".as_slice()));
     let error = json!({"jsonrpc": "2.0", "id": 2, "error": {"code": -32602, "message": "no"}});
     assert_eq!(errors(&world.line(1, error)), [(0, AgentErrorKind::InvalidInput)]);
+}
+
+#[test]
+fn what_work_used_up_is_noted_before_it_is_answered_also_with_an_error() {
+    let mut world = World::ready();
+    world.deliver(0);
+    world.deliver(1);
+    let usage = json!({"tokens": 1200, "money_micros": 7});
+    let spent = |part| Command::Spend {
+        work: work(part),
+        usage: crate::Usage { tokens: 1_200, money_micros: 7 },
+    };
+    let out = world.reply(1, 2, json!({"payload": {"json": 2}, "usage": usage}));
+    assert_eq!((out.len(), &out[0]), (2, &spent(0)));
+    let data = json!({"kind": "rate_limited", "usage": usage});
+    let error = json!({"jsonrpc": "2.0", "id": 3,
+        "error": {"code": 1, "message": "no", "data": data}});
+    let out = world.line(1, error);
+    assert_eq!(out[0], spent(1));
+    assert_eq!(errors(&out), [(1, AgentErrorKind::RateLimited)]);
 }
 
 #[test]

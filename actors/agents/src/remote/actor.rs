@@ -94,6 +94,7 @@ impl RemoteActor {
             Command::Send(frame) => self.send(frame),
             Command::Answer { work, outcome } => self.waiting.answer(work, outcome),
             Command::Note { work, progress } => self.waiting.note(work, &progress),
+            Command::Spend { work, usage } => self.waiting.spend(work, usage),
             Command::DeadLetter { work, correlation } => {
                 self.dead_letter(work, correlation, ctx);
             }

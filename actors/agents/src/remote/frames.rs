@@ -34,6 +34,7 @@ use serde::{Deserialize, Serialize};
 use crate::card::AgentCard;
 use crate::payload::PayloadDocument;
 use crate::unfit::named_in;
+use crate::usage::Usage;
 use crate::wire::{WorkError, WorkOrder, WorkProgress, WorkResult};
 
 /// From the program to the node.
@@ -60,6 +61,9 @@ pub enum FromAgent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schema(value_type = Value)]
         state: Option<serde_json::Value>,
+        /// What the work used up.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usage: Option<Usage>,
     },
     /// The work could not be done.
     Error {
@@ -100,8 +104,8 @@ impl FromAgent {
     pub(super) fn heard(self) -> Heard {
         match self {
             Self::Accepted { work } => Heard::Of(work, Said::Accepted),
-            Self::Result { work, payload, state } => {
-                Heard::Of(work, Said::Done(WorkResult { payload, state }))
+            Self::Result { work, payload, state, usage } => {
+                Heard::Of(work, Said::Done(WorkResult { payload, state, usage }))
             }
             Self::Error { work, error } => Heard::Of(work, Said::Failed(error)),
             Self::Progress { work, fraction, note } => {

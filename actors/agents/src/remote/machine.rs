@@ -11,6 +11,7 @@ use super::frames::{NORMAL, POLICY, Said, ToAgent};
 use crate::config::Undelivered;
 use crate::error::AgentError;
 use crate::unfit::MAX_STRAYS;
+use crate::usage::Usage;
 use crate::wire::{WorkOrder, WorkProgress};
 use crate::work::{Assignment, Performed, WorkId};
 
@@ -55,6 +56,8 @@ pub(crate) enum Command {
     Answer { work: WorkId, outcome: Result<Performed, AgentError> },
     /// Note how far the work is.
     Note { work: WorkId, progress: WorkProgress },
+    /// Note what the work used up.
+    Spend { work: WorkId, usage: Usage },
     /// Nobody acknowledged the work, and it is not to be tried again.
     DeadLetter { work: WorkId, correlation: Option<Correlation> },
     /// Close this connection.
@@ -162,11 +165,17 @@ impl HandOver {
                 self.accepted(work);
                 out.push(Command::Note { work, progress });
             }
-            Said::Done(result) => match result.try_into() {
-                Ok(performed) => self.answer(work, Ok(performed), out),
-                Err(AgentError { message, .. }) => self.unfit(Some(work), message, out),
-            },
-            Said::Failed(error) => self.answer(work, Err(error.into()), out),
+            Said::Done(result) => {
+                out.extend(result.usage.map(|usage| Command::Spend { work, usage }));
+                match result.try_into() {
+                    Ok(performed) => self.answer(work, Ok(performed), out),
+                    Err(AgentError { message, .. }) => self.unfit(Some(work), message, out),
+                }
+            }
+            Said::Failed(error) => {
+                out.extend(error.usage.map(|usage| Command::Spend { work, usage }));
+                self.answer(work, Err(error.into()), out);
+            }
         }
     }
 

@@ -76,6 +76,7 @@ impl World {
             correlation: None,
             labels: BTreeMap::new(),
             state: None,
+            watch: Default::default(),
         };
         self.at(seconds, Input::Deliver { assignment: Box::new(assignment) })
     }
@@ -99,7 +100,7 @@ fn work(part: u16) -> WorkId {
 
 fn done() -> Said {
     let document = (&Payload::text("2")).into();
-    Said::Done(WorkResult { payload: document, state: None })
+    Said::Done(WorkResult { payload: document, state: None, usage: None })
 }
 
 /// The numbers of deliveries among the commands.
@@ -122,6 +123,20 @@ fn errors(out: &[Command]) -> Vec<(u16, AgentErrorKind)> {
             _ => None,
         })
         .collect()
+}
+
+#[test]
+fn what_work_used_up_is_noted_before_it_is_answered() {
+    let mut world = World::connected();
+    world.deliver(0, 0);
+    world.deliver(0, 1);
+    let usage = crate::Usage { tokens: 5, money_micros: 0 };
+    let Said::Done(result) = done() else { panic!("it is done") };
+    let out = world.said(1, 1, 0, Said::Done(WorkResult { usage: Some(usage), ..result }));
+    assert_eq!(out[0], Command::Spend { work: work(0), usage });
+    let error = serde_json::from_str(r#"{"message": "no", "usage": {"tokens": 5}}"#).unwrap();
+    let out = world.said(1, 1, 1, Said::Failed(error));
+    assert_eq!(out[0], Command::Spend { work: work(1), usage });
 }
 
 #[test]
@@ -238,7 +253,7 @@ fn an_unreadable_result_is_a_failure_of_the_agent() {
     let mut world = World::connected();
     world.deliver(0, 0);
     let document = serde_json::from_str(r#"{"json": 1, "text": "1"}"#).unwrap();
-    let result = Said::Done(WorkResult { payload: document, state: None });
+    let result = Said::Done(WorkResult { payload: document, state: None, usage: None });
     assert_eq!(errors(&world.said(1, 1, 0, result)), [(0, AgentErrorKind::Failed)]);
 }
 

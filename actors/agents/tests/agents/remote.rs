@@ -51,7 +51,7 @@ impl Program {
 
     async fn finish(&self, work: String) {
         let payload = PayloadDocument::from(&Payload::text("done"));
-        self.say(FromAgent::Result { work, payload, state: None }).await;
+        self.say(FromAgent::Result { work, payload, state: None, usage: None }).await;
     }
 }
 

@@ -168,6 +168,7 @@ pub(crate) fn assignment(kind: &str) -> Assignment {
         correlation: None,
         labels: BTreeMap::new(),
         state: None,
+        watch: Default::default(),
     }
 }
 

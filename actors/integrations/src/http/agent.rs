@@ -6,7 +6,7 @@ use reqwest::Client;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use synod_agents::{
     Agent, AgentCard, AgentContext, AgentError, AgentKind, Assignment, JSON, KindFactory, Payload,
-    WorkOrder, factory,
+    Progress, WorkOrder, factory,
 };
 use tokio::time::Instant;
 
@@ -75,7 +75,12 @@ impl HttpAgent {
     }
 
     /// Posts the work and reads the answer; dropped, it closes the connection.
-    async fn call(&self, work: &Assignment, deadline: Instant) -> Result<Payload, AgentError> {
+    async fn call(
+        &self,
+        work: &Assignment,
+        deadline: Instant,
+        progress: &Progress,
+    ) -> Result<Payload, AgentError> {
         let now = Instant::now();
         let left = deadline.saturating_duration_since(now).as_millis();
         let mut order = WorkOrder::new(work, now.into_std());
@@ -90,6 +95,7 @@ impl HttpAgent {
             .headers(headers(&order))
             .body(body);
         let response = request.send().await.map_err(|why| answer::unsent(&why))?;
+        progress.spend(answer::usage(response.headers()));
         answer::read(response, self.max_response_bytes).await
     }
 }
@@ -131,7 +137,7 @@ impl Agent for HttpAgent {
         ctx: &mut AgentContext,
     ) -> Result<Payload, AgentError> {
         let deadline = ctx.deadline();
-        let stop = ctx.cancelled();
+        let (stop, progress) = (ctx.cancelled(), ctx.progress_handle());
         tokio::select! {
             biased;
             () = stop.cancelled() => Err(if Instant::now() >= deadline {
@@ -142,7 +148,7 @@ impl Agent for HttpAgent {
             () = tokio::time::sleep_until(deadline) => {
                 Err(AgentError::timeout("the endpoint did not answer in time"))
             }
-            outcome = self.call(&work, deadline) => outcome,
+            outcome = self.call(&work, deadline, &progress) => outcome,
         }
     }
 }

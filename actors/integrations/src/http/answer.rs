@@ -8,13 +8,17 @@ use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 use serde::de::IgnoredAny;
 use serde_json::Value;
-use synod_agents::{AgentError, JSON, Payload};
+use synod_agents::{AgentError, JSON, Payload, Usage};
 
 use super::client::RedirectRefused;
 use super::resolver::AddressRefused;
 
 /// Longest wait that an endpoint may ask for.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3_600);
+
+/// Headers by which an endpoint says what the work used up.
+const USED_TOKENS: &str = "synod-used-tokens";
+const USED_MONEY: &str = "synod-used-money-micros";
 
 /// Characters of an endpoint's own words that an error repeats.
 const MAX_WORDS: usize = 300;
@@ -103,6 +107,15 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(wait.min(MAX_RETRY_AFTER))
 }
 
+/// What the endpoint says the work used up, whatever came of it; what is no number counts as none.
+pub(super) fn usage(headers: &HeaderMap) -> Usage {
+    let number = |name: &str| {
+        let text = headers.get(name).and_then(|value| value.to_str().ok());
+        text.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+    };
+    Usage { tokens: number(USED_TOKENS), money_micros: number(USED_MONEY) }
+}
+
 /// What it means that there is no answer, or half of one.
 pub(super) fn unsent(why: &reqwest::Error) -> AgentError {
     let causes = || std::iter::successors(std::error::Error::source(why), |cause| cause.source());
@@ -145,6 +158,13 @@ mod tests {
         assert_eq!(seconds(&dated), Some(30));
         let past = [dated[1], ("date", "Sun, 06 Nov 1994 09:49:37 GMT")];
         assert_eq!(seconds(&past), Some(0));
+    }
+
+    #[test]
+    fn headers_say_what_the_work_used_up() {
+        let said = [("synod-used-tokens", "1200"), ("synod-used-money-micros", "35")];
+        assert_eq!(usage(&headers(&said)), Usage { tokens: 1_200, money_micros: 35 });
+        assert_eq!(usage(&headers(&[("synod-used-tokens", "many")])), Usage::default());
     }
 
     #[test]

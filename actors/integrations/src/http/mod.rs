@@ -7,6 +7,9 @@
 //!                                                          5xx       tried again
 //! ```
 //!
+//! The headers `synod-used-tokens` and `synod-used-money-micros` of an answer, whatever its status,
+//! say what the work used up; it counts towards the budget of whoever asked for it.
+//!
 //! Never: a request to a link-local address or to the metadata service of a cloud, in whatever
 //! spelling, by whatever name, or by a redirect; an answer that is read without bound; a request
 //! that goes on after its work was cancelled.

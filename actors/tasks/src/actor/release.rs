@@ -141,8 +141,8 @@ impl TaskEngine {
         payload: Payload,
         ctx: &mut Context<Self>,
     ) {
-        let Dispatch { agent, work, spec, capability, deadline, state, correlation, key, .. } =
-            *dispatch;
+        let Dispatch { agent, work, spec, capability, deadline, state, .. } = *dispatch;
+        let Dispatch { correlation, key, watch, .. } = *dispatch;
         let Some(address) = self.addresses.get(agent) else {
             // It left after the choice had been made.
             return self.end_execution(now, work, agent, Outcome::Undelivered, 0);
@@ -164,6 +164,7 @@ impl TaskEngine {
             correlation,
             labels: spec.labels.clone(),
             state,
+            watch,
         };
         let left = Duration::from_micros(deadline.saturating_sub(now.mono));
         let within = left.saturating_add(OVERTIME);

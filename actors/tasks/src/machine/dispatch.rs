@@ -91,6 +91,7 @@ impl TaskMachine {
             correlation: task.spec.correlation,
             spec: task.spec.clone(),
             key: task.kept.as_ref().map(|kept| key_of(task, kept, part)),
+            watch: task.kept.as_ref().map(|kept| kept.watch.clone()).unwrap_or_default(),
         };
         // The agent may have a state that is not stored yet.
         let after = dispatch.state.as_ref().map_or(0, |_| self.saved_in);

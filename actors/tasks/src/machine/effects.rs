@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use synod_agents::WorkId;
+use synod_agents::{Watch, WorkId};
 use synod_journal::{AppendBounds, CodecError, Record};
 use synod_runtime::Correlation;
 
@@ -45,6 +45,8 @@ pub(crate) struct Dispatch {
     pub correlation: Option<Correlation>,
     /// The idempotency key, where a keeper gave one.
     pub key: Option<String>,
+    /// Where a keeper follows it.
+    pub watch: Watch,
 }
 
 /// The end of an execution that its caller keeps.

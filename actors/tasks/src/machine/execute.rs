@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use synod_agents::Watch;
 use synod_runtime::Principal;
 
 use super::effects::Ending;
@@ -26,6 +27,8 @@ pub(crate) struct Asked {
     pub spec: Arc<TaskSpec>,
     pub input: Body,
     pub key: String,
+    /// Where the keeper follows it.
+    pub watch: Watch,
     /// How long it may wait for its first agent, microseconds.
     pub start_within: Option<u64>,
     /// Whether it waits when nobody can do it.
@@ -94,13 +97,13 @@ impl TaskMachine {
         plan: Result<Vec<Needs>, String>,
         out: &mut Effects,
     ) {
-        let Asked { id, attempt, spec, input, key, start_within, .. } = asked;
+        let Asked { id, attempt, spec, input, key, watch, start_within, .. } = asked;
         let start_due = start_within.map(|us| now.mono.saturating_add(us));
         let behind = self.executions.next();
         self.held_bytes += input.held_bytes();
         let mut task = Task::accepted(id, self.book.sequence, spec, input, now.utc);
         let (retry_after_ms, saved_in) = (None, 0);
-        let kept = Kept { behind, attempt, key, start_due, retry_after_ms, saved_in };
+        let kept = Kept { behind, attempt, key, watch, start_due, retry_after_ms, saved_in };
         task.kept = Some(Box::new(kept));
         self.executions.add(task);
         self.start_deadline(now, id);

@@ -4,6 +4,7 @@
 //! a rebuild knows none: the keepers do.
 
 use bytes::Bytes;
+use synod_agents::Watch;
 
 use super::book::{Inconsistent, change_task};
 use super::counters::{OpenTasks, PartCounters};
@@ -20,6 +21,8 @@ pub(crate) struct Kept {
     pub attempt: u32,
     /// The same over all attempts.
     pub key: String,
+    /// Where the keeper follows it.
+    pub watch: Watch,
     /// When it must have its first agent, on the monotonic clock.
     pub start_due: Option<u64>,
     /// What its agent said last of another attempt.

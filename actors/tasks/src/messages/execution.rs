@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use synod_agents::{AgentId, Payload};
+use synod_agents::{AgentId, Payload, Watch};
 use synod_runtime::{Ask, Principal, Priority};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -88,6 +88,9 @@ pub struct ExecutionSpec {
     pub labels: BTreeMap<String, String>,
     /// How often it may be lost and given out again within this attempt.
     pub max_lost: u32,
+    /// Where the keeper follows it: signs of life of its agents, and what they used up. One that
+    /// was made by `default` follows nothing.
+    pub watch: Watch,
 }
 
 impl ExecutionSpec {
@@ -112,6 +115,7 @@ impl ExecutionSpec {
             budget: None,
             labels: BTreeMap::new(),
             max_lost: 5,
+            watch: Watch::default(),
         }
     }
 }

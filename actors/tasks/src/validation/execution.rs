@@ -38,12 +38,13 @@ pub(crate) fn check_execution(
     let asker = Asker { principal, correlation };
     let key = std::mem::take(&mut spec.idempotency_key);
     let input = std::mem::take(&mut spec.input).into();
+    let watch = std::mem::take(&mut spec.watch);
     let (start_within, wait_for_agent) = (spec.start_within.map(micros), spec.wait_for_agent);
     let left = spec.deadline.saturating_duration_since(at);
     let deadline = now.utc.saturating_add(i64::try_from(micros(left)).unwrap_or(i64::MAX));
     let spec = Arc::new(specification(spec, asker, deadline, config)?);
     check_weight(&spec)?;
-    Ok(Asked { id, attempt, spec, input, key, start_within, wait_for_agent })
+    Ok(Asked { id, attempt, spec, input, key, watch, start_within, wait_for_agent })
 }
 
 fn specification(

@@ -47,6 +47,7 @@ fn endpoints() -> Router {
     };
     Router::new()
         .route("/echo", post(echo))
+        .route("/costly", post(async || ([("synod-used-tokens", "12")], Json(json!(1)))))
         .route("/slow", post(async || pending::<&str>().await))
         .route("/text", post(async || "plain"))
         .route("/broken", post(async || ([("content-type", "application/json")], "{\"a\":")))
@@ -84,6 +85,7 @@ fn work(within: Duration) -> Assignment {
         correlation: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".parse().ok(),
         labels: BTreeMap::new(),
         state: None,
+        watch: Default::default(),
     }
 }
 
@@ -107,6 +109,17 @@ async fn work_is_posted_with_its_key_and_trace_and_the_answer_is_the_result() {
     assert!(seen["body"]["deadline_ms"].as_u64().unwrap() <= 20_000);
     assert_eq!(seen["key"], "task-1");
     assert_eq!(seen["trace"], "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+}
+
+#[tokio::test]
+async fn what_an_endpoint_says_it_used_up_reaches_who_follows_the_work() {
+    let mut agent = agent(&format!("{}/costly", serve().await)).unwrap();
+    let mut work = work(Duration::from_secs(20));
+    work.watch = synod_agents::Watch::new();
+    let mut ctx = AgentContext::standalone(&work);
+    let watch = work.watch.clone();
+    agent.perform(work, &mut ctx).await.unwrap();
+    assert_eq!(watch.used().tokens, 12);
 }
 
 #[tokio::test]

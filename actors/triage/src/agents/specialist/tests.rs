@@ -19,6 +19,7 @@ fn assignment(payload: Payload, attempt: u32) -> Assignment {
         correlation: None,
         labels: BTreeMap::new(),
         state: None,
+        watch: Default::default(),
     }
 }
 

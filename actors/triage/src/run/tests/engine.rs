@@ -201,6 +201,7 @@ async fn perform(
             correlation: None,
             labels: BTreeMap::new(),
             state: None,
+            watch: Default::default(),
         };
         let mut instance = (member.source)();
         let execution = tokio::spawn(async move {
