@@ -1,7 +1,12 @@
 //! The configuration of the workflow engine.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use synod_runtime::ConfigFault;
+
+/// Limits of labels at most.
+const MAX_LABEL_LIMITS: usize = 1_000;
 
 /// The configuration of the workflow engine. All of it but `recovery_timeout_s` can change while
 /// the node runs.
@@ -11,6 +16,15 @@ pub struct WorkflowsConfig {
     /// Runs that may run at a time; those above wait durably, the most urgent first. Waiting and
     /// paused runs don't count. 1 to 1,000,000, default 10,000.
     pub max_concurrent_runs: u32,
+    /// Runs with a label that may run at a time: `"customer=acme"` = 5 bounds those with this value
+    /// of the label, `"customer=*"` = 2 those with each other value apart. Those above wait
+    /// durably, the most urgent first, and hold up no others. At most 1,000 limits, each of 1 to
+    /// 1,000,000; default none.
+    pub label_limits: BTreeMap<String, u32>,
+    /// Runs that steps of one run may start, those that they start in turn included, however many
+    /// have ended; a step that would start another fails for good. 1 to 10,000,000, default
+    /// 10,000.
+    pub max_descendants: u64,
     /// Runs that may be open, waiting ones included; more are refused (429). At least
     /// `max_concurrent_runs`, at most 10,000,000, default 1,000,000.
     pub max_open_runs: u64,
@@ -43,6 +57,9 @@ pub struct WorkflowsConfig {
     /// Idempotency keys that are kept at most; when there are as many, starts with a new key are
     /// refused (429). 1 to 100,000,000, default 1,000,000.
     pub max_keys: u64,
+    /// How long results of steps with a `cache_key` are kept, in seconds; 0 to 31,536,000, default
+    /// 604,800. 0: none are. At most 10,000 with 32 MiB together are kept; the oldest go first.
+    pub keep_results_s: u64,
     /// Callers that may wait for the end of a run at a time; 1 to 10,000,000, default 65,536.
     pub max_waiters: u64,
     /// Listeners for changes; 1 to 10,000, default 64.
@@ -66,6 +83,8 @@ impl Default for WorkflowsConfig {
     fn default() -> Self {
         Self {
             max_concurrent_runs: 10_000,
+            label_limits: BTreeMap::new(),
+            max_descendants: 10_000,
             max_open_runs: 1_000_000,
             inline_bytes: 64 << 10,
             max_definition_bytes: 1 << 20,
@@ -78,6 +97,7 @@ impl Default for WorkflowsConfig {
             keep_ended_s: 604_800,
             keep_keys_s: 86_400,
             max_keys: 1_000_000,
+            keep_results_s: 604_800,
             max_waiters: 65_536,
             max_listeners: 64,
             snapshot_records: 500_000,
@@ -95,17 +115,52 @@ impl WorkflowsConfig {
     /// # Errors
     /// One fault for each value that is out of range.
     pub fn validate(&self) -> Result<(), Vec<ConfigFault>> {
-        let faults: Vec<_> = self.ranges().into_iter().filter_map(Range::fault).collect();
+        let ranges = self.ranges().into_iter().filter_map(Range::fault);
+        let faults: Vec<_> = ranges.chain(self.label_faults()).collect();
         if faults.is_empty() { Ok(()) } else { Err(faults) }
     }
 
-    fn ranges(&self) -> [Range; 20] {
+    /// What bounds runs with this label: the limit of its value, or that of any value; and what it
+    /// counts.
+    pub(crate) fn label_limit(&self, key: &str, value: &str) -> Option<(String, u32)> {
+        if self.label_limits.is_empty() {
+            return None;
+        }
+        let label = format!("{key}={value}");
+        let exact = self.label_limits.get(&label);
+        let limit = exact.or_else(|| self.label_limits.get(&format!("{key}=*")))?;
+        Some((label, *limit))
+    }
+
+    fn label_faults(&self) -> Vec<ConfigFault> {
+        if self.label_limits.len() > MAX_LABEL_LIMITS {
+            let got = self.label_limits.len();
+            let reason = format!("{got} limits: expected at most {MAX_LABEL_LIMITS}");
+            return vec![ConfigFault::new("label_limits", reason)];
+        }
+        let fault = |(label, limit): (&String, &u32)| {
+            let of = format!("label_limits.{label:?}");
+            let named = label
+                .split_once('=')
+                .is_some_and(|(key, value)| (1..=63).contains(&key.len()) && value.len() <= 255);
+            if !named {
+                let expected = "expected a label as key=value, or key=* for each of its values";
+                return Some(ConfigFault::new(of, expected));
+            }
+            let outside = !(1..=1_000_000).contains(limit);
+            outside.then(|| ConfigFault::new(of, format!("{limit}: expected 1 to 1000000")))
+        };
+        self.label_limits.iter().filter_map(fault).collect()
+    }
+
+    fn ranges(&self) -> [Range; 22] {
         const MIB: u64 = 1 << 20;
         let range = |key, value, low, high| Range { key, value, low, high };
         let running = self.max_concurrent_runs.into();
         let definition = self.max_definition_bytes;
         [
             range("max_concurrent_runs", running, 1, 1_000_000),
+            range("max_descendants", self.max_descendants, 1, 10_000_000),
             range("max_open_runs", self.max_open_runs, running, 10_000_000),
             range("inline_bytes", self.inline_bytes, 1 << 10, MIB),
             range("max_definition_bytes", definition, 1 << 10, 4 * MIB),
@@ -118,6 +173,7 @@ impl WorkflowsConfig {
             range("keep_ended_s", self.keep_ended_s, 1, 315_360_000),
             range("keep_keys_s", self.keep_keys_s, 86_400, 31_536_000),
             range("max_keys", self.max_keys, 1, 100_000_000),
+            range("keep_results_s", self.keep_results_s, 0, 31_536_000),
             range("max_waiters", self.max_waiters, 1, 10_000_000),
             range("max_listeners", self.max_listeners.into(), 1, 10_000),
             range("snapshot_records", self.snapshot_records, 1_000, 100_000_000),
@@ -165,6 +221,19 @@ mod tests {
         };
         let keys: Vec<_> = config.validate().unwrap_err().into_iter().map(|f| f.key).collect();
         assert_eq!(keys, ["max_concurrent_runs", "inline_bytes", "appends_in_flight"]);
+    }
+
+    #[test]
+    fn a_label_is_bounded_by_the_limit_of_its_value_or_of_any() {
+        let limits = [("customer=acme", 5), ("customer=*", 2), ("nothing", 1), ("a=b", 0)];
+        let label_limits = limits.map(|(label, limit)| (label.to_owned(), limit)).into();
+        let config = WorkflowsConfig { label_limits, ..WorkflowsConfig::default() };
+        let limit = |value| config.label_limit("customer", value).unwrap();
+        assert_eq!(limit("acme"), ("customer=acme".to_owned(), 5));
+        assert_eq!(limit("other"), ("customer=other".to_owned(), 2));
+        assert_eq!(config.label_limit("env", "test"), None);
+        let keys: Vec<_> = config.validate().unwrap_err().into_iter().map(|f| f.key).collect();
+        assert_eq!(keys, ["label_limits.\"a=b\"", "label_limits.\"nothing\""]);
     }
 
     #[test]

@@ -14,12 +14,10 @@ use super::utc;
 use crate::definition::ErrorKind;
 use crate::error::{ControlError, StartError};
 use crate::history::view;
+use crate::index::MOST_NESTED;
 use crate::json::Json;
 use crate::messages::{RunId, RunSource, WorkflowsMessage};
 use crate::run::{Fault, Input, Parent, StartChild, Ticket};
-
-/// Runs inside one another at most: a workflow that starts itself would else never stop.
-const MOST_NESTED: usize = 16;
 
 impl WorkflowEngine {
     pub(super) fn on_word(&mut self, from: FromRun, ctx: &mut Context<Self>) {
@@ -52,6 +50,8 @@ impl WorkflowEngine {
         if let Err(error) = self.open_child(parent, &child, &name, version.as_deref(), ctx) {
             let kind = match error {
                 StartError::InvalidInput { .. } => ErrorKind::ValidationError,
+                // The step may try again: there may be room by then.
+                StartError::TooManyRuns { .. } => ErrorKind::Unavailable,
                 _ => ErrorKind::ChildFailed,
             };
             let fault = Fault::new(kind, format!("workflow '{name}' was not started: {error}"));
@@ -67,13 +67,7 @@ impl WorkflowEngine {
         version: Option<&str>,
         ctx: &mut Context<Self>,
     ) -> Result<(), StartError> {
-        if self.nesting(parent) >= MOST_NESTED {
-            return Err(StartError::Invalid {
-                field: "workflow".to_owned(),
-                expected: format!("at most {MOST_NESTED} runs inside one another"),
-                got: "one more: does it start itself?".to_owned(),
-            });
-        }
+        self.may_have_child(parent)?;
         let wrong_version = |version: &str| StartError::Invalid {
             field: "workflow.version".to_owned(),
             expected: "a version, or a requirement such as >=1.2".to_owned(),
@@ -98,10 +92,26 @@ impl WorkflowEngine {
         Ok(())
     }
 
-    /// How many runs are inside one another down to this one: 1 for a run that no step started.
-    fn nesting(&self, run: RunId) -> usize {
-        let parent = |run: &RunId| self.index.run(*run)?.parent.map(|parent| parent.run);
-        std::iter::successors(Some(run), parent).take(MOST_NESTED).count()
+    /// Whether a step of a run may start another one: they are not too deep, nor too many.
+    fn may_have_child(&self, parent: RunId) -> Result<(), StartError> {
+        let invalid = |expected: String, got: &str| StartError::Invalid {
+            field: "workflow".to_owned(),
+            expected,
+            got: got.to_owned(),
+        };
+        if self.index.line(parent).count() >= MOST_NESTED {
+            let expected = format!("at most {MOST_NESTED} runs inside one another");
+            return Err(invalid(expected, "one more: does it start itself?"));
+        }
+        let (root, most) = (self.index.root(parent), self.config.max_descendants);
+        if self.index.descendants(root) + self.starting.under(root) >= most {
+            let expected = format!(
+                "at most {most} runs that steps of run {root} start, directly or not \
+                 (workflows.max_descendants)"
+            );
+            return Err(invalid(expected, "one more"));
+        }
+        if self.is_full() { Err(StartError::TooManyRuns { retry_after_s: 1 }) } else { Ok(()) }
     }
 
     /// The run is there: if it has ended, its parent is told how.

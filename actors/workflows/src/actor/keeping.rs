@@ -7,24 +7,20 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use synod_journal::{
-    BlobError, BlobId, Health, JournalHealth, Position, PutBlob, SaveSnapshot, SnapshotError,
-    SweepBlobs, Swept, Truncate, TruncateError, Truncated,
+    BlobError, BlobId, Health, JournalHealth, Position, SaveSnapshot, SnapshotError, SweepBlobs,
+    Swept, Truncate, TruncateError, Truncated,
 };
 use synod_runtime::{Context, TaskFailure};
 use tokio::time::Instant;
 
 use super::WorkflowEngine;
-use super::run::Surroundings;
 use super::step::{Asked, Own, Step};
 use super::utc;
 use crate::config::WorkflowsConfig;
-use crate::history::{Chunk, EngineEvent, Piece, write_piece};
-use crate::index::{Index, Pack};
-use crate::messages::{RunId, WorkflowsMessage};
+use crate::history::EngineEvent;
+use crate::index::Index;
+use crate::messages::WorkflowsMessage;
 use crate::records;
-
-/// Bytes of a pack, but for one that a single record fills.
-const PACK_BYTES: usize = 1 << 20;
 
 /// Ended runs above the number that is kept before they are swept, as a share of that number.
 const SLACK: u64 = 16;
@@ -57,6 +53,9 @@ pub(super) struct Keeping {
     pub applied: Position,
     /// The blobs that the snapshot being saved names.
     live: HashSet<BlobId>,
+    /// Packs that the snapshot before it names and this one doesn't: should this one turn out
+    /// damaged, that one is read.
+    pub retired: HashSet<BlobId>,
     /// When runs were swept last, UTC microseconds.
     swept: i64,
 }
@@ -87,105 +86,30 @@ impl Keeping {
         old && self.owed > 0 && !self.busy
     }
 
-    fn begin(&mut self, now: Instant) {
+    pub(super) fn begin(&mut self, now: Instant) {
         (self.records, self.bytes, self.busy) = (0, 0, true);
         self.begun = Some(now);
     }
 
+    /// It came to nothing.
+    pub(super) fn give_up(&mut self) {
+        self.busy = false;
+    }
+
     /// A snapshot is stored.
     fn saved(&mut self) {
+        self.retired.clear();
         if self.records == 0 {
             self.owed = self.owed.saturating_sub(1);
         }
     }
 }
 
-/// A pack that is stored, and what is in it.
-#[derive(Debug)]
-pub(in crate::actor) struct StoredPack {
-    pack: Pack,
-    /// Each run's chunk, and how many records of it that is.
-    chunks: Vec<(RunId, Chunk, usize)>,
-}
-
-/// Packs that are stored.
-#[derive(Debug)]
-pub(in crate::actor) struct Packed(Vec<StoredPack>);
-
 /// A snapshot as bytes, and the blobs that it names.
 #[derive(Debug)]
 pub(in crate::actor) struct Snapshot {
     bytes: Bytes,
     live: HashSet<BlobId>,
-}
-
-/// A pack that is being written.
-struct Writing {
-    number: u32,
-    bytes: Vec<u8>,
-    chunks: Vec<(RunId, Chunk, usize)>,
-}
-
-impl Writing {
-    fn new(number: u32) -> Self {
-        Self { number, bytes: Vec::new(), chunks: Vec::new() }
-    }
-
-    /// Writes as many of these records as have room; how many that were.
-    fn write(&mut self, run: RunId, pieces: &[Piece]) -> usize {
-        let begin = self.bytes.len();
-        let mut count = 0;
-        for piece in pieces {
-            let full = self.bytes.len() + piece.packed_size() > PACK_BYTES;
-            if full && !self.bytes.is_empty() {
-                break;
-            }
-            write_piece(&mut self.bytes, piece);
-            count += 1;
-        }
-        if count > 0 {
-            let bounded = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
-            let (offset, length) = (bounded(begin), bounded(self.bytes.len() - begin));
-            self.chunks.push((run, Chunk { pack: self.number, offset, length }, count));
-        }
-        count
-    }
-}
-
-/// Puts the records of runs into packs, those of one run beside each other.
-fn write_packs(runs: &[(RunId, Vec<Piece>)], first: u32) -> Vec<Writing> {
-    let mut packs = Vec::new();
-    let mut pack = Writing::new(first);
-    for (run, pieces) in runs {
-        let mut left = &pieces[..];
-        while !left.is_empty() {
-            let written = pack.write(*run, left);
-            left = &left[written..];
-            if !left.is_empty() {
-                let next = Writing::new(pack.number + 1);
-                packs.push(std::mem::replace(&mut pack, next));
-            }
-        }
-    }
-    packs.push(pack);
-    packs.retain(|pack| !pack.chunks.is_empty());
-    packs
-}
-
-async fn store_packs(around: &Surroundings, packs: Vec<Writing>) -> Option<Packed> {
-    let mut stored = Vec::with_capacity(packs.len());
-    for Writing { bytes, chunks, .. } in packs {
-        let (live, bytes) = (bytes.len() as u64, Bytes::from(bytes));
-        let put = PutBlob { owner: records::STREAM, bytes, expected: None };
-        match around.journal.ask(put, around.journal_timeout).await {
-            Ok(Ok(blob)) => stored.push(StoredPack { pack: Pack { blob, live }, chunks }),
-            outcome => {
-                tracing::warn!(?outcome, "a pack of histories was not stored");
-                return None;
-            }
-        }
-    }
-    Some(Packed(stored))
 }
 
 impl WorkflowEngine {
@@ -220,36 +144,8 @@ impl WorkflowEngine {
         self.works() && self.flights.is_empty() && self.gathering.is_empty()
     }
 
-    fn pack(&mut self, ctx: &mut Context<Self>) {
-        self.keeping.begin(ctx.now());
-        let recent = self.index.in_order().filter(|(_, entry)| !entry.trail.recent.is_empty());
-        let runs: Vec<_> = recent.map(|(run, entry)| (run, entry.trail.recent.clone())).collect();
-        let (first, around) = (self.index.next_pack(), self.surround(ctx));
-        let work = async move {
-            let write = move || write_packs(&runs, first);
-            let packs = tokio::task::spawn_blocking(write).await;
-            let packs = packs.inspect_err(|error| tracing::error!(%error, "no packs were written"));
-            store_packs(&around, packs.ok()?).await
-        };
-        let packed = |outcome| WorkflowsMessage::Own(Step(Own::Packed(outcome)));
-        if ctx.attach(work, packed).is_err() {
-            self.keeping.busy = false;
-        }
-    }
-
-    /// Takes the packed records out of memory, and makes a snapshot of the index as it is now.
-    pub(super) fn packed(
-        &mut self,
-        outcome: Result<Option<Packed>, TaskFailure>,
-        ctx: &mut Context<Self>,
-    ) {
-        let (Ok(Some(Packed(packs))), true) = (outcome, self.works()) else {
-            self.keeping.busy = false;
-            return;
-        };
-        for StoredPack { pack, chunks } in packs {
-            self.index.packed(pack, &chunks);
-        }
+    /// Makes a snapshot of the index as it is now.
+    pub(super) fn snapshot(&mut self, ctx: &mut Context<Self>) {
         let (index, at) = (self.index.clone(), self.keeping.applied);
         let encode = move || {
             let live = live_blobs(&index);
@@ -263,7 +159,7 @@ impl WorkflowEngine {
         };
         let encoded = move |outcome| WorkflowsMessage::Own(Step(Own::Encoded { at, outcome }));
         if ctx.attach(work, encoded).is_err() {
-            self.keeping.busy = false;
+            self.keeping.give_up();
         }
     }
 
@@ -274,10 +170,11 @@ impl WorkflowEngine {
         ctx: &Context<Self>,
     ) {
         let Ok(Some(Snapshot { bytes, live })) = outcome else {
-            self.keeping.busy = false;
+            self.keeping.give_up();
             return;
         };
         self.keeping.live = live;
+        self.keeping.live.extend(&self.keeping.retired);
         let stream = records::STREAM;
         let save = SaveSnapshot { stream, at, version: records::SNAPSHOT_VERSION, bytes };
         let saved = move |outcome| WorkflowsMessage::Own(Step(Own::Saved { at, outcome }));
@@ -290,7 +187,7 @@ impl WorkflowEngine {
         outcome: Asked<Result<(), SnapshotError>>,
         ctx: &Context<Self>,
     ) {
-        self.keeping.busy = false;
+        self.keeping.give_up();
         let live = std::mem::take(&mut self.keeping.live);
         if !matches!(outcome, Ok(Ok(()))) {
             return tracing::warn!(?outcome, "a snapshot of the runs was not saved");
@@ -347,7 +244,8 @@ impl WorkflowEngine {
     }
 }
 
-fn seconds(count: u64) -> i64 {
+/// So many seconds in microseconds.
+pub(super) fn seconds(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX / SECOND_US).saturating_mul(SECOND_US)
 }
 
@@ -357,34 +255,6 @@ fn live_blobs(index: &Index) -> HashSet<BlobId> {
     let texts = index.definitions.all().filter_map(|definition| definition.known.blob);
     let values = index.in_order().map(|(_, entry)| Arc::clone(entry));
     let values = values.flat_map(|entry| entry.blobs.clone());
-    packs.chain(texts).chain(values).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use uuid::Uuid;
-
-    use super::*;
-    use crate::history::read_chunk;
-
-    #[test]
-    fn records_of_a_run_stay_in_order_over_packs() {
-        let piece = |byte: u8| Piece { version: 1, bytes: vec![byte; 400_000].into() };
-        let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let runs = [(one, (0..6).map(piece).collect()), (two, vec![piece(9)])];
-        let packs = write_packs(&runs, 3);
-        let numbers: Vec<_> = packs.iter().map(|pack| pack.number).collect();
-        assert_eq!(numbers, [3, 4, 5, 6]);
-        let mut read = Vec::new();
-        for Writing { bytes, chunks, .. } in packs {
-            let bytes = Bytes::from(bytes);
-            for (run, chunk, count) in chunks {
-                let pieces = read_chunk(&bytes, chunk).unwrap();
-                assert_eq!(pieces.len(), count);
-                read.extend(pieces.iter().map(|piece| (run, piece.bytes[0])));
-            }
-        }
-        let expected: Vec<_> = (0..6).map(|n| (one, n)).chain([(two, 9)]).collect();
-        assert_eq!(read, expected);
-    }
+    let results = index.results.in_blobs().map(|(_, blob)| blob);
+    packs.chain(texts).chain(values).chain(results).collect()
 }

@@ -15,6 +15,7 @@
 //! last one stores nothing. The index changes when a record is stored, not before; so it is at any
 //! time what a recovery would make of the log.
 
+mod admission;
 mod children;
 mod commit;
 mod compiling;
@@ -24,11 +25,14 @@ mod drain;
 mod forking;
 mod gauges;
 mod keeping;
+mod options;
+mod packing;
 mod queue;
 mod reading;
 mod recovery;
 mod requests;
 mod run;
+mod seating;
 mod seats;
 mod starting;
 mod statistics;
@@ -43,7 +47,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use synod_journal::JournalMessage;
+use synod_journal::{JournalMessage, PartitionShare};
 use synod_runtime::{
     Actor, ActorError, Address, ChildEvent, Context, ExitReason, MailboxConfig, Shutdown, Spec,
     Strategy, Supervision, TimerKey,
@@ -90,6 +94,8 @@ const READERS: usize = 8;
 /// The workflow engine. Asked by [`WorkflowsMessage`]; see [`WorkflowEngine::spec`].
 pub struct WorkflowEngine {
     config: WorkflowsConfig,
+    /// The partitions that new runs are accepted in; what a run starts is in its own.
+    share: PartitionShare,
     journal: Address<JournalMessage>,
     tasks: Address<TasksMessage>,
     around: Option<Arc<Surroundings>>,
@@ -130,10 +136,22 @@ pub struct WorkflowEngine {
 }
 
 impl WorkflowEngine {
-    /// The engine, named `workflows`, over this journal and this task engine. It is started once
-    /// it has read its state from the journal.
+    /// The engine of all partitions, named `workflows`, over this journal and this task engine. It
+    /// is started once it has read its state from the journal.
     #[must_use]
     pub fn spec(
+        config: WorkflowsConfig,
+        journal: Address<JournalMessage>,
+        tasks: Address<TasksMessage>,
+    ) -> Spec<Self> {
+        Self::spec_of(PartitionShare::WHOLE, config, journal, tasks)
+    }
+
+    /// The same, accepting runs in these partitions alone: one of several engines beside each
+    /// other, each over a journal and a task engine of its own.
+    #[must_use]
+    pub fn spec_of(
+        share: PartitionShare,
         config: WorkflowsConfig,
         journal: Address<JournalMessage>,
         tasks: Address<TasksMessage>,
@@ -145,7 +163,7 @@ impl WorkflowEngine {
             ..MailboxConfig::bounded(MAILBOX)
         };
         let supervision = Supervision { strategy: Strategy::Dynamic, ..Supervision::default() };
-        let factory = move || Self::new(config.clone(), journal.clone(), tasks.clone());
+        let factory = move || Self::new(share, config.clone(), journal.clone(), tasks.clone());
         Spec::new("workflows", factory)
             .mailbox(mailbox)
             .supervision(supervision)
@@ -154,12 +172,14 @@ impl WorkflowEngine {
     }
 
     fn new(
+        share: PartitionShare,
         config: WorkflowsConfig,
         journal: Address<JournalMessage>,
         tasks: Address<TasksMessage>,
     ) -> Self {
         Self {
             config,
+            share,
             journal,
             tasks,
             around: None,
@@ -212,6 +232,7 @@ impl WorkflowEngine {
                 cache: Arc::clone(&self.cache),
                 inline: inline.min(record / 4),
                 record,
+                keep_results_us: keeping::seconds(self.config.keep_results_s),
                 park_after: Duration::from_millis(self.config.park_after_ms),
                 journal_timeout: Duration::from_millis(self.config.journal_timeout_ms),
                 listened: Arc::clone(&self.listened),

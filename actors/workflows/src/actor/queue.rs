@@ -1,80 +1,120 @@
-//! Runs that wait for room: the most urgent first, then in order of acceptance. Runs of a
-//! definition with a bound of its own wait apart, so that they hold up nobody else.
+//! Runs that wait for room: the most urgent first, then in order of acceptance. Runs that a bound
+//! of their own holds back wait apart, so that they hold up nobody else.
+//!
+//! ```text
+//!  add ─▶ ready ── next ─▶ begins
+//!          ▲  └── a bound of it is full ─▶ held (by that bound)
+//!          └────── freed: one at a time ◀──┘
+//! ```
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use synod_runtime::Priority;
 
 use crate::messages::RunId;
 
+/// How many runs of a kind may run at a time.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Bound {
+    /// What it counts: runs of the definition of this name, or with this label (`key=value`).
+    pub of: Arc<str>,
+    pub most: u32,
+}
+
+/// All bounds that a run is under, beside that of the node.
+pub(super) type Bounds = Arc<[Bound]>;
+
 type Place = (u8, u64);
 
-/// The name of a definition whose runs are bounded, and the bound.
-pub(super) type Group = (Arc<str>, u32);
-
-/// The waiting runs, by the group that bounds them.
+/// The waiting runs. Those under the same bounds are a group, of which the first one counts.
 #[derive(Default)]
 pub(super) struct Queue {
-    groups: HashMap<Option<Group>, BTreeMap<Place, RunId>>,
+    groups: HashMap<Bounds, BTreeMap<Place, RunId>>,
+    /// Groups that no bound is known to hold back, by the place of their first run.
+    ready: BTreeSet<(Place, Bounds)>,
+    /// The others, by a bound of theirs that was full when they were looked at.
+    held: HashMap<Arc<str>, BTreeSet<(Place, Bounds)>>,
 }
 
 impl Queue {
-    pub(super) fn add(
-        &mut self,
-        run: RunId,
-        priority: Priority,
-        sequence: u64,
-        group: Option<Group>,
-    ) {
-        self.groups.entry(group).or_default().insert((priority as u8, sequence), run);
-    }
-
-    /// Takes out the next run of a group that has room within its bound.
-    pub(super) fn next(&mut self, has_room: impl Fn(&str, u32) -> bool) -> Option<RunId> {
-        let fits = |group: &Option<Group>| match group {
-            Some((name, bound)) => has_room(name, *bound),
-            None => true,
-        };
-        let first = self
-            .groups
-            .iter()
-            .filter(|(group, _)| fits(group))
-            .filter_map(|(group, runs)| Some((*runs.first_key_value()?.0, group.clone())))
-            .min()?;
-        let (place, group) = first;
-        let runs = self.groups.get_mut(&group)?;
-        let run = runs.remove(&place);
-        if runs.is_empty() {
-            self.groups.remove(&group);
+    pub(super) fn add(&mut self, run: RunId, priority: Priority, sequence: u64, bounds: Bounds) {
+        let place = (priority as u8, sequence);
+        let group = self.groups.entry(Arc::clone(&bounds)).or_default();
+        let first = group.first_key_value().map(|(place, _)| *place);
+        group.insert(place, run);
+        match first {
+            None => _ = self.ready.insert((place, bounds)),
+            Some(first) if place < first => self.advance(first, place, bounds),
+            Some(_) => {}
         }
-        run
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.groups.is_empty()
+    /// A group's first run is a more urgent one now. If it is held back, it is looked at again: it
+    /// may be more urgent than the one that was let on for what is free.
+    fn advance(&mut self, from: Place, to: Place, bounds: Bounds) {
+        let before = (from, bounds);
+        if !self.ready.remove(&before) {
+            self.held.retain(|_, held| {
+                held.remove(&before);
+                !held.is_empty()
+            });
+        }
+        self.ready.insert((to, before.1));
+    }
+
+    /// Takes out the next run none of whose bounds is full.
+    pub(super) fn next(&mut self, is_full: impl Fn(&Bound) -> bool) -> Option<RunId> {
+        while let Some((place, bounds)) = self.ready.pop_first() {
+            if let Some(full) = bounds.iter().find(|bound| is_full(bound)) {
+                let held = self.held.entry(Arc::clone(&full.of)).or_default();
+                held.insert((place, Arc::clone(&bounds)));
+                self.pass_on(&bounds, &is_full);
+                continue;
+            }
+            let Some(group) = self.groups.get_mut(&bounds) else { continue };
+            let run = group.remove(&place);
+            match group.first_key_value() {
+                Some((next, _)) => _ = self.ready.insert((*next, bounds)),
+                None => {
+                    self.groups.remove(&bounds);
+                    self.pass_on(&bounds, &is_full);
+                }
+            }
+            if run.is_some() {
+                return run;
+            }
+        }
+        None
+    }
+
+    /// What a group does not use of its bounds is for the next one that they hold back.
+    fn pass_on(&mut self, bounds: &Bounds, is_full: &impl Fn(&Bound) -> bool) {
+        for bound in bounds.iter().filter(|bound| !is_full(bound)) {
+            self.freed(&bound.of);
+        }
+    }
+
+    /// A run that counted among those of a bound does no more: the most urgent of those that it
+    /// holds back is looked at again.
+    pub(super) fn freed(&mut self, of: &Arc<str>) {
+        let Some(held) = self.held.get_mut(of) else { return };
+        self.ready.extend(held.pop_first());
+        if held.is_empty() {
+            self.held.remove(of);
+        }
+    }
+
+    /// Whether all that wait are held back by bounds of their own.
+    pub(super) fn lets_pass(&self) -> bool {
+        self.ready.is_empty()
+    }
+
+    /// All that wait.
+    pub(super) fn into_runs(self) -> impl Iterator<Item = RunId> {
+        self.groups.into_values().flat_map(BTreeMap::into_values)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use uuid::Uuid;
-
-    use super::*;
-
-    #[test]
-    fn the_most_urgent_comes_first_and_a_full_group_holds_up_nobody() {
-        let mut queue = Queue::default();
-        let run = Uuid::from_u128;
-        let bounded: Arc<str> = Arc::from("nightly");
-        queue.add(run(1), Priority::Critical, 1, Some((Arc::clone(&bounded), 2)));
-        queue.add(run(2), Priority::Low, 2, None);
-        queue.add(run(3), Priority::High, 3, None);
-        queue.add(run(4), Priority::High, 4, None);
-        let full = |queue: &mut Queue| queue.next(|_, _| false);
-        assert_eq!([full(&mut queue), full(&mut queue)], [Some(run(3)), Some(run(4))]);
-        assert_eq!(queue.next(|_, bound| bound == 2), Some(run(1)));
-        assert_eq!([queue.next(|_, _| true), queue.next(|_, _| true)], [Some(run(2)), None]);
-        assert!(queue.is_empty());
-    }
-}
+mod tests;

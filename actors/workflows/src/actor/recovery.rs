@@ -21,6 +21,7 @@ use super::{RECHECK, WorkflowEngine, utc};
 use crate::error::DefineError;
 use crate::history::{EngineEvent, Handle, Piece};
 use crate::index::Index;
+use crate::json::Json;
 use crate::messages::{RunId, RunState, WorkflowsMessage};
 use crate::records::{self, Decoded};
 
@@ -65,7 +66,9 @@ impl WorkflowEngine {
         tracing::info!(records = count, runs = index.len(), "the workflow engine has read its log");
         self.keeping.restart(count, bytes);
         self.index = index;
-        self.read_texts(ctx).await
+        self.read_texts(ctx).await?;
+        self.read_results(ctx).await;
+        Ok(())
     }
 
     async fn load_snapshot(&mut self) -> Result<(Index, Position), ActorError> {
@@ -96,6 +99,22 @@ impl WorkflowEngine {
             self.library.add(known.hash, text, None);
         }
         Ok(())
+    }
+
+    /// Reads the results that are too large for a record, and lets runs look at all. One that is
+    /// not there is made again.
+    async fn read_results(&mut self, ctx: &mut Context<Self>) {
+        let around = self.surround(ctx);
+        for (scope, id) in self.index.results.in_blobs().collect::<Vec<_>>() {
+            match blob(&around, id).await.map(Json::stored) {
+                Ok(Ok(output)) => self.index.results.fill(&scope, output),
+                outcome => {
+                    tracing::warn!(%id, ?outcome, "a kept result can't be read");
+                    self.index.results.forget(&scope);
+                }
+            }
+        }
+        self.cache.replace(self.index.results.clone());
     }
 
     /// Goes to work from what the log says, or says why not.
@@ -239,8 +258,11 @@ impl WorkflowEngine {
         if self.phase != EnginePhase::Refusing {
             return Ok(());
         }
-        if health.is_ok_and(|health| health.accepting) {
-            return self.open(ctx).await;
+        match health {
+            Ok(health) if health.accepting => return self.open(ctx).await,
+            // Another may hold it up by now than the one that did first.
+            Ok(health) => self.reason = health.reason.or(self.reason.take()),
+            Err(error) => self.reason = Some(format!("the journal gives no answer: {error}")),
         }
         ctx.send_after(RECHECK, WorkflowsMessage::Own(Step(Own::Recheck)));
         Ok(())

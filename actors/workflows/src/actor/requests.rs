@@ -12,7 +12,7 @@ use super::WorkflowEngine;
 use super::compiling::{Compiled, Then};
 use super::forking::changed;
 use super::run::{Answer, Order};
-use super::seats::Unsent;
+use super::seating::Unsent;
 use super::stored::Release;
 use crate::error::{ControlError, DecideError};
 use crate::index::time;
@@ -309,7 +309,10 @@ impl WorkflowEngine {
 
     fn on_reconfigure(&mut self, request: Request<Reconfigure>) {
         let (Reconfigure { config }, reply) = request.into_parts();
-        self.config = config;
+        let before = std::mem::replace(&mut self.config, config);
+        if before.label_limits != self.config.label_limits {
+            self.bind_anew();
+        }
         // Runs that begin from now on see it.
         self.around = None;
         reply.send(());

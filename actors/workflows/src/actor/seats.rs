@@ -2,59 +2,44 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use synod_runtime::{Address, Context, ExitReason, Priority};
+use synod_runtime::{Address, Priority};
 use uuid::Uuid;
 
-use super::WorkflowEngine;
-use super::queue::Group;
-use super::run::{Answer, Order, RunActor, RunMessage, Source};
-use super::step::{Own, Step};
-use super::utc;
-use crate::error::ControlError;
-use crate::messages::{RunId, RunState, WorkflowsMessage};
-use crate::run::Input;
-
-/// The wait before a run whose actor crashed goes on; doubled with each crash in a row.
-const REVIVE_AFTER: Duration = Duration::from_millis(50);
-
-/// The longest of these waits, as a power of two of the first.
-const MOST_DOUBLINGS: u32 = 10;
+use super::queue::Bounds;
+use super::run::RunMessage;
+use crate::messages::RunId;
 
 /// A run's actor.
-struct Seat {
-    address: Address<RunMessage>,
-    incarnation: u64,
+pub(super) struct Seat {
+    pub address: Address<RunMessage>,
+    pub incarnation: u64,
     /// Orders sent to it.
-    orders: u64,
+    pub orders: u64,
     /// Batches of it that are not stored yet.
-    unstored: u64,
+    pub unstored: u64,
     /// Whether it counts among those that run.
-    active: bool,
-    /// The group whose runs are counted, too.
-    group: Option<Arc<str>>,
+    pub active: bool,
+    /// The bounds that it counts under, too.
+    pub bounds: Bounds,
     /// It crashed; another one comes once what it had decided is stored.
-    crashed: bool,
+    pub crashed: bool,
     /// Messages of deliveries that it has not said anything about.
     pub deliveries: Vec<u64>,
-}
-
-/// An order that was not sent: who waits for what comes of it, and why.
-pub(super) struct Unsent {
-    pub answer: Answer,
-    pub error: Box<ControlError>,
 }
 
 /// The runs that have an actor.
 #[derive(Default)]
 pub(super) struct Seats {
-    by_run: HashMap<RunId, Seat>,
-    incarnations: u64,
+    pub by_run: HashMap<RunId, Seat>,
+    pub incarnations: u64,
     active: u32,
-    by_group: HashMap<Arc<str>, u32>,
+    /// Of these, by what other bounds count.
+    under: HashMap<Arc<str>, u32>,
+    /// What such bounds count one less of since it was last asked.
+    freed: Vec<Arc<str>>,
     /// Crashes in a row.
-    crashes: HashMap<RunId, u32>,
+    pub crashes: HashMap<RunId, u32>,
 }
 
 impl Seats {
@@ -71,8 +56,14 @@ impl Seats {
         self.active
     }
 
-    pub(super) fn active_in(&self, group: &str) -> u32 {
-        self.by_group.get(group).copied().unwrap_or(0)
+    /// Of those, the ones that a bound counts.
+    pub(super) fn active_under(&self, of: &str) -> u32 {
+        self.under.get(of).copied().unwrap_or(0)
+    }
+
+    /// What bounds count less of than before.
+    pub(super) fn take_freed(&mut self) -> Vec<Arc<str>> {
+        std::mem::take(&mut self.freed)
     }
 
     pub(super) fn is_current(&self, run: RunId, incarnation: u64) -> bool {
@@ -105,17 +96,42 @@ impl Seats {
             return;
         }
         seat.active = active;
-        let group = seat.group.clone();
-        self.count(group, active);
+        let bounds = Arc::clone(&seat.bounds);
+        self.count(&bounds, active);
     }
 
-    fn count(&mut self, group: Option<Arc<str>>, active: bool) {
-        let step = |count: u32| if active { count + 1 } else { count.saturating_sub(1) };
-        self.active = step(self.active);
-        if let Some(group) = group {
-            let count = self.by_group.entry(group).or_default();
-            *count = step(*count);
+    fn count(&mut self, bounds: &Bounds, active: bool) {
+        if active {
+            self.active += 1;
+            for bound in bounds.iter() {
+                *self.under.entry(Arc::clone(&bound.of)).or_default() += 1;
+            }
+            return;
         }
+        self.active = self.active.saturating_sub(1);
+        for bound in bounds.iter() {
+            let left = self.under.get(&bound.of).map_or(0, |count| count.saturating_sub(1));
+            if left == 0 {
+                self.under.remove(&bound.of);
+            } else {
+                self.under.insert(Arc::clone(&bound.of), left);
+            }
+            self.freed.push(Arc::clone(&bound.of));
+        }
+    }
+
+    /// Counts a run under these bounds from now on.
+    pub(super) fn bind(&mut self, run: RunId, bounds: Bounds) {
+        let Some(seat) = self.by_run.get_mut(&run) else { return };
+        let (active, former) = (seat.active, std::mem::replace(&mut seat.bounds, bounds.clone()));
+        if active {
+            self.count(&former, false);
+            self.count(&bounds, true);
+        }
+    }
+
+    pub(super) fn runs(&self) -> Vec<RunId> {
+        self.by_run.keys().copied().collect()
     }
 
     /// No seats, and incarnations that go on from these.
@@ -135,7 +151,7 @@ impl Seats {
     pub(super) fn remove(&mut self, run: RunId) -> Vec<u64> {
         let Some(seat) = self.by_run.remove(&run) else { return Vec::new() };
         if seat.active {
-            self.count(seat.group, false);
+            self.count(&seat.bounds, false);
         }
         seat.deliveries
     }
@@ -165,209 +181,14 @@ pub(super) fn tell(address: &Address<RunMessage>, message: RunMessage) {
     }
 }
 
-fn name(run: RunId, incarnation: u64) -> String {
+pub(super) fn name(run: RunId, incarnation: u64) -> String {
     format!("{run}.{incarnation}")
 }
 
 /// The run and the incarnation that a child's name tells.
-fn parse(name: &str) -> Option<(RunId, u64)> {
+pub(super) fn parse(name: &str) -> Option<(RunId, u64)> {
     let (run, incarnation) = name.split_once('.')?;
     Some((Uuid::try_parse(run).ok()?, incarnation.parse().ok()?))
-}
-
-impl WorkflowEngine {
-    /// Gives a run an actor.
-    pub(super) fn seat(
-        &mut self,
-        run: RunId,
-        source: Source,
-        begins: bool,
-        group: Option<Arc<str>>,
-        ctx: &mut Context<Self>,
-    ) -> bool {
-        self.seats.incarnations += 1;
-        let incarnation = self.seats.incarnations;
-        let around = self.surround(ctx);
-        let name = name(run, incarnation);
-        let spec = RunActor::spec(name, &around, run, incarnation, source, begins);
-        match ctx.spawn_child(spec) {
-            Ok(address) => {
-                let seat = Seat {
-                    address,
-                    incarnation,
-                    orders: 0,
-                    unstored: 0,
-                    active: false,
-                    group,
-                    crashed: false,
-                    deliveries: Vec::new(),
-                };
-                self.seats.by_run.insert(run, seat);
-                self.seats.set_active(run, begins);
-                true
-            }
-            Err(error) => {
-                tracing::error!(run_id = %run, %error, "a run can't be given an actor");
-                false
-            }
-        }
-    }
-
-    /// Gives a stored run an actor, unless it has one.
-    pub(super) fn seat_stored(
-        &mut self,
-        run: RunId,
-        begins: bool,
-        ctx: &mut Context<Self>,
-    ) -> bool {
-        if self.seats.has(run) {
-            return true;
-        }
-        let Some(entry) = self.index.run(run).map(Arc::clone) else { return false };
-        if let Some(at) = entry.standing.wake_at {
-            self.wakes.remove(&(at, run));
-        }
-        let source = self.source(&entry);
-        let group = self.group(&entry.definition, &entry.name).map(|(name, _)| name);
-        if !self.seat(run, source, begins, group, ctx) {
-            return false;
-        }
-        if matches!(entry.standing.state, RunState::Running | RunState::Compensating) {
-            self.seats.set_active(run, true);
-        }
-        true
-    }
-
-    pub(super) fn source(&self, entry: &crate::index::Entry) -> Source {
-        let packs = entry.trail.packed.iter().filter_map(|chunk| {
-            let pack = self.index.pack(chunk.pack)?;
-            Some((chunk.pack, pack.blob))
-        });
-        let packs = packs.collect();
-        Source::Stored { trail: entry.trail.clone(), packs, trace: entry.trace }
-    }
-
-    /// The group that bounds a definition's runs, and its bound, if it has one of its own.
-    pub(super) fn group(
-        &self,
-        hash: &crate::definition::DefinitionHash,
-        name: &Arc<str>,
-    ) -> Option<Group> {
-        let plan = self.library.plan(hash)?;
-        plan.max_concurrent_runs.map(|bound| (Arc::clone(name), bound))
-    }
-
-    /// Sends a run an order, if it is open.
-    pub(super) fn order(
-        &mut self,
-        run: RunId,
-        order: Order,
-        ctx: &mut Context<Self>,
-    ) -> Result<(), Unsent> {
-        if let Err(error) = self.can_order(run, ctx) {
-            return Err(Unsent { answer: order.answer, error: Box::new(error) });
-        }
-        if let Some(seat) = self.seats.by_run.get_mut(&run) {
-            seat.orders += 1;
-            if let Answer::Delivery(delivery) = &order.answer {
-                seat.deliveries.push(*delivery);
-            }
-            tell(&seat.address, RunMessage::Order(Box::new(order)));
-        }
-        Ok(())
-    }
-
-    /// Whether a run can be given an order; it has an actor then.
-    fn can_order(&mut self, run: RunId, ctx: &mut Context<Self>) -> Result<(), ControlError> {
-        if !self.works() {
-            let reason = self.reason.clone().unwrap_or_else(|| "the engine rests".to_owned());
-            return Err(ControlError::Unavailable { reason });
-        }
-        match self.index.run(run).map(|entry| entry.standing.state) {
-            None if !self.seats.has(run) => return Err(ControlError::NotFound),
-            Some(state) if state.has_ended() => return Err(ControlError::AlreadyEnded { state }),
-            _ => {}
-        }
-        if self.seat_stored(run, false, ctx) { Ok(()) } else { Err(ControlError::NotFound) }
-    }
-
-    /// Sends an input to an open run; to one that is not it would mean nothing.
-    pub(super) fn give(&mut self, run: RunId, input: Input, ctx: &mut Context<Self>) {
-        let order = Order { input: Some(input), defined: None, answer: Answer::Nobody };
-        if let Err(Unsent { error, .. }) = self.order(run, order, ctx) {
-            tracing::debug!(run_id = %run, %error, "a run was not told something");
-        }
-    }
-
-    /// A run only waits: its actor goes, unless an order is on its way to it.
-    pub(super) fn rests(&mut self, run: RunId, orders: u64) {
-        let Some(seat) = self.seats.by_run.get(&run) else { return };
-        if seat.orders != orders || seat.unstored > 0 || seat.crashed {
-            return;
-        }
-        tell(&seat.address, RunMessage::Leave);
-        self.seats.remove(run);
-        self.park(run);
-    }
-
-    /// Watches the time for a run that has no actor.
-    pub(super) fn park(&mut self, run: RunId) {
-        let wake = self.index.run(run).and_then(|entry| entry.standing.wake_at);
-        self.wakes.extend(wake.map(|at| (at, run)));
-    }
-
-    /// Gives runs an actor whose time has come.
-    pub(super) fn wake_due(&mut self, ctx: &mut Context<Self>) {
-        self.alarm = None;
-        let now = utc(ctx);
-        while let Some((at, run)) = self.wakes.first().copied().filter(|(at, _)| *at <= now) {
-            self.wakes.remove(&(at, run));
-            self.seat_stored(run, false, ctx);
-        }
-    }
-
-    /// A run's actor has ended.
-    pub(super) fn run_exited(&mut self, name: &str, reason: &ExitReason, ctx: &mut Context<Self>) {
-        let Some((run, incarnation)) = parse(name) else { return };
-        if !self.seats.is_current(run, incarnation) {
-            return;
-        }
-        let open = self.index.run(run).map(|entry| entry.is_open());
-        match open {
-            Some(false) => return self.leave(run, ctx),
-            // It never came to be stored: who asked for it learns that there is no answer.
-            None if self.seats.by_run.get(&run).is_some_and(|seat| seat.unstored == 0) => {
-                self.starting.abandon(run, reason);
-                return self.leave(run, ctx);
-            }
-            _ => {}
-        }
-        tracing::warn!(run_id = %run, %reason, "the actor of a run ended; another one goes on");
-        let crashes = self.seats.crashes.entry(run).or_default();
-        *crashes += 1;
-        let wait = REVIVE_AFTER * 2_u32.pow((*crashes - 1).min(MOST_DOUBLINGS));
-        let unstored = self.seats.by_run.get_mut(&run).map_or(0, |seat| {
-            seat.crashed = true;
-            seat.unstored
-        });
-        if unstored == 0 {
-            self.leave(run, ctx);
-            ctx.send_after(wait, WorkflowsMessage::Own(Step(Own::Revive(run))));
-        }
-    }
-
-    fn leave(&mut self, run: RunId, ctx: &mut Context<Self>) {
-        for delivery in self.seats.remove(run) {
-            self.delivered(delivery, false, ctx);
-        }
-    }
-
-    /// Goes on with a run whose actor crashed.
-    pub(super) fn revive(&mut self, run: RunId, ctx: &mut Context<Self>) {
-        if self.works() && self.index.run(run).is_some_and(|entry| entry.is_open()) {
-            self.seat_stored(run, false, ctx);
-        }
-    }
 }
 
 #[cfg(test)]

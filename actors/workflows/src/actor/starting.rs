@@ -9,22 +9,18 @@ use synod_tasks::EnginePhase;
 
 use super::WorkflowEngine;
 use super::compiling::{Compiled, Then};
-use super::run::Source;
+use super::options::{apply_options, body, key_of};
 use super::stored::Release;
 use super::utc;
 use crate::definition::DefinitionHash;
 use crate::error::StartError;
-use crate::expression::Root;
 use crate::history::OpeningNote;
-use crate::index::{Half, Keys, half};
+use crate::index::{Half, Keys};
 use crate::json::Json;
 use crate::messages::{
     DefinitionFault, RunAccepted, RunId, RunOptions, RunSource, RunState, StartRun,
 };
-use crate::run::{Event, Opening, mint};
-
-/// Bytes of the longest value that a definition may make a key of.
-const MAX_KEY: usize = 1_024;
+use crate::run::{Event, Opening, mint_in};
 
 /// Who waits for a run to be accepted.
 pub(super) type StartReply = Reply<Result<RunAccepted, StartError>>;
@@ -71,9 +67,58 @@ pub(super) struct Starting {
     keys_of: HashMap<RunId, Half>,
     /// The definitions that they are pinned to.
     definitions: HashMap<RunId, DefinitionHash>,
+    /// The runs at the top of those that steps of others start, and how many are under each.
+    roots: HashMap<RunId, RunId>,
+    under: HashMap<RunId, u64>,
 }
 
 impl Starting {
+    /// A run is on its way: what it is pinned to, what it is under, its key with what was asked
+    /// for, and who waits.
+    pub(super) fn expect(
+        &mut self,
+        run: RunId,
+        definition: DefinitionHash,
+        root: Option<RunId>,
+        key: Option<(Half, Half)>,
+        reply: Option<StartReply>,
+    ) {
+        if let Some((scope, body)) = key {
+            self.keys.insert(scope, (run, body));
+            self.keys_of.insert(run, scope);
+        }
+        if let Some(reply) = reply {
+            self.replies.entry(run).or_default().push((reply, false));
+        }
+        if let Some(root) = root {
+            self.roots.insert(run, root);
+            *self.under.entry(root).or_default() += 1;
+        }
+        self.definitions.insert(run, definition);
+    }
+
+    /// How many runs are on their way.
+    pub(super) fn len(&self) -> u64 {
+        self.definitions.len() as u64
+    }
+
+    /// How many of them are under this run.
+    pub(super) fn under(&self, root: RunId) -> u64 {
+        self.under.get(&root).copied().unwrap_or(0)
+    }
+
+    /// A run is no longer on its way.
+    fn settle(&mut self, run: RunId) {
+        self.definitions.remove(&run);
+        self.keys_of.remove(&run).map(|key| self.keys.remove(&key));
+        let Some(root) = self.roots.remove(&run) else { return };
+        let Some(count) = self.under.get_mut(&root) else { return };
+        *count -= 1;
+        if *count == 0 {
+            self.under.remove(&root);
+        }
+    }
+
     /// Whether a run on its way is pinned to this definition.
     pub(super) fn needs(&self, hash: &DefinitionHash) -> bool {
         self.definitions.values().any(|needed| needed == hash)
@@ -81,8 +126,7 @@ impl Starting {
 
     /// The run is stored.
     pub(super) fn answer(&mut self, run: RunId, state: Option<RunState>) {
-        self.definitions.remove(&run);
-        self.keys_of.remove(&run).map(|key| self.keys.remove(&key));
+        self.settle(run);
         let Some(state) = state else { return };
         for (reply, duplicate) in self.replies.remove(&run).unwrap_or_default() {
             reply.send(Ok(RunAccepted { run_id: run, state, duplicate }));
@@ -91,8 +135,7 @@ impl Starting {
 
     /// It will not be.
     pub(super) fn abandon(&mut self, run: RunId, reason: &ExitReason) {
-        self.definitions.remove(&run);
-        self.keys_of.remove(&run).map(|key| self.keys.remove(&key));
+        self.settle(run);
         for (reply, _) in self.replies.remove(&run).unwrap_or_default() {
             let reason = format!("the run could not be stored: {reason}");
             reply.send(Err(StartError::Unavailable { reason }));
@@ -133,13 +176,18 @@ impl WorkflowEngine {
         if let Some(reason) = self.refusal() {
             return Err(StartError::Unavailable { reason });
         }
-        if self.index.counters.open() >= self.config.max_open_runs {
+        if self.is_full() {
             let now = self.mono(ctx);
             let rate = self.statistics.ends_per_second(now).max(0.1);
             let retry_after_s = (1.0 / rate).ceil().clamp(1.0, 60.0) as u64;
             return Err(StartError::TooManyRuns { retry_after_s });
         }
         Ok(())
+    }
+
+    /// Whether as many runs are open as may be, those on their way included.
+    pub(super) fn is_full(&self) -> bool {
+        self.index.counters.open() + self.starting.len() >= self.config.max_open_runs
     }
 
     pub(super) fn start_with(
@@ -185,7 +233,7 @@ impl WorkflowEngine {
         loop {
             let mut bytes = [0; 16];
             ctx.system().entropy().fill(&mut bytes);
-            let id = mint(utc(ctx), u128::from_be_bytes(bytes));
+            let id = mint_in(self.share, utc(ctx), u128::from_be_bytes(bytes));
             if !self.knows(id) {
                 return id;
             }
@@ -254,72 +302,6 @@ impl WorkflowEngine {
         None
     }
 
-    /// Opens a run: admitted at once if there is room, else stored to wait for it.
-    pub(super) fn open_run(
-        &mut self,
-        to_open: ToOpen,
-        reply: Option<StartReply>,
-        ctx: &mut Context<Self>,
-    ) {
-        let ToOpen { events, note, key, compiled } = to_open;
-        let Some(Event::Opened(opening)) = events.first() else { return };
-        let run = opening.run;
-        if let (Some(scope), Some(body)) = (key, note.body) {
-            self.starting.keys.insert(scope, (run, body));
-            self.starting.keys_of.insert(run, scope);
-        }
-        if let Some(reply) = reply {
-            self.starting.replies.entry(run).or_default().push((reply, false));
-        }
-        let defined = self.to_define(&compiled, false);
-        self.starting.definitions.insert(run, compiled.hash());
-        let bound = compiled.plan.max_concurrent_runs;
-        let group = bound.map(|_| Arc::clone(&compiled.plan.name));
-        let admitted = self.queue.is_empty() && self.has_room(group.as_deref(), bound);
-        let source = Source::New { events, note, defined };
-        self.seat(run, source, admitted, group, ctx);
-    }
-
-    /// Whether another run may run, of this group.
-    fn has_room(&self, group: Option<&str>, bound: Option<u32>) -> bool {
-        self.seats.active() < self.config.max_concurrent_runs
-            && match (group, bound) {
-                (Some(group), Some(bound)) => self.seats.active_in(group) < bound,
-                _ => true,
-            }
-    }
-
-    /// Puts a stored run that is pending among those that wait for room.
-    pub(super) fn enqueue(&mut self, run: RunId) {
-        let Some(entry) = self.index.run(run).map(Arc::clone) else { return };
-        let group = self.group(&entry.definition, &entry.name);
-        self.queue.add(run, entry.priority, entry.sequence, group);
-    }
-
-    /// Admits runs while there is room.
-    pub(super) fn admit(&mut self, ctx: &mut Context<Self>) {
-        while self.phase == EnginePhase::Running
-            && self.seats.active() < self.config.max_concurrent_runs
-        {
-            let seats = &self.seats;
-            let has_room = |group: &str, bound| seats.active_in(group) < bound;
-            let Some(run) = self.queue.next(has_room) else { return };
-            let pending = self.index.run(run).map(|e| e.standing.state) == Some(RunState::Pending);
-            if pending {
-                self.begin(run, ctx);
-            }
-        }
-    }
-
-    fn begin(&mut self, run: RunId, ctx: &mut Context<Self>) {
-        if self.seats.has(run) {
-            self.seats.set_active(run, true);
-            self.give(run, crate::run::Input::Begin, ctx);
-        } else {
-            self.seat_stored(run, true, ctx);
-        }
-    }
-
     fn check_start(
         &self,
         compiled: &Compiled,
@@ -336,84 +318,4 @@ impl WorkflowEngine {
             None => Ok(()),
         }
     }
-
-    pub(super) fn check_options(
-        &self,
-        compiled: &Compiled,
-        options: &RunOptions,
-    ) -> Result<(), StartError> {
-        let invalid = |field: String, expected: &str, got: String| {
-            Err(StartError::Invalid { field, expected: expected.to_owned(), got })
-        };
-        let labels = options.labels.len();
-        if labels > usize::from(self.config.max_labels) {
-            let expected = format!("at most {} labels", self.config.max_labels);
-            return invalid("labels".to_owned(), &expected, labels.to_string());
-        }
-        for (key, value) in &options.labels {
-            if key.is_empty() || key.len() > 63 || value.len() > 255 {
-                let expected = "a key of 1 to 63 bytes and a value of at most 255";
-                let got = format!("{} and {} bytes", key.len(), value.len());
-                return invalid(format!("labels.{key}"), expected, got);
-            }
-        }
-        if let Some(key) = &options.idempotency_key
-            && (key.is_empty() || key.len() > 255 || !key.bytes().all(|b| b.is_ascii_graphic()))
-        {
-            let expected = "1 to 255 visible ASCII characters";
-            return invalid("idempotency_key".to_owned(), expected, format!("{key:?}"));
-        }
-        if options.timeout_s.is_some_and(|s| !(1..=31_536_000).contains(&s)) {
-            let got = options.timeout_s.unwrap_or_default().to_string();
-            return invalid("timeout_s".to_owned(), "1 to 31536000", got);
-        }
-        let known = &compiled.plan.variables;
-        let unknown = options
-            .variables
-            .keys()
-            .find(|name| !known.iter().any(|(known, _)| **known == ***name));
-        match unknown {
-            Some(name) => {
-                let names: Vec<_> = known.iter().map(|(name, _)| &**name).collect();
-                let expected = format!("one of the definition's: {}", names.join(", "));
-                invalid(format!("variables.{name}"), &expected, "an unknown one".to_owned())
-            }
-            None => Ok(()),
-        }
-    }
-}
-
-/// The idempotency key that the definition makes of an input, if it does.
-fn key_of(compiled: &Compiled, input: &Json) -> Result<Option<String>, StartError> {
-    let Some(template) = &compiled.plan.idempotency_key else { return Ok(None) };
-    let scope = |root: &Root| matches!(root, Root::Inputs).then(|| input.clone());
-    let invalid = |got: String| StartError::Invalid {
-        field: "idempotency_key".to_owned(),
-        expected: "an expression of the definition that yields a text, a number or null".to_owned(),
-        got,
-    };
-    let value = template.evaluate(&scope, MAX_KEY).map_err(|error| invalid(error.message))?;
-    match value.value() {
-        Value::Null => Ok(None),
-        Value::String(key) => Ok(Some(key.clone())),
-        Value::Number(key) => Ok(Some(key.to_string())),
-        other => Err(invalid(other.to_string())),
-    }
-}
-
-fn apply_options(opening: &mut Opening, options: RunOptions, compiled: &Compiled) {
-    let RunOptions { priority, labels, idempotency_key, timeout_s, variables } = options;
-    opening.priority = priority.or(compiled.plan.priority).unwrap_or(opening.priority);
-    opening.labels.extend(labels);
-    opening.idempotency_key = idempotency_key.map(Arc::from);
-    opening.timeout_us = timeout_s.map(|seconds| seconds.saturating_mul(1_000_000));
-    let variables = variables.into_iter();
-    opening.variables =
-        variables.map(|(name, value)| (Arc::from(name), Json::from(value))).collect();
-}
-
-/// What was asked for, so that another request with the same key can be told from the same one.
-fn body(compiled: &Compiled, input: &Json, options: &RunOptions) -> Half {
-    let variables = serde_json::to_vec(&options.variables).unwrap_or_default();
-    half(&[&compiled.hash().0, input.bytes(), &variables])
 }

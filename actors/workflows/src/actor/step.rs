@@ -8,7 +8,8 @@ use synod_runtime::{ActorError, AskError, Context, Reply, TaskFailure};
 
 use super::WorkflowEngine;
 use super::definitions::ToDefine;
-use super::keeping::{Packed, Snapshot};
+use super::keeping::Snapshot;
+use super::packing::Packed;
 use super::run::{FromRun, ToStore};
 use crate::json::Json;
 use crate::messages::{DefinitionSummary, RunId};

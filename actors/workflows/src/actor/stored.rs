@@ -7,6 +7,7 @@ use synod_runtime::{Context, Reply};
 use synod_tasks::EnginePhase;
 
 use super::WorkflowEngine;
+use super::admission::counts;
 use super::run::{RunMessage, ToStore};
 use super::seats::tell;
 use crate::error::{DefineError, InvalidCursor, StartError};
@@ -39,7 +40,7 @@ impl WorkflowEngine {
         for event in &to_store.defined {
             match crate::records::encode_engine(event) {
                 Ok(record) => self.gathering.add(record),
-                Err(error) => tracing::error!(%error, "a definition can't be encoded"),
+                Err(error) => tracing::error!(%error, "what comes with a run can't be encoded"),
             }
         }
         for (record, piece) in &to_store.records {
@@ -88,12 +89,15 @@ impl WorkflowEngine {
                 self.library.remove(hash);
             }
         }
+        if let EngineEvent::Kept(result) = event {
+            self.cache.keep(result);
+        }
         self.index.apply_engine(event);
     }
 
     /// Takes records over; whether the run was opened by them.
     fn apply(&mut self, stored: ToStore) -> bool {
-        stored.defined.iter().for_each(|event| self.index.apply_engine(event));
+        stored.defined.iter().for_each(|event| self.engine_stored(event));
         let mut opened = false;
         for (record, piece) in stored.records {
             opened |= matches!(record.events.first(), Some(Event::Opened(_)));
@@ -122,7 +126,7 @@ impl WorkflowEngine {
                 self.enqueue(run);
             }
         }
-        self.seats.set_active(run, matches!(state, RunState::Running | RunState::Compensating));
+        self.seats.set_active(run, counts(&entry));
         let mut waiters = Vec::new();
         if state.has_ended() {
             self.statistics.ended(&entry, mono);

@@ -8,6 +8,7 @@ use synod_journal::BlobId;
 use synod_runtime::{Correlation, Principal};
 
 use crate::definition::DefinitionHash;
+use crate::json::Json;
 use crate::messages::{RunId, RunState};
 use crate::run::{ApprovalId, Event};
 
@@ -85,6 +86,24 @@ pub(crate) enum EngineEvent {
     Named { name: Arc<str>, version: Version, hash: DefinitionHash, at: i64, by: Principal },
     /// They mean nothing any more.
     Unnamed { name: Arc<str>, version: Version, at: i64, by: Principal },
+    /// The result of a step is kept, for other runs to take it.
+    Kept(Box<KeptResult>),
+}
+
+/// A result as it is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct KeptResult {
+    /// Half a SHA-256 of the definition, the step and the key.
+    pub scope: [u8; 16],
+    /// Since when, and when it is no longer taken; UTC microseconds.
+    pub at: i64,
+    pub until: i64,
+    /// `null` while it is in a blob that has not been read.
+    pub output: Json,
+    /// Bytes of its text.
+    pub size: u64,
+    /// The blob that holds it, where it is large.
+    pub blob: Option<BlobId>,
 }
 
 /// A definition as it is kept.

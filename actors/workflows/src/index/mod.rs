@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  record ─▶ Index ─┬─ runs: an entry each, with the trail of its records
-//!                   ├─ keys, definitions, counters (the ledger)
+//!                   ├─ keys, definitions, results, counters (the ledger)
 //!                   └─ by handle: approvals, topics
 //! ```
 //!
@@ -14,6 +14,7 @@ mod entry;
 mod keys;
 mod list;
 mod packs;
+mod results;
 #[cfg(test)]
 mod tests;
 
@@ -22,7 +23,8 @@ pub(crate) use definitions::{Definitions, Named};
 pub(crate) use entry::Entry;
 pub(crate) use keys::{Half, KeyUse, Keys, half};
 pub(crate) use list::time;
-pub(crate) use packs::Pack;
+pub(crate) use packs::{Moved, Pack};
+pub(crate) use results::{MOST_KEPT, Results};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -30,6 +32,9 @@ use std::sync::Arc;
 use crate::history::{EngineEvent, Handle, OpeningNote, Piece, RunRecord, Trail};
 use crate::messages::{RunId, RunState};
 use crate::run::{ApprovalId, Event, Opening};
+
+/// Runs inside one another at most: a workflow that starts itself would else never stop.
+pub(crate) const MOST_NESTED: usize = 16;
 
 /// All runs that are kept, and what belongs to them.
 #[derive(Debug, Default, Clone)]
@@ -39,6 +44,7 @@ pub(crate) struct Index {
     pub counters: Counters,
     pub definitions: Definitions,
     pub keys: Keys,
+    pub results: Results,
     runs: HashMap<RunId, Arc<Entry>>,
     by_sequence: BTreeMap<u64, RunId>,
     ended: BTreeSet<(i64, RunId)>,
@@ -51,6 +57,8 @@ pub(crate) struct Index {
     next_pack: u32,
     /// Bytes of records in memory.
     held: u64,
+    /// How many runs were ever opened under a run that no step started, for it and its children.
+    descendants: HashMap<RunId, u64>,
 }
 
 /// A record that does not fit what is known: the log is not what this program wrote.
@@ -118,6 +126,9 @@ impl Index {
         let known = self.definitions.get(&opening.definition).cloned();
         let known = known.ok_or(Unfitting::UnknownDefinition(run))?;
         self.definitions.pin(&opening.definition);
+        if let Some(parent) = opening.parent {
+            *self.descendants.entry(self.root(parent.run)).or_default() += 1;
+        }
         self.sequence += 1;
         let scope = |key: &Arc<str>| (Arc::clone(key), Keys::scope(&known.name, key));
         let key = opening.idempotency_key.as_ref().map(scope);
@@ -245,6 +256,7 @@ impl Index {
                 self.definitions.name(Arc::clone(name), version.clone(), named);
             }
             EngineEvent::Unnamed { name, version, .. } => self.definitions.unname(name, version),
+            EngineEvent::Kept(result) => self.results.keep((**result).clone()),
         }
     }
 
@@ -263,6 +275,7 @@ impl Index {
     fn forget_run(&mut self, run: RunId) {
         let Some(entry) = self.runs.remove(&run) else { return };
         self.by_sequence.remove(&entry.sequence);
+        self.descendants.remove(&run);
         self.definitions.unpin(&entry.definition);
         entry.former.iter().for_each(|hash| self.definitions.unpin(hash));
         self.held -= entry.trail.held();
@@ -274,6 +287,35 @@ impl Index {
 
     pub(crate) fn run(&self, run: RunId) -> Option<&Arc<Entry>> {
         self.runs.get(&run)
+    }
+
+    /// The run above this one that no step started, or the last of those above it that is kept.
+    pub(crate) fn root(&self, run: RunId) -> RunId {
+        self.line(run).last().unwrap_or(run)
+    }
+
+    /// This run, and those that it is inside of.
+    pub(crate) fn line(&self, run: RunId) -> impl Iterator<Item = RunId> {
+        let parent = |run: &RunId| {
+            let parent = self.runs.get(run)?.parent?.run;
+            self.runs.contains_key(&parent).then_some(parent)
+        };
+        std::iter::successors(Some(run), parent).take(MOST_NESTED)
+    }
+
+    /// How many runs were ever opened under this one.
+    pub(crate) fn descendants(&self, root: RunId) -> u64 {
+        self.descendants.get(&root).copied().unwrap_or(0)
+    }
+
+    /// The same of all runs that have some.
+    pub(crate) fn all_descendants(&self) -> impl Iterator<Item = (RunId, u64)> {
+        self.descendants.iter().map(|(root, count)| (*root, *count))
+    }
+
+    /// Puts back what a snapshot says of them.
+    pub(crate) fn restore_descendants(&mut self, all: impl Iterator<Item = (RunId, u64)>) {
+        self.descendants = all.collect();
     }
 
     /// The run that asks, or asked, for this approval, and whether it is open.

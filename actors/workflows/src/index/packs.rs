@@ -1,5 +1,6 @@
 //! The packs that hold histories, and how much of each is still needed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use synod_journal::BlobId;
@@ -14,6 +15,23 @@ pub(crate) struct Pack {
     pub blob: BlobId,
     /// Bytes of chunks that runs still have in it.
     pub live: u64,
+    /// All its bytes.
+    pub size: u64,
+}
+
+impl Pack {
+    /// Whether less than half of it is still needed.
+    pub(crate) fn is_sparse(&self) -> bool {
+        self.live < self.size / 2
+    }
+}
+
+/// A chunk that was copied to another pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moved {
+    pub run: RunId,
+    pub from: Chunk,
+    pub to: Chunk,
 }
 
 impl Index {
@@ -37,6 +55,51 @@ impl Index {
     /// The number of the next pack.
     pub(crate) fn next_pack(&self) -> u32 {
         self.next_pack
+    }
+
+    /// The packs of which little is needed, those of which least is first, and the chunks of runs
+    /// in them: up to so many bytes.
+    pub(crate) fn sparse(&self, bytes: u64) -> BTreeMap<u32, (Pack, Vec<(RunId, Chunk)>)> {
+        let mut sparse: Vec<_> = self.packs().filter(|(_, pack)| pack.is_sparse()).collect();
+        sparse.sort_by_key(|(_, pack)| pack.live);
+        let mut left = bytes;
+        let some = sparse.into_iter().take_while(|(_, pack)| {
+            let fits = left >= pack.live;
+            left = left.saturating_sub(pack.live);
+            fits
+        });
+        let mut found: BTreeMap<_, _> =
+            some.map(|(number, pack)| (number, (pack, Vec::new()))).collect();
+        if found.is_empty() {
+            return found;
+        }
+        for (run, entry) in self.in_order() {
+            for chunk in &entry.trail.packed {
+                if let Some((_, chunks)) = found.get_mut(&chunk.pack) {
+                    chunks.push((run, *chunk));
+                }
+            }
+        }
+        found
+    }
+
+    /// Notes that chunks are in another pack now. What was forgotten meanwhile stays so.
+    pub(crate) fn moved_to(&mut self, pack: Pack, moved: &[Moved]) {
+        let Some(number) = moved.first().map(|moved| moved.to.pack) else { return };
+        let mut kept = 0;
+        for Moved { run, from, to } in moved {
+            let Some(entry) = self.runs.get_mut(run) else { continue };
+            let Some(at) = entry.trail.packed.iter().position(|chunk| chunk == from) else {
+                continue;
+            };
+            Arc::make_mut(entry).trail.packed[at] = *to;
+            kept += u64::from(to.length);
+            self.release(from.pack, from.length);
+        }
+        self.next_pack = self.next_pack.max(number + 1);
+        if kept > 0 {
+            self.packs.insert(number, Pack { live: kept, ..pack });
+        }
     }
 
     /// Notes that the first `packed[run]` records in memory of each run are in a pack now.

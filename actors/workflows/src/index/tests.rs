@@ -175,7 +175,7 @@ fn a_pack_is_gone_with_the_last_run_that_has_a_chunk_in_it() {
     let mut index = index();
     (1..=2).for_each(|n| open(&mut index, n));
     let chunk = |offset| Chunk { pack: 0, offset, length: 16 };
-    let pack = Pack { blob: synod_journal::BlobId([9; 32]), live: 32 };
+    let pack = Pack { blob: synod_journal::BlobId([9; 32]), live: 32, size: 32 };
     index.packed(pack, &[(id(1), chunk(0), 1), (id(2), chunk(16), 1)]);
     assert_eq!((index.held(), index.packs().count(), index.next_pack()), (0, 1, 1));
     for (n, left) in [(1, 1), (2, 0)] {
@@ -184,4 +184,45 @@ fn a_pack_is_gone_with_the_last_run_that_has_a_chunk_in_it() {
         index.apply_engine(&EngineEvent::Forgot { through, keys_before: 0, definitions });
         assert_eq!(index.packs().count(), left);
     }
+}
+
+#[test]
+fn what_is_needed_of_a_pack_of_the_dead_goes_to_another_one() {
+    let mut index = index();
+    (1..=3).for_each(|n| open(&mut index, n));
+    let chunk = |pack, offset| Chunk { pack, offset, length: 16 };
+    let pack = |byte| Pack { blob: synod_journal::BlobId([byte; 32]), live: 48, size: 48 };
+    let chunks = [1, 2, 3].map(|n| (id(n), chunk(0, 16 * (n as u32 - 1)), 1));
+    index.packed(pack(1), &chunks);
+    assert!(index.sparse(1_000).is_empty());
+    for n in [1, 2] {
+        end(&mut index, n, 10);
+        let (through, definitions) = ((10, id(n)), Vec::new());
+        index.apply_engine(&EngineEvent::Forgot { through, keys_before: 0, definitions });
+    }
+    assert!(index.sparse(15).is_empty(), "no more at a time than is wanted");
+    let sparse = index.sparse(1_000);
+    assert_eq!(sparse[&0].1, [(id(3), chunk(0, 32))]);
+    let gone = Moved { run: id(2), from: chunk(0, 16), to: chunk(1, 16) };
+    let moved = Moved { run: id(3), from: chunk(0, 32), to: chunk(1, 0) };
+    index.moved_to(Pack { size: 32, ..pack(2) }, &[moved, gone]);
+    let packs: Vec<_> = index.packs().collect();
+    assert_eq!(packs, [(1, Pack { live: 16, size: 32, ..pack(2) })]);
+    assert_eq!(index.run(id(3)).unwrap().trail.packed, [chunk(1, 0)]);
+}
+
+#[test]
+fn runs_under_a_run_are_counted_for_the_one_at_the_top() {
+    let mut index = index();
+    open(&mut index, 1);
+    for (n, parent) in [(2, 1), (3, 2), (4, 3)] {
+        let Event::Opened(mut child) = opening(id(n), None) else { panic!() };
+        let spot = crate::run::Spot::whole(crate::plan::StepIndex(0));
+        let ticket = crate::run::Ticket { revision: 0, level: 0, spot, visit: 1, attempt: 1 };
+        child.parent = Some(crate::run::Parent { run: id(parent), ticket });
+        let opened = record(id(n), 1, RunState::Running, vec![Event::Opened(child)]);
+        index.apply(&opened, piece()).unwrap();
+    }
+    assert_eq!((index.root(id(4)), index.line(id(4)).count()), (id(1), 4));
+    assert_eq!((index.descendants(id(1)), index.descendants(id(2))), (3, 0));
 }

@@ -14,7 +14,35 @@ use crate::history::{DefinedAs, EngineEvent};
 
 /// The record of something that happened to the engine.
 pub(crate) fn encode_engine(event: &EngineEvent) -> Result<Record, CodecError> {
-    EngineRecordV1::from(event).to_record()
+    let stored = match event {
+        EngineEvent::Kept(result) => return super::results::record(result),
+        EngineEvent::Opened { at } => EngineRecordV1::Opened { at: *at },
+        EngineEvent::Began { at } => EngineRecordV1::Began { at: *at },
+        EngineEvent::Stopped { at } => EngineRecordV1::Stopped { at: *at },
+        EngineEvent::Forgot { through: (ended_at, run), keys_before, definitions } => {
+            EngineRecordV1::Forgot {
+                ended_at: *ended_at,
+                run: run.into_bytes(),
+                keys_before: *keys_before,
+                definitions: definitions.iter().map(|hash| hash.0).collect(),
+            }
+        }
+        EngineEvent::Defined(known) => EngineRecordV1::Defined((&**known).into()),
+        EngineEvent::Named { name, version, hash, at, by } => EngineRecordV1::Named {
+            name: Arc::clone(name),
+            version: version.to_string(),
+            hash: hash.0,
+            at: *at,
+            by: by.into(),
+        },
+        EngineEvent::Unnamed { name, version, at, by } => EngineRecordV1::Unnamed {
+            name: Arc::clone(name),
+            version: version.to_string(),
+            at: *at,
+            by: by.into(),
+        },
+    };
+    stored.to_record()
 }
 
 pub(super) fn version(text: &str) -> Result<Version, RecordError> {
@@ -57,38 +85,6 @@ impl From<DefinedV1> for DefinedAs {
             ValueV1::Blob { hash, .. } => (Bytes::new(), Some(BlobId(hash))),
         };
         Self { hash: DefinitionHash(hash), name, version, description, steps, text, blob }
-    }
-}
-
-impl From<&EngineEvent> for EngineRecordV1 {
-    fn from(event: &EngineEvent) -> Self {
-        match event {
-            EngineEvent::Opened { at } => Self::Opened { at: *at },
-            EngineEvent::Began { at } => Self::Began { at: *at },
-            EngineEvent::Stopped { at } => Self::Stopped { at: *at },
-            EngineEvent::Forgot { through: (ended_at, run), keys_before, definitions } => {
-                Self::Forgot {
-                    ended_at: *ended_at,
-                    run: run.into_bytes(),
-                    keys_before: *keys_before,
-                    definitions: definitions.iter().map(|hash| hash.0).collect(),
-                }
-            }
-            EngineEvent::Defined(known) => Self::Defined((&**known).into()),
-            EngineEvent::Named { name, version, hash, at, by } => Self::Named {
-                name: Arc::clone(name),
-                version: version.to_string(),
-                hash: hash.0,
-                at: *at,
-                by: by.into(),
-            },
-            EngineEvent::Unnamed { name, version, at, by } => Self::Unnamed {
-                name: Arc::clone(name),
-                version: version.to_string(),
-                at: *at,
-                by: by.into(),
-            },
-        }
     }
 }
 

@@ -1,17 +1,20 @@
 //! What is stored: records and snapshots, in shapes that are frozen once released.
 //!
-//! A record is what one decision did to one run, `run.events`, or something that happened to the
-//! engine, `workflows.engine`. Changing a shape means a new version whose `Previous` is the old
-//! one, see [`Versioned`]; `tests/golden` holds the bytes of every version that was ever written.
+//! A record is what one decision did to one run, `run.events`, something that happened to the
+//! engine, `workflows.engine`, or a result that is kept for other runs, `workflows.results`.
+//! Changing a shape means a new version whose `Previous` is the old one, see [`Versioned`];
+//! `tests/golden` holds the bytes of every version that was ever written.
 
 mod codes;
 mod decode;
 mod encode;
 mod engine;
+mod results;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 mod v1;
+mod v2;
 
 pub(crate) use decode::Blobs;
 pub(crate) use engine::{encode_engine, text_blob};
@@ -26,6 +29,7 @@ use uuid::Uuid;
 
 use self::decode::Decoder;
 use self::encode::Encoder;
+use self::results::ResultV1;
 use self::v1::{EngineRecordV1, RunRecordV1};
 use crate::history::{EngineEvent, Piece, RunRecord};
 
@@ -37,6 +41,7 @@ pub(crate) const ENGINE_PARTITION: Partition = Partition::from_low_bits(0);
 
 const EVENTS: RecordKind = RecordKind::new("run.events");
 const ENGINE: RecordKind = RecordKind::new("workflows.engine");
+const RESULTS: RecordKind = RecordKind::new("workflows.results");
 
 /// What a stored record says.
 #[derive(Debug, Clone, PartialEq)]
@@ -127,6 +132,10 @@ pub(crate) fn decode(stored: &StoredRecord) -> Result<Decoded, RecordError> {
     if kind == ENGINE.as_str() {
         let record = <EngineRecordV1 as Versioned>::decode(*version, bytes)?;
         return Ok(Decoded::Engine(record.try_into()?));
+    }
+    if kind == RESULTS.as_str() {
+        let result = <ResultV1 as Versioned>::decode(*version, bytes)?.try_into()?;
+        return Ok(Decoded::Engine(EngineEvent::Kept(Box::new(result))));
     }
     Err(RecordError::UnknownKind(kind.clone()))
 }

@@ -1,6 +1,7 @@
 //! The engine's index as a snapshot, and back. Histories are in packs by then; only what came
 //! after them is in the snapshot itself.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use uuid::Uuid;
 use super::codes::{priority, priority_code};
 use super::engine::version;
 use super::v1::{ChunkV1, CountersV1, EntryV1, KeyUseV1, NamedV1, PackV1, PieceV1, SnapshotV1};
+use super::v2::{DescendantsV2, PackSizeV2, SnapshotV2};
 use super::{RecordError, unknown};
 use crate::definition::DefinitionHash;
 use crate::history::{Chunk, DefinedAs, Piece, Trail};
@@ -17,14 +19,31 @@ use crate::index::{Counters, Entry, Index, KeyUse, Keys, Named, Pack};
 use crate::messages::{RunId, StepStats};
 
 /// The version of the newest shape of a snapshot.
-pub(crate) const SNAPSHOT_VERSION: u16 = 1;
+pub(crate) const SNAPSHOT_VERSION: u16 = 2;
+
+/// Bytes that a pack is taken to have where that was not stored: those of a full one.
+const FULL_PACK: u64 = 1 << 20;
 
 /// The codec of snapshots: up to 4 GiB.
 type SnapshotCodec = Codec<{ 4 << 30 }>;
 
 /// The index as it is to be stored.
 pub(crate) fn encode_snapshot(index: &Index) -> Result<Bytes, CodecError> {
-    SnapshotCodec::encode(&SnapshotV1 {
+    let sizes = index.packs().map(|(number, pack)| PackSizeV2 { number, size: pack.size });
+    let descendants = index.all_descendants();
+    let descendants =
+        descendants.map(|(root, count)| DescendantsV2 { root: root.into_bytes(), count });
+    SnapshotCodec::encode(&SnapshotV2 {
+        first: first(index),
+        packs: sizes.collect(),
+        descendants: descendants.collect(),
+        results: index.results.in_order().map(Into::into).collect(),
+    })
+}
+
+/// What version 1 of a snapshot has.
+fn first(index: &Index) -> SnapshotV1 {
+    SnapshotV1 {
         sequence: index.sequence,
         counters: index.counters.into(),
         definitions: index.definitions.all().map(|known| (&*known.known).into()).collect(),
@@ -46,15 +65,18 @@ pub(crate) fn encode_snapshot(index: &Index) -> Result<Bytes, CodecError> {
             .collect(),
         next_pack: index.next_pack(),
         runs: index.in_order().map(|(run, entry)| entry_v1(run, entry)).collect(),
-    })
+    }
 }
 
 /// The index that a snapshot of this version holds.
 pub(crate) fn decode_snapshot(shape: u16, bytes: &[u8]) -> Result<Index, RecordError> {
-    if shape != SNAPSHOT_VERSION {
-        return Err(unknown("version of a snapshot", shape));
-    }
-    let stored: SnapshotV1 = SnapshotCodec::decode(bytes)?;
+    let stored: SnapshotV2 = match shape {
+        1 => SnapshotCodec::decode::<SnapshotV1>(bytes)?.into(),
+        SNAPSHOT_VERSION => SnapshotCodec::decode(bytes)?,
+        newer => return Err(unknown("version of a snapshot", newer)),
+    };
+    let SnapshotV2 { first: stored, packs: sizes, descendants, results } = stored;
+    let sizes: HashMap<u32, u64> = sizes.iter().map(|pack| (pack.number, pack.size)).collect();
     let mut index = Index::default();
     for known in stored.definitions {
         index.definitions.insert(Arc::new(DefinedAs::from(known)));
@@ -67,8 +89,10 @@ pub(crate) fn decode_snapshot(shape: u16, bytes: &[u8]) -> Result<Index, RecordE
         index.keys.insert(scope, KeyUse { run: Uuid::from_bytes(run), body, used_at });
     }
     let packs = stored.packs.into_iter();
-    let packs =
-        packs.map(|PackV1 { number, blob, live }| (number, Pack { blob: BlobId(blob), live }));
+    let packs = packs.map(|PackV1 { number, blob, live }| {
+        let size = sizes.get(&number).copied().unwrap_or(FULL_PACK.max(live));
+        (number, Pack { blob: BlobId(blob), live, size })
+    });
     index.restore_packs(packs, stored.next_pack);
     for stored in stored.runs {
         let run = Uuid::from_bytes(stored.run);
@@ -76,6 +100,11 @@ pub(crate) fn decode_snapshot(shape: u16, bytes: &[u8]) -> Result<Index, RecordE
         let known = known.ok_or_else(|| unknown("definition of run", run))?;
         index.restore(run, entry(stored, &known)?);
     }
+    for result in results {
+        index.results.keep(result.try_into()?);
+    }
+    let descendants = descendants.into_iter();
+    index.restore_descendants(descendants.map(|under| (Uuid::from_bytes(under.root), under.count)));
     index.sequence = stored.sequence;
     index.counters = stored.counters.into();
     Ok(index)
@@ -153,6 +182,13 @@ fn entry(stored: EntryV1, known: &DefinedAs) -> Result<Entry, RecordError> {
         events: stored.events,
         blobs: stored.blobs.into_iter().map(BlobId).collect(),
     })
+}
+
+impl From<SnapshotV1> for SnapshotV2 {
+    fn from(first: SnapshotV1) -> Self {
+        let (packs, descendants, results) = (Vec::new(), Vec::new(), Vec::new());
+        Self { first, packs, descendants, results }
+    }
 }
 
 impl From<(crate::index::Half, KeyUse)> for KeyUseV1 {

@@ -100,7 +100,14 @@ async fn while_the_disk_is_full_runs_are_refused_and_later_go_on() {
             break;
         }
     }
-    assert!(!stage.ask(WorkflowHealth {}).await.accepting);
+    let first = stage.ask(WorkflowHealth {}).await;
+    assert!(!first.accepting);
+    // What holds it up now is said, not what did first.
+    ground.time.pass(Duration::from_secs(3)).await;
+    let now = stage.ask(WorkflowHealth {}).await.reason.unwrap();
+    let told = stage.journal().await.reason.unwrap();
+    let begin = told.split(" (looked").next().unwrap();
+    assert!(now.starts_with(begin) && first.reason.as_ref() != Some(&now), "{now}");
     drop(request);
     ground.disk.set_free_bytes(u64::MAX);
     ground.time.pass(Duration::from_secs(10)).await;

@@ -1,5 +1,7 @@
 //! Runs from their start to their end.
 
+use std::time::Duration;
+
 use serde_json::json;
 use synod_agents::AgentError;
 use synod_workflows::{
@@ -175,6 +177,51 @@ steps: [{id: a, capability: x, input: "${inputs}", cache_key: "${inputs.city}"}]
     let status = stage.wait(second.run_id).await;
     assert_eq!(status.outputs, Some(json!({"a": {"order": 1, "city": "oslo"}})));
     assert_eq!(given.lock().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kept_result_outlives_power_cuts_and_snapshots_for_its_time() {
+    let text = "name: keeps\nsteps: [{id: a, capability: x, input: '${inputs}', cache_key: k}]";
+    let config = WorkflowsConfig {
+        snapshot_records: 1_000,
+        keep_results_s: 3_600,
+        ..WorkflowsConfig::default()
+    };
+    for size in [10, 200_000] {
+        let ground = Ground::new(config.clone());
+        let stage = ground.start().await;
+        let given = stage.echo("x").await;
+        let first = json!("x".repeat(size));
+        let run = stage.start(text, first.clone()).await;
+        stage.wait(run).await;
+        assert_eq!(given.lock().len(), 1);
+        stage.cut(&ground).await;
+        let stage = ground.start().await;
+        let given = stage.echo("x").await;
+        // Enough for snapshots, so that the next node reads it from one.
+        for n in 0..400 {
+            let run = stage.start(&linear(2), json!(n)).await;
+            stage.wait(run).await;
+        }
+        ground.time.pass(Duration::from_secs(60)).await;
+        let before = given.lock().len();
+        stage.cut(&ground).await;
+        let stage = ground.start().await;
+        let given = stage.echo("x").await;
+        let run = stage.start(text, json!("another")).await;
+        assert_eq!(stage.wait(run).await.outputs, Some(json!({"a": first})));
+        assert_eq!((before, given.lock().len()), (800, 0));
+        // The same key of another definition is another result, and this one is not for ever.
+        let run = stage.start(&text.replace("keeps", "other"), json!("another")).await;
+        assert_eq!(stage.wait(run).await.outputs, Some(json!({"a": "another"})));
+        assert_eq!(given.lock().len(), 1);
+        stage.cut(&ground).await;
+        ground.time.pass(Duration::from_secs(3_600)).await;
+        let stage = ground.start().await;
+        stage.echo("x").await;
+        let run = stage.start(text, json!("new")).await;
+        assert_eq!(stage.wait(run).await.outputs, Some(json!({"a": "new"})));
+    }
 }
 
 #[tokio::test(start_paused = true)]

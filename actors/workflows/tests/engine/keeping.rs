@@ -76,3 +76,51 @@ async fn ended_runs_above_the_number_are_forgotten_and_the_ledger_still_counts_t
     let ledger = stage.stats().await.ledger;
     assert_eq!((ledger.accepted, ledger.completed, ledger.balanced), (50, 50, true));
 }
+
+/// Bytes of the blobs of runs on the disk.
+fn blob_bytes(ground: &Ground) -> usize {
+    let paths = ground.disk.paths();
+    let blobs = paths.iter().filter(|path| path.starts_with("blobs/workflows/"));
+    blobs.map(|path| ground.disk.contents(path).len()).sum()
+}
+
+#[tokio::test(start_paused = true)]
+async fn packs_of_forgotten_runs_are_written_anew_with_what_is_kept() {
+    let config = WorkflowsConfig {
+        snapshot_records: 1_000,
+        snapshot_bytes: 1 << 20,
+        keep_ended: 1,
+        ..WorkflowsConfig::default()
+    };
+    let ground = Ground::new(config);
+    let stage = ground.start().await;
+    stage.echo("x").await;
+    let waits = "name: waits\nsteps: [{id: a, await: {topic: go}}]\ntimeout_s: 8640000";
+    let text = |n: usize| json!(format!("{n} {}", "x".repeat(4_000)));
+    let mut kept = Vec::new();
+    let mut most = 0;
+    for n in 0..1_600 {
+        // One of eighty is kept, so that every pack has some of them.
+        if n % 80 == 0 {
+            kept.push((stage.start(waits, text(n)).await, text(n)));
+        }
+        let run = stage.start(&linear(1), text(n)).await;
+        stage.wait(run).await;
+        ground.time.pass(Duration::from_millis(1)).await;
+        most = most.max(blob_bytes(&ground));
+    }
+    for _ in 0..3 {
+        ground.time.pass(Duration::from_secs(700)).await;
+        let run = stage.start(&linear(1), json!(1)).await;
+        stage.wait(run).await;
+    }
+    let bytes = blob_bytes(&ground);
+    let needed = kept.len() * 4_300;
+    assert!(bytes <= 3 * needed, "{bytes} bytes for {needed} that are needed");
+    assert!(most <= 6 << 20, "{most} bytes in between");
+    stage.cut(&ground).await;
+    let stage = ground.start().await;
+    for (run, input) in kept {
+        assert_eq!(stage.get(run).await.input, input);
+    }
+}

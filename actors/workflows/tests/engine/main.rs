@@ -2,6 +2,7 @@
 //! node of their own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by one")]
 
+mod admission;
 mod approvals;
 mod controls;
 mod crashes;

@@ -146,7 +146,7 @@ impl RunActor {
         ctx: &Context<Self>,
     ) {
         let defined = std::mem::take(&mut self.defined);
-        blobs.extend(defined.iter().filter_map(definition_blob));
+        blobs.extend(defined.iter().filter_map(blob_of));
         self.batch += 1;
         let (run, incarnation) = (self.id, self.incarnation);
         let to_store = ToStore { run, incarnation, defined, records, told };
@@ -280,10 +280,11 @@ fn split(events: Vec<Event>, most: usize) -> Vec<Vec<Event>> {
     parts
 }
 
-/// The blob that a definition's text is stored in, if it is too large for a record.
-fn definition_blob(event: &EngineEvent) -> Option<Blob> {
+/// The blob that a definition's text or a result is stored in, if it is too large for a record.
+fn blob_of(event: &EngineEvent) -> Option<Blob> {
     match event {
         EngineEvent::Defined(known) => known.blob.map(|id| (id, known.text.clone())),
+        EngineEvent::Kept(kept) => kept.blob.map(|id| (id, kept.output.bytes().clone())),
         _ => None,
     }
 }

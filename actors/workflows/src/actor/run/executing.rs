@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use synod_agents::Payload;
+use synod_journal::BlobId;
 use synod_runtime::{AskError, Context, SendOptions};
 use synod_tasks::{
     CancelExecution, ExecutionError, ExecutionSpec, FailureKind, TaskMode, TaskOutput,
@@ -14,10 +15,12 @@ use uuid::Uuid;
 
 use super::{Performed, RunActor, RunMessage, instant, utc};
 use crate::definition::ErrorKind;
+use crate::history::{EngineEvent, KeptResult};
+use crate::index::{Half, MOST_KEPT, half};
 use crate::json::Json;
 use crate::messages::RunId;
-use crate::plan::{Action, Doing};
-use crate::run::{Execute, Fault, Input, Run, Ticket};
+use crate::plan::{Action, Doing, StepWork};
+use crate::run::{Execute, Fault, Input, Part, Run, Ticket};
 
 /// How long after its deadline an execution is still heard.
 const OVERTIME: Duration = Duration::from_secs(15);
@@ -46,7 +49,7 @@ impl RunActor {
         }
         let Some(run) = &self.run else { return };
         let Some((_, action)) = run.plan_step(&execute.ticket) else { return };
-        let known = cache_key(run, &execute).and_then(|key| self.around.cache.get(&key));
+        let known = self.scope(&execute).and_then(|key| self.around.cache.get(&key, utc(ctx)));
         if let Some(output) = known {
             ctx.send_after(Duration::ZERO, RunMessage::Known { execute, output });
             return;
@@ -109,13 +112,13 @@ impl RunActor {
             }
             Err(error) => (Err(unanswered(error)), None, 0),
         };
-        if let (Some(run), Ok(output)) = (&self.run, &result)
-            && let Some(key) = cache_key(run, &execute)
+        let now = utc(ctx);
+        let kept = result.as_ref().ok().and_then(|output| self.to_keep(&execute, output, now));
+        let ticket = execute.ticket;
+        if self.decide(Input::Executed { ticket, outcome: result, agent, ran_us }, now) == Ok(true)
         {
-            self.around.cache.keep(key, output.clone());
+            self.defined.extend(kept);
         }
-        let (ticket, now) = (execute.ticket, utc(ctx));
-        _ = self.decide(Input::Executed { ticket, outcome: result, agent, ran_us }, now);
     }
 
     /// The result of an execution was kept before.
@@ -124,16 +127,51 @@ impl RunActor {
         _ = self.decide(Input::Executed { ticket, outcome, agent: None, ran_us: 0 }, utc(ctx));
     }
 
+    /// What the result of an execution is kept by, if it is to be: a result is for the same step
+    /// of the same definition, in whatever run. The racers of a race are different work.
+    fn scope(&self, execute: &Execute) -> Option<Half> {
+        let key = execute.cache_key.as_ref().filter(|_| self.around.keep_results_us > 0)?;
+        let run = self.run.as_ref()?;
+        let (step, action) = run.plan_step(&execute.ticket)?;
+        let Doing::Execute { kind, .. } = &action.doing else { return None };
+        let part = match (&step.work, execute.ticket.spot.part) {
+            (StepWork::Race(_), part) => format!("{part:?}"),
+            (_, Part::Whole | Part::Item(_)) => String::new(),
+            (_, part) => format!("{part:?}"),
+        };
+        let level = [execute.ticket.level];
+        let parts: [&[u8]; 7] = [
+            b"result",
+            &run.definition().0,
+            &level,
+            step.id.as_bytes(),
+            part.as_bytes(),
+            kind.as_bytes(),
+            key.as_bytes(),
+        ];
+        Some(half(&parts))
+    }
+
+    /// The result of an execution as it is to be kept.
+    fn to_keep(&self, execute: &Execute, output: &Json, now: i64) -> Option<EngineEvent> {
+        let scope = self.scope(execute).filter(|_| output.size() <= MOST_KEPT)?;
+        let large = output.size() > self.around.inline;
+        let kept = KeptResult {
+            scope,
+            at: now,
+            until: now.saturating_add(self.around.keep_results_us),
+            output: output.compact(),
+            size: output.size() as u64,
+            blob: large.then(|| BlobId::of(output.bytes())),
+        };
+        Some(EngineEvent::Kept(Box::new(kept)))
+    }
+
     fn offer_again(&mut self, execute: Box<Execute>, ctx: &mut Context<Self>) {
         if self.hands_back.is_none() {
             ctx.send_after(OFFER_AGAIN, RunMessage::Again(execute));
         }
     }
-}
-
-/// What the result of an execution is kept by: runs of one definition's name share results.
-fn cache_key(run: &Run, execute: &Execute) -> Option<String> {
-    execute.cache_key.as_ref().map(|key| format!("{}/{key}", run.opening().name))
 }
 
 /// What the task engine is to do; `None` for an action that no agent does.

@@ -61,6 +61,8 @@ pub(super) struct Surroundings {
     pub inline: usize,
     /// Bytes of events of the largest record; a decision with more becomes several.
     pub record: usize,
+    /// How long results with a key are kept, microseconds; 0: none are.
+    pub keep_results_us: i64,
     /// A run that waits longer than this rests.
     pub park_after: Duration,
     pub journal_timeout: Duration,

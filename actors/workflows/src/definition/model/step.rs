@@ -120,8 +120,10 @@ pub struct Work {
     /// What all its attempts may use up together.
     #[serde(skip_serializing_if = "is_default")]
     pub budget: Budget,
-    /// A template of a text; a result that this node has kept under the same key is taken instead
-    /// of doing the work again.
+    /// A template of a text; the result that was kept for this step of this definition under the
+    /// same key, by whatever run, is taken instead of doing the work again. Results outlive
+    /// restarts; they are kept for `workflows.keep_results_s`, the latest 10,000 of at most 4 MiB
+    /// each and 32 MiB together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_key: Option<String>,
     /// Free key-value pairs, handed to the agents.
