@@ -29,7 +29,18 @@ pub enum LinkEvent {
         /// before that they may not have arrived.
         lost: u64,
     },
-    /// Both sides agreed to close a connection that nobody used; the next message opens it again.
+    /// The data connection broke while the node can still be talked to: calls on their way ended
+    /// with [`LinkError::Broken`](super::LinkError::Broken), and what is sent from now on has a
+    /// gap before it.
+    Interrupted {
+        /// Which node.
+        node: NodeId,
+        /// Why.
+        reason: String,
+        /// As in [`LinkEvent::Down`].
+        lost: u64,
+    },
+    /// Both sides agreed to close a control connection that nobody used; the next message opens it again.
     Idle {
         /// Which node.
         node: NodeId,

@@ -1,15 +1,22 @@
 //! Connections between nodes: framed, credited, reconnected.
 
 mod actor;
+mod admission;
+mod channel;
 mod config;
+mod demand;
 mod error;
 mod event;
+mod handshake;
 mod identity;
 mod peer;
 mod peers;
+mod policy;
 mod port;
 mod refusals;
 mod shared;
+#[cfg(test)]
+mod tests;
 mod transport;
 mod view;
 

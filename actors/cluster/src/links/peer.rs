@@ -1,21 +1,42 @@
-//! Another node: its record, and what waits for it.
+//! Another node: its record, and the two channels to it. It outlives connections and actors.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::admission::Known;
+use super::channel::Channel;
+use super::config::LinksConfig;
+use super::demand::{Demand, Demands};
 use super::error::LinkError;
 use super::view::{LinkState, LinkView};
 use crate::node::NodeRecord;
-use crate::wire::Service;
+use crate::wire::{Service, StreamKind};
 
 pub(crate) struct Peer {
     record: Mutex<NodeRecord>,
+    channels: [Arc<Channel>; 2],
+    demands: Demands,
+    /// Handshakes of this node with it that are under way, of each stream.
+    dialling: [AtomicU8; 2],
+    pub(crate) refused: AtomicU64,
+    pub(crate) last_error: Mutex<Option<String>>,
 }
 
 impl Peer {
-    pub(crate) fn new(record: NodeRecord) -> Self {
-        Self { record: Mutex::new(record) }
+    pub(crate) fn new(record: NodeRecord, config: &LinksConfig, demands: Demands) -> Self {
+        Self {
+            record: Mutex::new(record),
+            channels: StreamKind::ALL.map(|kind| Arc::new(Channel::new(kind, config))),
+            demands,
+            dialling: Default::default(),
+            refused: AtomicU64::new(0),
+            last_error: Mutex::default(),
+        }
     }
 
     pub(crate) fn record(&self) -> NodeRecord {
@@ -31,38 +52,130 @@ impl Peer {
         is_newer
     }
 
-    pub(crate) fn try_cast(&self, _: Service, body: Bytes) -> Result<(), (LinkError, Bytes)> {
-        Err((LinkError::Unreachable("not connected".into()), body))
+    pub(crate) fn channel(&self, kind: StreamKind) -> &Arc<Channel> {
+        &self.channels[kind.index()]
     }
 
-    pub(crate) async fn cast(&self, _: Service, _: Bytes) -> Result<(), LinkError> {
-        Err(LinkError::Unreachable("not connected".into()))
+    pub(crate) fn is_up(&self, kind: StreamKind) -> bool {
+        self.channel(kind).state() == LinkState::Up
     }
 
-    pub(crate) async fn call(&self, _: Service, _: Bytes, _: Instant) -> Result<Bytes, LinkError> {
-        Err(LinkError::Unreachable("not connected".into()))
+    pub(crate) fn known(&self) -> Known {
+        let is_alive = StreamKind::ALL.iter().any(|kind| self.is_up(*kind));
+        Known { record: self.record(), is_alive }
     }
 
-    pub(crate) fn view(&self) -> LinkView {
+    pub(crate) fn dialling(&self, kind: StreamKind) -> &AtomicU8 {
+        &self.dialling[kind.index()]
+    }
+
+    fn demand(&self, kind: StreamKind) {
+        let node = self.record.lock().id;
+        self.demands.make(Demand { node, kind });
+    }
+
+    pub(crate) fn try_cast(&self, service: Service, body: Bytes) -> Result<(), (LinkError, Bytes)> {
+        let channel = self.channel(service.stream());
+        if channel.try_cast(service, body)? {
+            self.demand(channel.kind());
+        }
+        Ok(())
+    }
+
+    /// Waits for room; the caller sets the deadline.
+    pub(crate) async fn cast(&self, service: Service, body: Bytes) -> Result<(), LinkError> {
+        self.queue(service, body, None).await
+    }
+
+    /// Asks; the caller sets the deadline too.
+    pub(crate) async fn call(
+        &self,
+        service: Service,
+        body: Bytes,
+        deadline: Instant,
+    ) -> Result<Bytes, LinkError> {
+        let (sender, receiver) = oneshot::channel();
+        self.queue(service, body, Some((sender, deadline))).await?;
+        receiver.await.unwrap_or(Err(LinkError::Broken))
+    }
+
+    async fn queue(
+        &self,
+        service: Service,
+        body: Bytes,
+        call: Option<(oneshot::Sender<Result<Bytes, LinkError>>, Instant)>,
+    ) -> Result<(), LinkError> {
+        let channel = self.channel(service.stream());
+        let mut rest = match channel.push(service, body, call) {
+            Ok(wants) => return self.queued(channel, wants),
+            Err((LinkError::Full, body, call)) => (body, call),
+            Err((error, ..)) => return Err(error),
+        };
+        let _waiting = Waiting::new(channel, service);
+        loop {
+            let room = channel.room(service).notified();
+            match channel.push(service, rest.0, rest.1) {
+                Ok(wants) => return self.queued(channel, wants),
+                Err((LinkError::Full, body, call)) => rest = (body, call),
+                Err((error, ..)) => return Err(error),
+            }
+            room.await;
+        }
+    }
+
+    fn queued(&self, channel: &Channel, wants: bool) -> Result<(), LinkError> {
+        if wants {
+            self.demand(channel.kind());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn view(&self, phi: Option<f64>) -> LinkView {
         let record = self.record();
+        let [control, data] = &self.channels;
+        let ((frames, bytes, calls), more) = (control.depth(), data.depth());
+        let sum = |counter: fn(&Channel) -> &AtomicU64| {
+            counter(control).load(Ordering::Relaxed) + counter(data).load(Ordering::Relaxed)
+        };
         LinkView {
             node: record.id,
             name: record.name,
             address: record.address,
             incarnation: record.incarnation,
-            control: LinkState::Idle,
-            data: LinkState::Idle,
-            rtt_us: None,
-            phi: None,
-            queued: 0,
-            queued_bytes: 0,
-            pending: 0,
-            sent: 0,
-            received: 0,
-            refused: 0,
-            lost: 0,
-            breaks: 0,
-            last_error: None,
+            control: control.state(),
+            data: data.state(),
+            rtt_us: control.rtt_us(),
+            phi,
+            queued: frames + more.0,
+            queued_bytes: bytes + more.1,
+            pending: calls + more.2,
+            sent: sum(|channel| &channel.counters.sent),
+            received: sum(|channel| &channel.counters.received),
+            refused: self.refused.load(Ordering::Relaxed),
+            lost: sum(|channel| &channel.counters.lost),
+            breaks: sum(|channel| &channel.counters.breaks),
+            last_error: self.last_error.lock().clone(),
         }
+    }
+}
+
+/// A sender that waits for room; the connection wakes as many as may find some.
+struct Waiting<'a> {
+    channel: &'a Channel,
+    service: Service,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(channel: &'a Channel, service: Service) -> Self {
+        channel.waits(service, true);
+        Self { channel, service }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.channel.waits(self.service, false);
+        // It may have been woken in another's place.
+        self.channel.room(self.service).notify_one();
     }
 }

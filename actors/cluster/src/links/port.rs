@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::error::LinkError;
 use crate::node::NodeId;
+use crate::wire::Service;
 
 /// Who serves a service on this node. It is called on the task of the connection, so it must not
 /// block: it puts the body into a mailbox and returns.
@@ -31,29 +32,38 @@ pub trait Port: Send + Sync + 'static {
 /// Room that a frame takes up at its receiver; given back to the sender when dropped.
 #[must_use = "dropped, it lets the sender go on"]
 pub struct Credit {
-    pub(crate) giver: Option<Arc<dyn Return>>,
+    /// None of what was sent on this node itself.
+    pub(crate) room: Option<(Arc<dyn Return>, Room)>,
+}
+
+/// The room of one frame at its receiver.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    pub(crate) service: Service,
     pub(crate) bytes: u32,
 }
 
 /// What a credit or an answer goes back to.
 pub(crate) trait Return: Send + Sync {
-    /// One frame of so many bytes has been handled.
-    fn give_back(&self, bytes: u32);
-    /// The call `id` has ended; gives back its credit too.
-    fn answer(&self, id: u64, bytes: u32, answer: Result<Bytes, LinkError>);
+    /// The room of one frame is free again.
+    fn give_back(&self, room: Room);
+    /// The call `id` has ended; its room is free once the answer has been written.
+    fn answer(&self, id: u64, room: Room, answer: Result<Bytes, LinkError>);
 }
 
 impl Drop for Credit {
     fn drop(&mut self) {
-        if let Some(giver) = self.giver.take() {
-            giver.give_back(self.bytes);
+        if let Some((giver, room)) = self.room.take() {
+            giver.give_back(room);
         }
     }
 }
 
 impl std::fmt::Debug for Credit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Credit").field("bytes", &self.bytes).finish_non_exhaustive()
+        f.debug_struct("Credit")
+            .field("bytes", &self.room.as_ref().map(|(_, room)| room.bytes))
+            .finish_non_exhaustive()
     }
 }
 
@@ -66,7 +76,7 @@ pub struct Answer {
 
 pub(crate) enum Way {
     /// Over the connection that the call came by.
-    Back { to: Arc<dyn Return>, id: u64, bytes: u32 },
+    Back { to: Arc<dyn Return>, id: u64, room: Room },
     /// On this node.
     Here(oneshot::Sender<Result<Bytes, LinkError>>),
 }
@@ -104,7 +114,7 @@ impl Answer {
 
     fn end(&mut self, answer: Result<Bytes, LinkError>) {
         match self.way.take() {
-            Some(Way::Back { to, id, bytes }) => to.answer(id, bytes, answer),
+            Some(Way::Back { to, id, room }) => to.answer(id, room, answer),
             // The caller may have gone.
             Some(Way::Here(sender)) => drop(sender.send(answer)),
             None => {}

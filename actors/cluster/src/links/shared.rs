@@ -1,35 +1,50 @@
 //! What the handle, the actors and the connections of a node's links share.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::RwLock;
+use synod_runtime::System;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
+use super::actor::LinksMessage;
+use super::admission::Known;
 use super::config::LinksConfig;
+use super::demand::Demands;
 use super::error::LinkError;
 use super::event::Feeds;
+use super::handshake::{Acquaintance, Failure, call_out};
 use super::identity::ClusterIdentity;
 use super::peer::Peer;
 use super::port::{Answer, Credit, HeartbeatListener, Port};
-use super::refusals::Refusals;
+use super::refusals::{By, Refusals};
+use super::transport::Transport;
 use super::view::LinkView;
 use crate::node::{NodeId, NodeRecord};
-use crate::wire::Service;
+use crate::wire::{Greeting, Refusal, RefusalCode, Service, StreamKind};
+
+type Ports = [Option<Arc<dyn Port>>; Service::COUNT];
 
 pub(crate) struct Shared {
     pub(crate) own: NodeRecord,
     pub(crate) config: LinksConfig,
     pub(crate) cluster: Arc<ClusterIdentity>,
+    pub(crate) transport: Arc<dyn Transport>,
+    /// Set at the first start.
+    pub(crate) system: OnceLock<System>,
+    pub(crate) demands: Demands,
     /// Everybody else who is known. Sorted, so that what is done to all is done in one order.
     peers: RwLock<BTreeMap<NodeId, Arc<Peer>>>,
-    ports: [RwLock<Option<Arc<dyn Port>>>; Service::COUNT],
+    ports: RwLock<Ports>,
     pub(crate) listener: RwLock<Option<Arc<dyn HeartbeatListener>>>,
     pub(crate) feeds: Feeds,
     pub(crate) refusals: Refusals,
+    epochs: AtomicU64,
 }
 
 impl Shared {
@@ -37,23 +52,50 @@ impl Shared {
         config: LinksConfig,
         own: NodeRecord,
         cluster: Arc<ClusterIdentity>,
+        transport: Arc<dyn Transport>,
     ) -> Arc<Self> {
         Arc::new(Self {
             own,
             config,
             cluster,
+            transport,
+            system: OnceLock::new(),
+            demands: Demands::default(),
             peers: RwLock::default(),
-            ports: Default::default(),
+            ports: RwLock::default(),
             listener: RwLock::default(),
             feeds: Feeds::default(),
             refusals: Refusals::default(),
+            epochs: AtomicU64::new(0),
         })
     }
 
+    /// A number that no other connection of this node has.
+    pub(crate) fn next_epoch(&self) -> u64 {
+        self.epochs.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// A random number for a handshake; before the start there are no handshakes.
+    pub(crate) fn nonce(&self) -> u64 {
+        self.system.get().map_or(0, |system| system.entropy().next_u64())
+    }
+}
+
+/// The address book.
+impl Shared {
     pub(crate) fn learn(&self, record: NodeRecord) -> bool {
         if record.id == self.own.id {
             return false;
         }
+        let node = record.id;
+        let noted = self.note(record);
+        if noted {
+            self.demands.tell(LinksMessage::learned(node));
+        }
+        noted
+    }
+
+    fn note(&self, record: NodeRecord) -> bool {
         let mut peers = self.peers.write();
         if let Some(peer) = peers.get(&record.id) {
             return peer.learn(record);
@@ -61,12 +103,19 @@ impl Shared {
         if peers.len() >= self.config.max_nodes as usize {
             return false;
         }
-        peers.insert(record.id, Arc::new(Peer::new(record)));
+        let peer = Peer::new(record, &self.config, self.demands.clone());
+        peers.insert(peer.record().id, Arc::new(peer));
         true
     }
 
     pub(crate) fn forget(&self, node: NodeId) {
-        self.peers.write().remove(&node);
+        let forgotten = self.peers.write().remove(&node);
+        if let Some(peer) = forgotten {
+            self.demands.tell(LinksMessage::forgotten(node));
+            for kind in StreamKind::ALL {
+                peer.channel(kind).abandon("the node has been forgotten");
+            }
+        }
     }
 
     pub(crate) fn record(&self, node: NodeId) -> Option<NodeRecord> {
@@ -81,29 +130,141 @@ impl Shared {
         self.peers.read().get(&node).map(Arc::clone).ok_or(LinkError::Unknown)
     }
 
+    pub(crate) fn peers(&self) -> Vec<(NodeId, Arc<Peer>)> {
+        let peers = self.peers.read();
+        peers.iter().map(|(node, peer)| (*node, Arc::clone(peer))).collect()
+    }
+
+    /// Whether control connections are kept to all nodes.
+    pub(crate) fn is_mesh(&self) -> bool {
+        self.peers.read().len() <= self.config.mesh as usize
+    }
+
+    pub(crate) fn name_of(&self, node: NodeId) -> String {
+        self.record(node)
+            .map_or_else(|| node.to_string(), |record| format!("{} ({node})", record.name))
+    }
+
     pub(crate) fn views(&self) -> Vec<LinkView> {
-        self.peers.read().values().map(|peer| peer.view()).collect()
+        let listener = self.listener.read().clone();
+        let now = Instant::now();
+        let phi = |node| listener.as_ref().and_then(|listener| listener.phi(node, now));
+        self.peers().into_iter().map(|(node, peer)| peer.view(phi(node))).collect()
+    }
+
+    /// A heartbeat has come from a node.
+    pub(crate) fn heard(&self, from: NodeId, round_trip: Option<Duration>) {
+        if let Some(listener) = &*self.listener.read() {
+            listener.heard(from, Instant::now(), round_trip);
+        }
+    }
+
+    /// No heartbeat is to be expected of a node.
+    pub(crate) fn silenced(&self, node: NodeId) {
+        if let Some(listener) = &*self.listener.read() {
+            listener.silenced(node, Instant::now());
+        }
+    }
+}
+
+/// Handshakes.
+impl Shared {
+    pub(crate) fn acquainted(&self, node: NodeId) -> Option<Known> {
+        self.peers.read().get(&node).map(|peer| peer.known())
+    }
+
+    /// Notes a handshake with a node under way, until the guard is dropped.
+    pub(crate) fn dials(&self, node: NodeId, kind: StreamKind) -> Option<Dialling> {
+        let peer = self.peer(node).ok()?;
+        peer.dialling(kind).fetch_add(1, Ordering::Relaxed);
+        Some(Dialling { peer, kind })
+    }
+
+    /// Whether a caller gets a connection besides those that there are or are about to be.
+    pub(crate) fn has_place(&self, theirs: &Greeting) -> Result<(), Refusal> {
+        let peers = self.peers.read();
+        let node = theirs.record.id;
+        match peers.get(&node) {
+            None if peers.len() >= self.config.max_nodes as usize => {
+                let reason = format!("{} nodes are known, one more than may be", peers.len() + 1);
+                Err(Refusal::new(RefusalCode::Full, reason))
+            }
+            Some(peer)
+                if self.own.id < node
+                    && peer.dialling(theirs.stream).load(Ordering::Relaxed) > 0 =>
+            {
+                let reason = "both have called one another; the lower id's call counts";
+                Err(Refusal::new(RefusalCode::Crossed, reason))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What an error of the transport means: a refusal when it is about certificates.
+    pub(crate) fn note_failed_call(&self, by: By, party: &str, error: &io::Error) -> Failure {
+        if !matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidData) {
+            return Failure::Broken(format!("{party}: {error}"));
+        }
+        let refusal = Refusal::new(RefusalCode::Certificate, error.to_string());
+        self.refusals.note(by, party, &refusal);
+        Failure::Refused(refusal)
     }
 
     pub(crate) async fn meet(
-        &self,
+        self: &Arc<Self>,
         address: &str,
-        _within: Duration,
+        within: Duration,
     ) -> Result<NodeRecord, LinkError> {
-        Err(LinkError::Unreachable(format!("{address}: not connected")))
+        if self.system.get().is_none() {
+            let reason = "the links of this node have not started".to_owned();
+            return Err(LinkError::Unreachable(reason));
+        }
+        let calling = call_out(self, address, None, StreamKind::Control);
+        let met = timeout(within, calling).await.map_err(|_| LinkError::Deadline)?;
+        let acquaintance = met.map_err(LinkError::from)?;
+        let record = acquaintance.theirs.record.clone();
+        self.learn(record.clone());
+        self.hand_over(acquaintance).await?;
+        Ok(record)
     }
 
+    /// Gives a connection to the links.
+    pub(crate) async fn hand_over(&self, acquaintance: Acquaintance) -> Result<(), LinkError> {
+        let message = LinksMessage::arrived(acquaintance);
+        let Some(links) = self.demands.address() else { return Err(LinkError::Unknown) };
+        links.send(message).await.map_err(|error| LinkError::Unreachable(error.to_string()))
+    }
+}
+
+/// A handshake under way.
+pub(crate) struct Dialling {
+    peer: Arc<Peer>,
+    kind: StreamKind,
+}
+
+impl Drop for Dialling {
+    fn drop(&mut self) {
+        self.peer.dialling(self.kind).fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What is served here.
+impl Shared {
     pub(crate) fn serve(&self, service: Service, port: Arc<dyn Port>) {
-        *self.ports[service.index()].write() = Some(port);
+        self.ports.write()[service.index()] = Some(port);
     }
 
-    pub(crate) fn port(&self, service: Service) -> Option<Arc<dyn Port>> {
-        self.ports[service.index()].read().clone()
+    pub(crate) fn ports(&self) -> Ports {
+        self.ports.read().clone()
+    }
+
+    fn port(&self, service: Service) -> Result<Arc<dyn Port>, LinkError> {
+        let port = self.ports.read()[service.index()].clone();
+        port.ok_or_else(|| LinkError::Refused(not_served(service)))
     }
 
     pub(crate) fn cast_here(&self, service: Service, body: Bytes) -> Result<(), LinkError> {
-        let port = self.port(service).ok_or_else(|| not_served(service))?;
-        port.cast_held(self.own.id, body, Credit { giver: None, bytes: 0 });
+        self.port(service)?.cast_held(self.own.id, body, Credit { room: None });
         Ok(())
     }
 
@@ -113,7 +274,7 @@ impl Shared {
         body: Bytes,
         deadline: Instant,
     ) -> Result<Bytes, LinkError> {
-        let port = self.port(service).ok_or_else(|| not_served(service))?;
+        let port = self.port(service)?;
         let (sender, receiver) = oneshot::channel();
         port.call(self.own.id, body, Answer::here(deadline, sender));
         match timeout_at(deadline, receiver).await {
@@ -124,6 +285,6 @@ impl Shared {
     }
 }
 
-pub(crate) fn not_served(service: Service) -> LinkError {
-    LinkError::Refused(format!("nobody serves {service} on this node"))
+pub(crate) fn not_served(service: Service) -> String {
+    format!("nobody serves {service} on that node")
 }
