@@ -12,6 +12,15 @@ mod registry;
 pub mod simulated;
 mod wire;
 
+pub use consensus::{
+    Consensus, ConsensusConfig, ConsensusMessage, GROUP_LIMIT, GroupError, GroupId, GroupView,
+    Groups, Network, OpenGroup, StorageId,
+};
+pub use control::{
+    Control, ControlAnswer, ControlCommand, ControlError, ControlRefusal, ControlState,
+    FencingToken, InvalidLease, LEASE_LIMIT, LEASE_NAME_LIMIT, Lease, LeaseName, Member, Overseer,
+    OverseerConfig, OverseerMessage, SHARDS, Seats, ShardTable,
+};
 pub use detector::{DetectorConfig, NodeLease, NodeVerdict, PhiAccrual, VitalSigns, Vitals};
 pub use feed::{Listener, Reception};
 pub use links::{
@@ -19,6 +28,7 @@ pub use links::{
     LinkError, LinkEvent, LinkFeed, LinkNews, LinkState, LinkView, Links, LinksConfig,
     LinksMessage, OtherCluster, Peers, Port, Transport,
 };
+pub use log::GroupLog;
 pub use membership::{
     Expulsion, JoinCluster, JoinRefusal, Joined, LeaveCluster, MemberChange, MemberState,
     MemberView, Membership, MembershipConfig, MembershipMessage, MembershipView, RemoveMember,
