@@ -3,6 +3,7 @@ import { Card, decidedAt, entry, person } from "./approvals-card.js";
 import { parse, when } from "./approvals-value.js";
 
 const APPROVALS = "/api/v1/approvals";
+const STATS = "/api/v1/workflows/stats";
 const STREAM = "/api/v1/stream/sse";
 // What can change the list. A name more than needed only costs a look.
 const CHANGES = ["synod.approval.requested", "synod.approval.decided", "synod.approval.escalated",
@@ -201,11 +202,22 @@ function showDecided(decided) {
   if (!same) place.replaceChildren(...wanted);
 }
 
+// How many wait for a decision; 0 where the node does not say.
+async function openInAll() {
+  try {
+    return (await ask(STATS)).open_approvals ?? 0;
+  } catch {
+    return 0;
+  }
+}
+
 async function look() {
   const [listed, past] = await Promise.all([
     ask(`${APPROVALS}?limit=${MOST_OPEN}`),
     ask(`${APPROVALS}?decided=true&limit=${decidedLimit}`),
   ]);
+  // How many there are is asked only where the list is cut.
+  const all = listed.next ? await openInAll() : listed.approvals.length;
   const open = new Map(listed.approvals.map((approval) => [approval.id, approval]));
   const decided = new Map(past.approvals.map((approval) => [approval.id, approval]));
   for (const card of [...cards.values()]) {
@@ -217,14 +229,18 @@ async function look() {
   }
   showOpen(listed.approvals);
   showDecided(past.approvals);
-  const count = `${open.size}${listed.next ? "+" : ""}`;
+  const count = listed.next && !all ? `${open.size}+` : `${all || open.size}`;
   element("open-count").textContent = open.size ? count : "";
   element("open-empty").hidden = cards.size > 0;
   element("open-more").hidden = !listed.next;
-  element("open-more").textContent =
-    `The first ${open.size} are shown; others follow as these are decided.`;
+  element("open-more").textContent = `Showing ${open.size} of ${all || "more"}; `
+    + "others follow as these are decided.";
   element("decided-empty").hidden = past.approvals.length > 0;
-  element("older").hidden = !past.next || decidedLimit >= MOST_DECIDED;
+  const full = decidedLimit >= MOST_DECIDED;
+  element("older").hidden = !past.next || full;
+  element("decided-more").hidden = !past.next;
+  element("decided-more").textContent = `Showing the latest ${past.approvals.length}; `
+    + (full ? "synod workflows approvals --decided lists all." : "there are older ones.");
   document.title = `${open.size ? `(${count}) ` : ""}Approvals · Synod`;
   looked = true;
 }

@@ -18,7 +18,7 @@ use axum::routing::get;
 /// What the page may do: run its own files and ask its own node. The other headers that keep a
 /// browser strict (`nosniff`, `no-store`, …) are set on every answer of the node.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-                      connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; \
+                      connect-src 'self'; img-src data:; frame-ancestors 'none'; base-uri 'none'; \
                       form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
 const HTML: &str = "text/html; charset=utf-8";

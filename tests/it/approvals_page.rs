@@ -46,6 +46,7 @@ async fn a_browser_gets_files_that_may_do_nothing_but_ask_their_own_node() {
             "default-src 'none'",
             "form-action 'none'",
             "frame-ancestors 'none'",
+            "img-src data:",
             "require-trusted-types-for 'script'",
             "script-src 'self'",
             "style-src 'self'",
@@ -154,6 +155,10 @@ async fn two_people_decide_as_the_page_does_and_it_is_told_and_kept() {
     .await;
     assert_eq!(approval["deciders"], json!(["ada", "role:operator"]));
 
+    let nobody = decide(client, &approval, json!({"verdict": "approve"})).await;
+    assert_problem(&nobody, 403, "forbidden");
+    let detail = nobody.1["detail"].as_str().unwrap_or_default();
+    assert!(detail.starts_with("an unauthenticated user may not decide"), "{detail}");
     let eve = decide(client, &approval, json!({"verdict": "approve", "by": "eve"})).await;
     assert_problem(&eve, 403, "forbidden");
     let detail = eve.1["detail"].as_str().unwrap_or_default();
@@ -201,4 +206,24 @@ async fn a_name_that_is_none_is_refused_and_a_rejection_is_told_with_its_run() {
     let (status, done) = decide(client, &approval, no).await;
     assert_eq!((status, &done["state"]), (StatusCode::OK, &json!("rejected")), "{done:#}");
     while stream.next().await.expect("an event").kind() != "synod.run.failed" {}
+}
+
+#[tokio::test]
+async fn the_page_has_a_sign_and_is_told_how_much_of_a_long_list_it_shows() {
+    let World { client, node: _node, .. } = &World::start("");
+    let page = text(client, "/approvals").await;
+    assert!(page.contains("rel=\"icon\" href=\"data:image/svg+xml;base64,"), "{page}");
+    let step = |n: u32| json!({"id": format!("gate{n}"), "approval": {"ask": "Go?"}});
+    let steps: Vec<_> = (0..101).map(step).collect();
+    let definition = json!({"name": "many", "steps": steps, "max_parallel": 200});
+    client.started(json!({"definition": definition})).await;
+    let stats = "/api/v1/workflows/stats";
+    client.until(stats, |stats| stats["open_approvals"] == 101).await;
+    let (_, listed) = client.get(&format!("{APPROVALS}?limit=100")).await;
+    assert_eq!(listed["approvals"].as_array().map(Vec::len), Some(100));
+    assert!(listed["next"].is_string(), "the page says that there are more");
+    let script = text(client, "/approvals.js").await;
+    for used in [stats, "open_approvals", "Showing ${open.size} of ${all"] {
+        assert!(script.contains(used), "{used}");
+    }
 }

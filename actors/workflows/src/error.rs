@@ -70,6 +70,11 @@ pub enum StartError {
     Draining,
 }
 
+/// Who it is; a person who has not said so has no name.
+fn named(who: &str) -> &str {
+    if who.is_empty() { "an unauthenticated user" } else { who }
+}
+
 fn of_version(version: Option<&str>) -> String {
     version.map_or(String::new(), |version| format!(" of version {version}"))
 }
@@ -190,7 +195,7 @@ pub enum DecideError {
     #[error("the deadline of the approval has passed")]
     Expired,
     /// Who decides may not.
-    #[error("{who} may not decide; expected {}", deciders.join(", "))]
+    #[error("{} may not decide; expected {}", named(who), deciders.join(", "))]
     NotAllowed {
         /// Who.
         who: String,
@@ -198,7 +203,7 @@ pub enum DecideError {
         deciders: Vec<String>,
     },
     /// Who decides has decided before.
-    #[error("{who} has decided already")]
+    #[error("{} has decided already", named(who))]
     Twice {
         /// Who.
         who: String,
