@@ -167,6 +167,7 @@ mod tests {
             ("/api/v1/workflows/{run_id}/cancel", "post"),
             ("/api/v1/workflows/{run_id}/history", "get"),
             ("/api/v1/workflows/{run_id}/graph", "get"),
+            ("/api/v1/workflows/{run_id}/diff/{other}", "get"),
             ("/api/v1/workflows/check", "post"),
             ("/api/v1/workflows/definitions", "post"),
             ("/api/v1/approvals/{approval_id}/decide", "post"),

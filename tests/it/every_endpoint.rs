@@ -32,6 +32,7 @@ fn endpoints(document: &Value) -> Vec<Endpoint<'_>> {
         path: path
             .replace("{task_id}", NOBODY)
             .replace("{run_id}", NOBODY)
+            .replace("{other}", NOBODY)
             .replace("{approval_id}", NOBODY)
             .replace("{name}", "nothing")
             .replace("{agent}", "echo")

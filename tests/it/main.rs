@@ -36,6 +36,7 @@ mod trace;
 mod web_page;
 mod workflows;
 mod workflows_cli;
+mod workflows_diff;
 mod workflows_kill;
 mod workflows_steering;
 mod ws_agents;

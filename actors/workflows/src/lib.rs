@@ -30,6 +30,7 @@
 mod actor;
 mod config;
 pub mod definition;
+mod diff;
 mod error;
 pub mod expression;
 mod history;
@@ -47,13 +48,14 @@ pub use error::{ControlError, DecideError, DefineError, InvalidCursor, StartErro
 pub use json::Json;
 pub use messages::{
     AmendRun, ApprovalPage, ApprovalResponse, ApprovalState, CancelRun, CheckDefinition,
-    CheckpointRun, Decide, DecisionResponse, DefineWorkflow, DefinitionFault, DefinitionReport,
-    DefinitionResponse, DefinitionSummary, DrainWorkflows, ForgetDefinition, ForkRun, GetRun,
+    CheckpointRun, ComparedRun, Decide, DecisionResponse, DefineWorkflow, DefinitionFault,
+    DefinitionReport, DefinitionResponse, DefinitionSummary, DiffCounts, DiffPlace, DiffRuns,
+    DiffVerdict, Difference, Divergence, DrainWorkflows, ForgetDefinition, ForkRun, GetRun,
     HistoryEvent, HistoryPage, ItemsStatus, ListApprovals, ListDefinitions, ListRuns, MessageSent,
     PauseRun, Progress, Reconfigure, ResumeRun, RetryRun, RollbackRun, RunAccepted, RunChange,
-    RunError, RunFilter, RunHistory, RunId, RunLatency, RunLink, RunListener, RunOptions, RunPage,
-    RunRelation, RunSource, RunState, RunStatusResponse, RunSummary, SendMessage, ShowApproval,
-    ShowDefinition, StartRun, StepState, StepStats, StepStatus, Verdict, WaitKind, WaitRun,
-    WaitingFor, WorkflowHealth, WorkflowHealthResponse, WorkflowRef, WorkflowStats,
-    WorkflowStatsResponse, WorkflowsDrained, WorkflowsMessage,
+    RunDiff, RunError, RunFilter, RunHistory, RunId, RunLatency, RunLink, RunListener, RunOptions,
+    RunPage, RunRelation, RunSource, RunState, RunStatusResponse, RunSummary, SendMessage,
+    ShowApproval, ShowDefinition, StartRun, StepDiff, StepState, StepStats, StepStatus, UnknownRun,
+    Verdict, WaitKind, WaitRun, WaitingFor, WorkflowHealth, WorkflowHealthResponse, WorkflowRef,
+    WorkflowStats, WorkflowStatsResponse, WorkflowsDrained, WorkflowsMessage,
 };

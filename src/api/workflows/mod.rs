@@ -2,6 +2,7 @@
 
 mod control;
 mod definitions;
+mod diff;
 mod graph;
 pub(super) mod refusal;
 pub(super) mod runs;
@@ -46,12 +47,17 @@ impl<S: Send + Sync> FromRequestParts<S> for RunPath {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Segment(text) = Segment::from_request_parts(parts, state).await?;
-        // What can't be an id names nothing: 404, so that a client has one answer to look for.
-        text.parse().map(Self).map_err(|_| {
-            let next = "run ids are UUIDs, as answered when a run is accepted";
-            Problem::not_found("run", &text, next).field("run_id").expected("a UUID", text.clone())
-        })
+        run_of("run_id", &text).map(Self)
     }
+}
+
+/// The run that a part of the path names. What can't be an id names nothing: 404, so that a client
+/// has one answer to look for.
+fn run_of(field: &'static str, text: &str) -> Result<RunId, Problem> {
+    text.parse().map_err(|_| {
+        let next = "run ids are UUIDs, as answered when a run is accepted";
+        Problem::not_found("run", text, next).field(field).expected("a UUID", text.to_owned())
+    })
 }
 
 /// No run has this id.
@@ -167,6 +173,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(runs::show))
         .routes(routes!(runs::history))
         .routes(routes!(graph::run))
+        .routes(routes!(diff::diff))
         .routes(routes!(send_message))
         .routes(routes!(schema))
         .merge(control::routes())

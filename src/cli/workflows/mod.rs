@@ -2,6 +2,7 @@
 
 mod check;
 mod control;
+mod diff;
 mod faults;
 mod follow;
 mod graph;
@@ -13,7 +14,7 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use synod_workflows::{
-    DefinitionSummary, HistoryPage, MessageSent, RunId, RunPage, RunStatusResponse,
+    DefinitionSummary, HistoryPage, MessageSent, RunDiff, RunId, RunPage, RunStatusResponse,
     WorkflowStatsResponse,
 };
 
@@ -52,6 +53,18 @@ pub(crate) enum WorkflowsCommand {
         /// Most events to show
         #[arg(long, default_value_t = 200)]
         limit: u16,
+    },
+    /// Show where two runs went apart: first, and step by step
+    ///
+    /// Ids and times don't count, nor the order in which steps ended that run side by side. With
+    /// --json the whole comparison is printed.
+    Diff {
+        /// One run
+        #[arg(value_name = "RUN_A")]
+        a: RunId,
+        /// The other
+        #[arg(value_name = "RUN_B")]
+        b: RunId,
     },
     #[command(flatten)]
     Control(Control),
@@ -200,6 +213,10 @@ async fn run(command: WorkflowsCommand, session: &Session) -> Result<Exit, CliEr
             let query = [("after", after.to_string()), ("limit", limit.to_string())];
             let answer = client.get(&format!("{}/history", path(target.run)), &query).await?;
             session.answer(answer, |page: HistoryPage, screen| view::history(&page, screen))?;
+        }
+        WorkflowsCommand::Diff { a, b } => {
+            let answer = client.get(&format!("{}/diff/{b}", path(a)), &[]).await?;
+            session.answer(answer, |found: RunDiff, screen| diff::show(&found, screen))?;
         }
         WorkflowsCommand::Control(command) => control::run(command, session).await?,
         WorkflowsCommand::Send { topic, payload, run } => {

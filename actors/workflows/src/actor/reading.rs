@@ -7,14 +7,15 @@ use synod_journal::BlobId;
 use synod_runtime::{Context, Reply, Request};
 
 use super::WorkflowEngine;
-use super::run::{Answer, LoadError, Order, Surroundings, load, load_records};
+use super::run::{Answer, LoadError, Loaded, Order, Surroundings, load, load_records};
 use super::step::{Own, Step};
+use crate::diff::{self, Facts};
 use crate::error::DecideError;
 use crate::history::{RunRecord, Trail, view};
 use crate::index::Entry;
 use crate::messages::{
-    ApprovalPage, ApprovalResponse, GetRun, ListApprovals, RunHistory, RunId, RunStatusResponse,
-    ShowApproval, WaitRun, WorkflowsMessage,
+    ApprovalPage, ApprovalResponse, ComparedRun, DiffRuns, GetRun, ListApprovals, RunHistory,
+    RunId, RunStatusResponse, ShowApproval, UnknownRun, WaitRun, WorkflowRef, WorkflowsMessage,
 };
 use crate::run::ApprovalId;
 
@@ -54,6 +55,25 @@ async fn approval(
     let loaded = loaded.ok()?;
     let plan = |hash: &crate::definition::DefinitionHash| around.library.plan(hash);
     view::approval(id, &loaded.run, &loaded.records, plan)
+}
+
+/// A run as one of two that are compared, and the facts about it.
+async fn compared(
+    around: &Surroundings,
+    (run, stored): (RunId, StoredTrail),
+) -> Result<(ComparedRun, Facts), LoadError> {
+    let Loaded { run: machine, records } = load(around, &stored.trail, &stored.packs).await?;
+    let opening = machine.opening();
+    let (name, version) = (opening.name.to_string(), opening.version.to_string());
+    let compared = ComparedRun {
+        run_id: run,
+        workflow: WorkflowRef { name, version, hash: machine.definition().to_string() },
+        state: machine.run_state(),
+        events: machine.events(),
+    };
+    let library = Arc::clone(&around.library);
+    let read = move || diff::facts(&records, |hash| library.plan(hash));
+    Ok((compared, tokio::task::spawn_blocking(read).await?))
 }
 
 impl WorkflowEngine {
@@ -146,6 +166,35 @@ impl WorkflowEngine {
                     reply.send(Some(view::history(&records, plan, after, limit)));
                 }
                 Err(error) => tracing::error!(run_id = %id, %error, "a history can't be read"),
+            }
+        };
+        self.beside(work, ctx);
+    }
+
+    /// Both histories are read, and compared on a thread of its own: they may be long.
+    pub(super) fn on_diff(&mut self, request: Request<DiffRuns>, ctx: &mut Context<Self>) {
+        let (DiffRuns { a, b }, reply) = request.into_parts();
+        let trail = |run: RunId| {
+            let entry = self.index.run(run).ok_or(UnknownRun(run))?;
+            Ok((run, self.trail(entry)))
+        };
+        let (a, b) = match (trail(a), trail(b)) {
+            (Ok(a), Ok(b)) => (a, b),
+            (Err(unknown), _) | (_, Err(unknown)) => return reply.send(Err(unknown)),
+        };
+        let around = self.surround(ctx);
+        let work = async move {
+            let _permit = around.readers.acquire().await;
+            match (compared(&around, a).await, compared(&around, b).await) {
+                (Ok((a, facts_a)), Ok((b, facts_b))) => {
+                    let compare = move || diff::compare((a, &facts_a), (b, &facts_b));
+                    if let Ok(found) = tokio::task::spawn_blocking(compare).await {
+                        reply.send(Ok(found));
+                    }
+                }
+                (Err(error), _) | (_, Err(error)) => {
+                    tracing::error!(%error, "a history can't be read");
+                }
             }
         };
         self.beside(work, ctx);

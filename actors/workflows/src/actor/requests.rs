@@ -102,6 +102,7 @@ impl WorkflowEngine {
             WorkflowsMessage::Wait(request) => self.on_wait(request, ctx),
             WorkflowsMessage::List(request) => self.on_list(request),
             WorkflowsMessage::History(request) => self.on_history(request, ctx),
+            WorkflowsMessage::Diff(request) => self.on_diff(request, ctx),
             WorkflowsMessage::Retry(request) => self.on_retry(request, ctx),
             WorkflowsMessage::Fork(request) => self.on_fork(request, ctx),
             WorkflowsMessage::Send(request) => self.on_send(request, ctx),

@@ -68,7 +68,13 @@ impl Teller {
         }
     }
 
-    fn step(&self, step: StepIndex) -> Option<Arc<str>> {
+    /// The level that is worked on: 0 for the plan itself, 1 for its fallback, and so on.
+    pub(crate) fn level(&self) -> u32 {
+        u32::try_from(self.plans.len().saturating_sub(1)).unwrap_or(u32::MAX)
+    }
+
+    /// The id of a step of this level.
+    pub(crate) fn step(&self, step: StepIndex) -> Option<Arc<str>> {
         let plan = self.plans.last()?;
         plan.steps().get(step.at()).map(|step| Arc::clone(&step.id))
     }

@@ -4,6 +4,7 @@ mod approvals;
 mod changes;
 mod control;
 mod definitions;
+mod diff;
 mod history;
 mod start;
 mod stats;
@@ -21,6 +22,10 @@ pub use control::{
 pub use definitions::{
     CheckDefinition, DefineWorkflow, DefinitionFault, DefinitionReport, DefinitionResponse,
     DefinitionSummary, ForgetDefinition, ListDefinitions, ShowDefinition,
+};
+pub use diff::{
+    ComparedRun, DiffCounts, DiffPlace, DiffRuns, DiffVerdict, Difference, Divergence, RunDiff,
+    StepDiff, UnknownRun,
 };
 pub use history::{HistoryEvent, HistoryPage, RunHistory};
 pub use start::{RunAccepted, RunId, RunOptions, RunSource, StartRun};
@@ -61,6 +66,8 @@ pub enum WorkflowsMessage {
     List(Request<ListRuns>),
     /// What happened in this run.
     History(Request<RunHistory>),
+    /// Where two runs went apart.
+    Diff(Request<DiffRuns>),
     /// End this run.
     Cancel(Request<CancelRun>),
     /// Begin no further step of this run.
@@ -110,6 +117,7 @@ requests!(WorkflowsMessage {
     Wait(WaitRun),
     List(ListRuns),
     History(RunHistory),
+    Diff(DiffRuns),
     Cancel(CancelRun),
     Pause(PauseRun),
     Resume(ResumeRun),

@@ -7,6 +7,7 @@ mod approvals;
 mod controls;
 mod crashes;
 mod definitions;
+mod differences;
 mod flow;
 mod keeping;
 mod many;

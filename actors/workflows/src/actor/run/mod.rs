@@ -17,7 +17,7 @@ mod loading;
 mod releasing;
 
 pub(super) use cache::Cache;
-pub(super) use loading::{Library, LoadError, Packs, blob, load, load_records};
+pub(super) use loading::{Library, LoadError, Loaded, Packs, blob, load, load_records};
 
 use std::collections::VecDeque;
 use std::sync::Arc;
