@@ -19,6 +19,7 @@ mod run;
 mod schema;
 mod status;
 mod tasks;
+mod triage_team;
 mod workflows;
 
 use std::ffi::OsString;

@@ -20,7 +20,7 @@ use super::exit::{CliError, Exit};
 use super::input::{json_text, pair, setting};
 use super::output::{Screen, harmless};
 use super::workflows::{self, RUNS, Read, Style, accepted, ended, until_ended};
-use super::{Global, Session, ask};
+use super::{Global, Session, ask, triage_team};
 use crate::config::{KeyPath, NodeConfig, Origin};
 use crate::logging;
 use crate::node::{Node, NodeBuilder};
@@ -74,6 +74,8 @@ pub(crate) fn run(
     global: &Global,
     screen: Screen,
 ) -> Result<Exit, CliError> {
+    // A run that goes on may have had the team.
+    let mut needs_team = command.resume.is_some();
     let request = match &command.file {
         None => None,
         Some(file) => {
@@ -81,6 +83,7 @@ pub(crate) fn run(
             if read.refuse(&screen)? {
                 return Ok(Exit::Usage);
             }
+            needs_team = read.checked.definition.as_ref().is_some_and(triage_team::is_needed);
             Some(command.request(&read)?)
         }
     };
@@ -90,7 +93,7 @@ pub(crate) fn run(
     if command.detach {
         return Err(CliError::Usage("--detach: name a node with --url".to_owned()));
     }
-    here(&command, request, builder, &screen)
+    here(&command, request, (builder, needs_team), &screen)
 }
 
 impl Run {
@@ -147,14 +150,24 @@ async fn there(command: &Run, request: Option<Value>, session: &Session) -> Resu
 fn here(
     command: &Run,
     request: Option<Value>,
-    builder: NodeBuilder,
+    (builder, needs_team): (NodeBuilder, bool),
     screen: &Screen,
 ) -> Result<Exit, CliError> {
     let folder = Folder::open(command)?;
     let config = configure(&command.config, folder.path())?;
+    // Where the configuration has a team, that one reads what it is given there.
+    let team = match needs_team && config.triage.read.is_empty() {
+        true => {
+            let input = request.as_ref().map(|request| &request["input"]);
+            triage_team::beside(input, &config, folder.path())?
+        }
+        false => None,
+    };
+    let builder = triage_team::join(builder, team.as_ref());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         let node = builder.config(config).start().await?;
+        triage_team::connect(team.as_ref(), &node);
         let outcome = tokio::select! {
             outcome = drive(command, request, &node, screen, &folder.begun) => outcome,
             told = told_to_stop() => told.map_err(CliError::from).and(Err(CliError::Interrupted)),

@@ -28,7 +28,8 @@ use synod_journal::{JournalActor, JournalMessage};
 use synod_runtime::{
     Address, Backoff, ConfigFault, Spec, Strategy, Supervisor, SupervisorSpec, System,
 };
-use synod_tasks::TaskEngine;
+use synod_tasks::{TaskEngine, TasksMessage};
+use synod_triage::{Readable, Team, TeamOptions};
 use synod_workflows::WorkflowEngine;
 use tokio::time::Instant;
 
@@ -119,7 +120,7 @@ fn wire(
     let workflows =
         WorkflowEngine::spec(config.workflows.clone(), journal.address(), tasks.address())
             .backoff(BACKOFF);
-    let host = host(builder, registry.address())?.backoff(BACKOFF);
+    let host = host(builder, registry.address(), tasks.address())?.backoff(BACKOFF);
     let engines = Engines::alone(tasks.address(), workflows.address());
     let known = status_parts(builder, boot, journal.address(), engines, host.address());
     let status = StatusActor::spec(known).backoff(BACKOFF);
@@ -148,12 +149,14 @@ fn wire(
 fn host(
     builder: &NodeBuilder,
     registry: Address<RegistryMessage>,
+    tasks: Address<TasksMessage>,
 ) -> Result<Spec<AgentHost>, NodeError> {
     let section = &builder.config.agents;
     let config = Arc::new(section.hosting.clone());
     let programs = builder.programs.clone();
     programs.note_in(builder.config.node.data_folder.join("programs"));
     let mut agents = builder.agents.clone();
+    agents.extend(triage_team(&builder.config, tasks));
     for process in &section.hosting.process {
         let factory = ProcessFactory::new(process.clone(), Arc::clone(&config), programs.clone());
         agents.push(Arc::new(factory));
@@ -161,6 +164,19 @@ fn host(
     agents.extend(http_agents(section)?);
     let kinds = BTreeMap::from([(AgentKind::Http, kind_factory(section.http.clone()))]);
     Ok(AgentHost::spec(HostSettings { config, registry, agents, kinds, programs })?)
+}
+
+/// The team that triages the logs which the configuration lets others have read.
+fn triage_team(config: &NodeConfig, tasks: Address<TasksMessage>) -> Vec<Arc<dyn AgentFactory>> {
+    let triage = &config.triage;
+    if triage.read.is_empty() {
+        return Vec::new();
+    }
+    let spool = config.node.data_folder.join("triage");
+    let readable = Readable::below(triage.read.iter().cloned());
+    let team = Team::new(TeamOptions::new(triage.clone(), readable, spool));
+    team.connect(tasks);
+    team.agents
 }
 
 fn http_agents(section: &AgentsSection) -> Result<Vec<Arc<dyn AgentFactory>>, NodeError> {

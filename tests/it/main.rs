@@ -34,6 +34,7 @@ mod stream;
 mod tasks;
 mod trace;
 mod web_page;
+mod workflow_samples;
 mod workflows;
 mod workflows_cli;
 mod workflows_diff;

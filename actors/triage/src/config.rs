@@ -1,5 +1,7 @@
 //! Settings of the log-triage team.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 pub use synod_runtime::ConfigFault;
 
@@ -7,6 +9,9 @@ pub use synod_runtime::ConfigFault;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TriageConfig {
+    /// Files and folders, absolute, that a team on this node reads for whoever asks the node;
+    /// without any there is no team. At most 64.
+    pub read: Vec<PathBuf>,
     /// Largest chunk in bytes; a chunk ends at the end of a line. Small inputs are cut into
     /// smaller ones, so that there are about 16. 4,096 to 16,777,216.
     pub chunk_bytes: usize,
@@ -92,6 +97,7 @@ pub struct DetectorConfig {
 impl Default for TriageConfig {
     fn default() -> Self {
         Self {
+            read: Vec::new(),
             chunk_bytes: 2 << 20,
             max_line_bytes: 16 << 10,
             in_flight: 8,
@@ -148,6 +154,11 @@ impl TriageConfig {
     /// All values that are out of range, by key.
     pub fn validate(&self) -> Result<(), Vec<ConfigFault>> {
         let mut check = Check::default();
+        check.within("read", self.read.len(), 0, 64);
+        if let Some(path) = self.read.iter().find(|path| !path.is_absolute()) {
+            let reason = format!("{}: expected an absolute path", path.display());
+            check.faults.push(ConfigFault { key: "read".into(), reason });
+        }
         check.within("chunk_bytes", self.chunk_bytes, 4096, 16 << 20);
         check.within("max_line_bytes", self.max_line_bytes, 256, 1 << 20);
         check.within("in_flight", self.in_flight, 1, 256);

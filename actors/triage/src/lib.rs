@@ -9,8 +9,9 @@
 //! The parts are pure: [`survey`] and [`Planner`] find and cut the input, [`Layout`] takes lines
 //! apart, [`Miner`] groups them ([`group`]: Drain, refined), [`Digest`] is what is left of them,
 //! [`detect_rare`], [`detect_spikes`] and [`detect_failures`] look at it, [`Criterion`] judges,
-//! [`Voice`] tells, [`render`] prints. [`team`] makes agents of them, and [`run`] drives these
-//! through the task engine, in all of its modes.
+//! [`Voice`] tells, [`render`] prints. A [`Team`] makes agents of them, and the workflow
+//! `config/workflows/log_triage.yaml` has these work together. The chunks of a log, as many as it
+//! is long, are tasks that the foreman gives out; what comes after is a step each.
 //!
 //! Invariants:
 //! - Never does memory grow with the input: a chunk is bounded, and so is a digest.
@@ -25,15 +26,18 @@ mod detectors;
 mod digest;
 mod error;
 mod finding;
+mod intake;
 mod judges;
 mod miner;
 mod reader;
 mod report;
 mod reporters;
-mod run;
 mod severity;
 
-pub use agents::{Audit, AuditedDigest, ChunkTask, Gathering, Ranked, RankedCase, Ranking, team};
+pub use agents::{
+    Audit, AuditedDigest, ChunkTask, Quoted, Quoting, Ranked, RankedCase, Ranking, ReadTask,
+    Reading, TakenTasks, Team, TeamOptions,
+};
 pub use config::{ConfigFault, DetectorConfig, DrainConfig, MinerConfig, TriageConfig};
 pub use detectors::{detect_failures, detect_rare, detect_spikes, grouped_digits, human_duration};
 pub use digest::{
@@ -42,6 +46,7 @@ pub use digest::{
 };
 pub use error::{InputError, ReadError, TriageError};
 pub use finding::{Finding, FindingKind, Strength, rank, stable_id};
+pub use intake::{Place, Places, Progress};
 pub use judges::{Case, Criterion, Rival, Verdict, Vote};
 pub use miner::{DatedLine, Group, Masker, Miner, WILDCARD, group};
 pub use reader::{
@@ -50,9 +55,8 @@ pub use reader::{
     format_time, read_chunk, survey,
 };
 pub use report::{
-    CastVote, CrashLine, FileLine, JudgedFinding, Ledger, ModeLine, REPORT_VERSION, Speed, Style,
-    TemplateLine, Totals, TriageReport, render,
+    Ballot, BallotedFinding, CastVote, CrashLine, FileLine, JudgedFinding, Ledger, ModeLine,
+    Outcome, REPORT_VERSION, Speed, Style, TemplateLine, Totals, TriageReport, render,
 };
 pub use reporters::{Account, Facts, Voice};
-pub use run::{Progress, TriageOptions, run};
 pub use severity::{Severity, Wording, wording};

@@ -13,7 +13,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub(crate) const READ: &str = "log.read";
 pub(crate) const MINE: &str = "log.mine";
 pub(crate) const CITE: &str = "log.cite";
-pub(crate) const GATHER: &str = "log.gather";
+pub(crate) const DIGEST: &str = "log.digest";
 pub(crate) const RANK: &str = "log.rank";
 pub(crate) const AUDIT: &str = "log.audit";
 pub(crate) const SUMMARISE: &str = "log.summarise";
@@ -56,24 +56,23 @@ pub(super) fn miner(workers: u32) -> AgentCard {
     card("log-miner", "mines templates", capability).concurrency(workers)
 }
 
+pub(super) fn foreman() -> AgentCard {
+    let does = "reads a file or a folder of logs: cuts it, gives its chunks out as tasks";
+    let output = object(&["input", "totals", "places", "audited"]);
+    let capability = can(DIGEST, does, json!({"type": "object"}), output);
+    card("log-foreman", "makes one digest of a whole log", capability).concurrency(4)
+}
+
 pub(super) fn clerk() -> AgentCard {
-    let does = "quotes the lines of some templates at some time";
-    let input = object(&["chunk", "templates", "mention", "span"]);
-    let capability = can(CITE, does, input, json!({"type": "array"}));
+    let does = "quotes lines that show a finding, and makes a case of each for the judges";
+    let capability = can(CITE, does, object(&["findings", "places"]), object(&["cases"]));
     card("log-clerk", "finds the lines that show a finding", capability)
 }
 
-pub(super) fn gatherer() -> AgentCard {
-    let does = "puts the digests of all chunks together";
-    let capability =
-        can(GATHER, does, object(&["chunks", "digests"]), object(&["chunks", "bytes", "digest"]));
-    card("log-gatherer", "makes one digest of many", capability)
-}
-
 pub(super) fn ranker() -> AgentCard {
-    let does = "orders findings, and makes a case of each for the judges";
-    let capability =
-        can(RANK, does, object(&["digest", "findings"]), object(&["lines", "templates", "cases"]));
+    let does = "orders what the detectors found";
+    let output = object(&["lines", "templates", "findings"]);
+    let capability = can(RANK, does, object(&["digest", "findings"]), output);
     card("finding-ranker", "says what comes first", capability)
 }
 

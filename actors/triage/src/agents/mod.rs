@@ -2,17 +2,24 @@
 //!
 //! Every agent takes JSON and gives JSON, keeps nothing between assignments, and gives the same
 //! output for the same input. So an execution that was lost can be repeated anywhere, and nothing
-//! is counted twice.
+//! is counted twice. The foreman gives chunks out as tasks, under keys that are the same each time.
 
 mod cards;
 mod contract;
+mod foreman;
 mod specialist;
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use synod_agents::{AgentError, AgentFactory};
+use synod_runtime::Address;
+use synod_tasks::TasksMessage;
 
-pub use contract::{Audit, AuditedDigest, ChunkTask, Gathering, Ranked, RankedCase, Ranking};
+pub use contract::{
+    Audit, AuditedDigest, ChunkTask, Quoted, Quoting, Ranked, RankedCase, Ranking, ReadTask,
+    Reading, TakenTasks,
+};
 
 pub(crate) use cards::*;
 
@@ -21,8 +28,9 @@ use crate::detectors::{detect_failures, detect_rare, detect_spikes};
 use crate::digest::Digest;
 use crate::error::ReadError;
 use crate::finding::Finding;
+use crate::intake::Progress;
 use crate::judges::{Case, Criterion, Vote};
-use crate::reader::{ChunkReading, Citation, Readable, cite, digest_chunk, read_chunk};
+use crate::reader::{ChunkReading, Citation, Input, Readable, cite, digest_chunk, read_chunk};
 use crate::reporters::{Account, Facts, Voice};
 pub(crate) use specialist::Member;
 use specialist::{Attempt, specialist};
@@ -30,13 +38,63 @@ use specialist::{Attempt, specialist};
 /// Bytes of JSON that a digest may have as the input of a task.
 pub(crate) const MAX_INPUT_BYTES: usize = 768 << 10;
 
-/// The agents of the team; start each of them on the node that runs the triage, and on no other.
-/// They open what is `readable`, whatever file a task names.
-pub fn team(config: &TriageConfig, readable: &Readable) -> Vec<Arc<dyn AgentFactory>> {
-    let shared = |member| Arc::new(member) as Arc<dyn AgentFactory>;
-    members(config, readable).into_iter().map(shared).collect()
+/// What a team is made with.
+pub struct TeamOptions {
+    /// Settings.
+    pub config: TriageConfig,
+    /// What it opens, whatever file a task names.
+    pub readable: Readable,
+    /// What is read where a task names nothing.
+    pub given: Option<Input>,
+    /// Whether links in an input are followed wherever they lead; otherwise what lies outside of
+    /// `readable` is left out. Only where nobody else can give the team work.
+    pub follows_links: bool,
+    /// Folder for the chunks of streams.
+    pub spool: PathBuf,
+    /// Is told how the reading goes on; must not block.
+    pub told: Arc<dyn Fn(Progress) + Send + Sync>,
 }
 
+impl TeamOptions {
+    /// A team that reads these files and what lies below these folders.
+    #[must_use]
+    pub fn new(config: TriageConfig, readable: Readable, spool: PathBuf) -> Self {
+        let told = Arc::new(|_| {});
+        Self { config, readable, given: None, follows_links: false, spool, told }
+    }
+}
+
+/// The team. Start each of its agents on the node whose task engine it is connected with, and on
+/// no other.
+pub struct Team {
+    /// Its agents.
+    pub agents: Vec<Arc<dyn AgentFactory>>,
+    engine: Engine,
+}
+
+impl Team {
+    /// The team, not yet connected.
+    #[must_use]
+    pub fn new(options: TeamOptions) -> Self {
+        let engine = Engine::default();
+        let shared = |member| Arc::new(member) as Arc<dyn AgentFactory>;
+        let (config, readable) = (options.config.clone(), options.readable.clone());
+        let mut agents: Vec<_> = members(&config, &readable).into_iter().map(shared).collect();
+        agents.push(shared(foreman::foreman(options, Arc::clone(&engine))));
+        Self { agents, engine }
+    }
+
+    /// Tells the foreman which task engine gives out the chunks; once.
+    pub fn connect(&self, tasks: Address<TasksMessage>) {
+        // A second call changes nothing.
+        let _ = self.engine.set(tasks);
+    }
+}
+
+/// Where the foreman finds the task engine.
+type Engine = Arc<OnceLock<Address<TasksMessage>>>;
+
+/// All but the foreman, who is the only one that knows of tasks.
 pub(crate) fn members(config: &TriageConfig, readable: &Readable) -> Vec<Member> {
     let config = Arc::new(config.clone());
     let mut team = vec![
@@ -45,7 +103,6 @@ pub(crate) fn members(config: &TriageConfig, readable: &Readable) -> Vec<Member>
         clerk(Arc::clone(&config), readable.clone()),
         specialist(cards::auditor(), |digest: AuditedDigest, _| digest.audit()),
         summariser(Arc::clone(&config)),
-        gatherer(Arc::clone(&config)),
         ranker(config.max_findings),
     ];
     team.extend(detectors(&config));
@@ -93,9 +150,13 @@ fn miner(config: Arc<TriageConfig>, readable: Readable) -> Member {
 }
 
 fn clerk(config: Arc<TriageConfig>, readable: Readable) -> Member {
-    specialist(cards::clerk(), move |citation: Citation, _| {
-        readable.check(&citation.chunk.path).map_err(unread)?;
-        cite(&citation, &config).map_err(unread)
+    specialist(cards::clerk(), move |task: Quoting, _| {
+        // Where a file is gone, the first lines of the template have to do.
+        let quote = |citation: &Citation| {
+            readable.check(&citation.chunk.path).ok()?;
+            cite(citation, &config).ok()
+        };
+        Ok::<Quoted, AgentError>(task.quote(quote))
     })
 }
 
@@ -107,10 +168,6 @@ fn summariser(config: Arc<TriageConfig>) -> Member {
         }
         Err(AgentError::refused(format!("the summary does not fit into {MAX_INPUT_BYTES} bytes")))
     })
-}
-
-fn gatherer(config: Arc<TriageConfig>) -> Member {
-    specialist(cards::gatherer(), move |task: Gathering, _| task.gather(&config.miner))
 }
 
 fn ranker(most: usize) -> Member {

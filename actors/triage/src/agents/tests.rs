@@ -5,12 +5,17 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::digest::{FileTally, Ranges};
 use crate::miner::{DatedLine, Miner};
-use crate::reader::{Layout, Parts, WrittenAt};
+use crate::reader::Parts;
+
+fn whole_team() -> Vec<Arc<dyn AgentFactory>> {
+    let (config, readable) = (TriageConfig::default(), Readable::below([]));
+    Team::new(TeamOptions::new(config, readable, PathBuf::new())).agents
+}
 
 #[test]
 fn every_card_is_valid_and_every_capability_has_a_name_and_schemas() {
     let mut capabilities = BTreeSet::new();
-    for factory in team(&TriageConfig::default(), &Readable::below([])) {
+    for factory in whole_team() {
         let card = factory.card();
         assert_eq!(card.validate(), Ok(()), "{}", card.id);
         for capability in &card.capabilities {
@@ -22,7 +27,7 @@ fn every_card_is_valid_and_every_capability_has_a_name_and_schemas() {
         READ,
         MINE,
         CITE,
-        GATHER,
+        DIGEST,
         RANK,
         AUDIT,
         SUMMARISE,
@@ -37,7 +42,7 @@ fn every_card_is_valid_and_every_capability_has_a_name_and_schemas() {
 
 #[test]
 fn three_judges_and_two_reporters_share_a_capability() {
-    let team = team(&TriageConfig::default(), &Readable::below([]));
+    let team = whole_team();
     let able = |name: &str| team.iter().filter(|f| f.card().find(name).is_some()).count();
     assert_eq!((able(JUDGE), able(REPORT)), (3, 2));
 }
@@ -81,31 +86,10 @@ fn the_auditor_refuses_a_missing_chunk_a_wrong_chunk_and_a_lost_line() {
     }
 }
 
-/// A chunk of 12 bytes a line, as [`digest`] makes it.
-fn chunk(number: u64, lines: u64) -> serde_json::Value {
-    serde_json::json!({
-        "number": number, "file": 0, "path": "x.log", "offset": 0, "length": lines * 12,
-        "first_line": 1, "continues": false, "layout": Layout::default(),
-        "written": WrittenAt::from_ms(0),
-    })
-}
-
 #[test]
-fn digests_of_all_chunks_are_gathered_into_one_that_adds_up() {
-    let chunks = [chunk(1, 5), chunk(0, 10)];
-    let chunks = chunks.map(|chunk| serde_json::from_value(chunk).unwrap()).to_vec();
-    let digests = vec![digest(0, 10), digest(1, 5)];
-    let gathering = Gathering { chunks, digests };
-    let miner = TriageConfig::default().miner;
-    let gathered = gathering.clone().gather(&miner).unwrap();
-    assert_eq!(gathered.audit(), Ok(Audit { lines: 15, messages: 15 }));
-    let twice = Gathering { digests: vec![digest(0, 10), digest(0, 10)], ..gathering };
-    assert!(twice.gather(&miner).unwrap_err().message.contains("the same chunk"));
-}
-
-#[test]
-fn a_ranking_has_a_case_for_each_finding_that_is_kept() {
+fn a_ranking_keeps_the_findings_that_matter_and_counts_the_templates() {
     let digest = digest(0, 10);
     let ranked = Ranking { digest, findings: vec![Vec::new(), Vec::new()] }.rank(10);
-    assert_eq!((ranked.lines, ranked.templates, ranked.cases.len()), (10, 1, 0));
+    assert_eq!((ranked.lines, ranked.templates, ranked.findings.len()), (10, 1, 0));
+    assert_eq!((ranked.top[0].count, ranked.top[0].share), (10, 1.0));
 }

@@ -1,6 +1,7 @@
 //! The report of a triage: all that was found, who decided it, and what the work cost. Its JSON
 //! form has stable names; [`render`] prints it for people.
 
+mod outcome;
 mod paint;
 mod render;
 mod tables;
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
+pub use outcome::{Ballot, BallotedFinding, Outcome};
 pub use paint::Style;
 pub use render::render;
 

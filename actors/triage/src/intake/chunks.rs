@@ -3,18 +3,16 @@
 use synod_tasks::{TaskMode, TaskStatusResponse};
 use tokio::task::JoinSet;
 
-use super::books::Books;
 use super::client::{Client, output, request};
-use super::{Progress, TriageOptions, blocking, left_out};
-use crate::agents::{ChunkTask, MINE, READ};
+use super::places::Places;
+use super::{Intake, Progress, blocking, left_out};
+use crate::agents::{ChunkTask, MINE, READ, TakenTasks};
 use crate::config::TriageConfig;
-use crate::digest::{Digest, Ranges, Span};
+use crate::digest::{Digest, Ranges};
 use crate::error::TriageError;
 use crate::reader::{ChunkRef, LogFile, Planner, Skipped};
 use crate::report::CrashLine;
 
-/// Chunks of which the place is kept, so that lines can be quoted from them later.
-const MAX_PLACES: usize = 1 << 16;
 const STEP: &str = "log.chunk";
 
 /// What is left of the input when all chunks are done.
@@ -27,8 +25,9 @@ pub(super) struct Done {
     pub(super) chunks: Ranges,
     pub(super) bytes: u64,
     /// Where the chunks of files lie, and when they were written.
-    pub(super) places: Vec<(ChunkRef, Span)>,
+    pub(super) places: Places,
     pub(super) crash: Option<CrashLine>,
+    pub(super) tasks: TakenTasks,
 }
 
 /// The stage itself.
@@ -44,31 +43,28 @@ pub(super) struct ChunkStage {
 }
 
 impl ChunkStage {
-    pub(super) fn new(client: &Client, options: &TriageOptions, planner: Planner) -> Self {
+    pub(super) fn new(client: &Client, intake: &Intake, planner: Planner) -> Self {
         Self {
             client: client.clone(),
-            config: options.config.clone(),
-            spool: options.spool.clone(),
-            crash_at: options.rehearse_crash.then(|| planner.expected_chunks() / 2),
+            config: intake.config.clone(),
+            spool: intake.spool.clone(),
+            crash_at: intake.rehearse_crash.then(|| planner.expected_chunks() / 2),
             streams: planner.total_bytes().is_none(),
             planner: Some(planner),
             under_way: JoinSet::new(),
         }
     }
 
-    pub(super) async fn run(
-        mut self,
-        books: &mut Books,
-        progress: &mut impl FnMut(Progress),
-    ) -> Result<Done, TriageError> {
+    pub(super) async fn run(mut self, progress: &impl Fn(Progress)) -> Result<Done, TriageError> {
         let mut done = Done {
             files: Vec::new(),
             skipped: Vec::new(),
             digest: Digest::default(),
             chunks: Ranges::default(),
             bytes: 0,
-            places: Vec::new(),
+            places: Places::default(),
             crash: None,
+            tasks: TakenTasks::default(),
         };
         loop {
             while self.under_way.len() < self.config.in_flight && self.planner.is_some() {
@@ -78,11 +74,11 @@ impl ChunkStage {
             let (chunk, result) = ended.map_err(|e| TriageError::Engine(e.to_string()))?;
             match result {
                 Ok(status) => {
-                    books.enter(&status);
+                    done.tasks.completed += 1;
                     self.take(&chunk, &status, &mut done, progress)?;
                 }
                 Err(error @ TriageError::Task { .. }) => {
-                    books.enter_failed(TaskMode::Pipeline);
+                    done.tasks.failed += 1;
                     done.skipped.push(left_out(place_of(&chunk), &error));
                 }
                 Err(error) => return Err(error),
@@ -122,7 +118,7 @@ impl ChunkStage {
         chunk: &ChunkRef,
         status: &TaskStatusResponse,
         done: &mut Done,
-        progress: &mut impl FnMut(Progress),
+        progress: &impl Fn(Progress),
     ) -> Result<(), TriageError> {
         let digest: Digest = output(STEP, status)?;
         let span = digest.span();
@@ -131,8 +127,8 @@ impl ChunkStage {
         }
         done.chunks.join(&Ranges::one(chunk.number));
         done.bytes += chunk.length;
-        if let Some(span) = span.filter(|_| !self.streams && done.places.len() < MAX_PLACES) {
-            done.places.push((chunk.clone(), span));
+        if let Some(span) = span.filter(|_| !self.streams) {
+            done.places.add(chunk, span);
         }
         if self.crash_at == Some(chunk.number) {
             done.crash = crash_line(chunk.number, status);

@@ -5,14 +5,14 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use synod_runtime::{Address, AskError, Principal};
 use synod_tasks::{
-    EngineStats, EngineStatsResponse, SubmitError, SubmitTask, TaskId, TaskState,
-    TaskStatusResponse, TaskSubmissionRequest, TasksMessage, WaitTask,
+    SubmitError, SubmitTask, TaskId, TaskState, TaskStatusResponse, TaskSubmissionRequest,
+    TasksMessage, WaitTask,
 };
 
-use super::TriageOptions;
+use super::Intake;
 use crate::error::TriageError;
 
-/// Time for the engine to take a task or to tell its numbers.
+/// Time for the engine to take a task.
 const ANSWER: Duration = Duration::from_secs(10);
 /// Time beyond a task's own deadline in which its end must be told.
 const GRACE: Duration = Duration::from_secs(10);
@@ -20,7 +20,7 @@ const GRACE: Duration = Duration::from_secs(10);
 const ATTEMPTS: u32 = 8;
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 
-/// Submits the tasks of one run and waits for their end.
+/// Submits the tasks of one intake and waits for their end.
 #[derive(Clone)]
 pub(super) struct Client {
     tasks: Address<TasksMessage>,
@@ -30,12 +30,12 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(tasks: Address<TasksMessage>, options: &TriageOptions) -> Self {
+    pub(super) fn new(tasks: Address<TasksMessage>, intake: &Intake) -> Self {
         Self {
             tasks,
-            principal: options.principal.clone(),
-            run: options.run.clone(),
-            timeout_s: options.config.task_timeout_s,
+            principal: intake.principal.clone(),
+            run: intake.key.clone(),
+            timeout_s: intake.config.task_timeout_s,
         }
     }
 
@@ -47,10 +47,8 @@ impl Client {
         key: &str,
         request: TaskSubmissionRequest,
     ) -> Result<TaskStatusResponse, TriageError> {
-        let request = request
-            .idempotency_key(format!("{}/{key}", self.run))
-            .label("triage", self.run.clone())
-            .timeout_s(self.timeout_s);
+        let request =
+            request.idempotency_key(format!("{}/{key}", self.run)).timeout_s(self.timeout_s);
         let id = self.submit(request).await?;
         let status = self.wait(id).await?;
         if status.state == TaskState::Completed {
@@ -58,12 +56,6 @@ impl Client {
         }
         let why = status.error.map_or_else(|| status.state.to_string(), |error| error.message);
         Err(TriageError::Task { step, reason: why })
-    }
-
-    /// The engine's numbers.
-    pub(super) async fn stats(&self) -> Result<EngineStatsResponse, TriageError> {
-        let answer = self.tasks.ask(EngineStats {}, ANSWER).await;
-        answer.map_err(|error| TriageError::Engine(error.to_string()))
     }
 
     async fn submit(&self, request: TaskSubmissionRequest) -> Result<TaskId, TriageError> {

@@ -1,16 +1,17 @@
-//! `synod demo`: triages real logs with a team of agents, on a node in this process.
+//! `synod demo`: triages real logs with a team of agents, on a node in this process. The work is
+//! the workflow of `config/workflows/log_triage.yaml`.
 
-use std::io::{self, IsTerminal};
+mod books;
+mod triage;
+mod view;
+
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
-use indicatif::{HumanCount, ProgressBar, ProgressStyle};
-use synod_runtime::Principal;
-use synod_triage::{
-    Input, Progress, Readable, Style, TriageError, TriageOptions, TriageReport, render, team,
-};
+use synod_triage::{Input, Readable, Style, Team, TeamOptions, TriageReport, render};
 use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
@@ -19,10 +20,9 @@ use super::exit::{CliError, Exit};
 use super::output::Screen;
 use crate::config::{KeyPath, NodeConfig, Origin};
 use crate::logging;
-use crate::node::{Node, NodeBuilder};
+use crate::node::NodeBuilder;
+use view::View;
 
-/// Time between two pictures of a bar that only shows that work goes on.
-const TICK: Duration = Duration::from_millis(100);
 /// Columns of a report where there is no terminal.
 const PAPER: usize = 100;
 
@@ -100,25 +100,21 @@ fn configure(file: &ConfigFile, folder: &Folder) -> Result<NodeConfig, CliError>
 async fn triage(
     demo: &Demo,
     builder: NodeBuilder,
-    config: NodeConfig,
+    mut config: NodeConfig,
     folder: &Folder,
 ) -> Result<TriageReport, CliError> {
-    let input = demo.input();
-    let spool = folder.path().join("spool");
-    let readable = Readable::of(&input, &spool);
-    // No task, whoever submits it, makes the team open anything else.
-    let agents = team(&config.triage, &readable);
-    let options = TriageOptions {
-        run: format!("triage-{}", Uuid::now_v7()),
-        config: config.triage.clone(),
-        spool,
-        rehearse_crash: !demo.no_crash,
-        readable,
-        principal: Principal::default(),
-    };
-    let builder = agents.into_iter().fold(builder, NodeBuilder::agent_from);
+    let view = Arc::new(View::new());
+    let team = demo.team(&config, folder, &view);
+    // Here it reads what the demo is about, and nothing that a node would let others read.
+    config.triage.read.clear();
+    let agents = team.agents.iter().cloned();
+    let builder = agents.fold(builder, NodeBuilder::agent_from);
     let node = builder.config(config).without_http().start().await?;
-    let report = drive(&input, &node, options).await;
+    team.connect(node.tasks().clone());
+    let file = demo.input.as_deref().filter(|text| *text != "-");
+    let input = triage::input(file, !demo.no_crash);
+    let report = triage::run(&node, input, &view).await;
+    view.finish();
     node.stop().await;
     report
 }
@@ -131,79 +127,20 @@ impl Demo {
             None => Input::Machine,
         }
     }
-}
 
-async fn drive(
-    input: &Input,
-    node: &Node,
-    options: TriageOptions,
-) -> Result<TriageReport, CliError> {
-    let view = View::new();
-    let report = synod_triage::run(input, node.tasks(), options, |step| view.show(&step)).await;
-    view.bar.finish_and_clear();
-    report.map_err(|error| match error {
-        TriageError::Input(_) | TriageError::Config(_) => CliError::Usage(error.to_string()),
-        TriageError::Engine(_) | TriageError::Task { .. } => CliError::Failed(error.to_string()),
-    })
-}
-
-/// The progress bar, on standard error; nothing where that is no terminal.
-struct View {
-    bar: ProgressBar,
-}
-
-impl View {
-    fn new() -> Self {
-        let bar = if io::stderr().is_terminal() {
-            ProgressBar::new_spinner()
-        } else {
-            ProgressBar::hidden()
-        };
-        bar.enable_steady_tick(TICK);
-        Self { bar }
+    /// The team that reads the input of this demo.
+    fn team(&self, config: &NodeConfig, folder: &Folder, view: &Arc<View>) -> Team {
+        let (input, spool) = (self.input(), folder.path().join("spool"));
+        // No task, whoever submits it, makes the team open anything else.
+        let readable = Readable::of(&input, &spool);
+        let shown = Arc::clone(view);
+        Team::new(TeamOptions {
+            given: Some(input),
+            follows_links: true,
+            told: Arc::new(move |step| shown.show(&step)),
+            ..TeamOptions::new(config.triage.clone(), readable, spool)
+        })
     }
-
-    fn show(&self, step: &Progress) {
-        match step {
-            Progress::Surveyed { files, bytes, .. } => self.begin(*files, *bytes),
-            Progress::Chunk { bytes, lines, .. } => {
-                self.bar.set_position(*bytes);
-                self.bar.set_message(format!("{} lines", HumanCount(*lines)));
-            }
-            Progress::Recovered { agent, chunk } => self.bar.println(format!(
-                "{agent} was crashed on purpose with chunk {chunk} in hand; \
-                 it is restarted, and the chunk is done"
-            )),
-            Progress::Summarising => self.say("putting the chunks together"),
-            Progress::Detecting => self.say("three detectors at work"),
-            Progress::Judging { decided, of } => {
-                self.say(format!("judges vote: {decided} of {of} findings"));
-            }
-            Progress::Reporting => self.say("two reporters compete"),
-        }
-    }
-
-    fn begin(&self, files: usize, bytes: Option<u64>) {
-        let template = match bytes {
-            Some(bytes) => {
-                self.bar.set_length(bytes);
-                "{bar:30} {bytes}/{total_bytes} {binary_bytes_per_sec} {msg}"
-            }
-            None => "{spinner} {bytes} {binary_bytes_per_sec} {msg}",
-        };
-        self.bar.set_style(style(template));
-        self.bar.set_message(format!("{} files", HumanCount(files as u64)));
-    }
-
-    /// What comes after the chunks has no measure.
-    fn say(&self, what: impl Into<String>) {
-        self.bar.set_style(style("{spinner} {msg}"));
-        self.bar.set_message(what.into());
-    }
-}
-
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
 /// The folder of the node's data: the user's own, or one that goes with the demo.
@@ -255,22 +192,5 @@ mod tests {
         let kept = tempfile::tempdir().unwrap();
         drop(Folder::open(Some(kept.path().to_owned())).unwrap());
         assert!(kept.path().exists());
-    }
-
-    #[test]
-    fn every_step_can_be_shown() {
-        let view = View { bar: ProgressBar::hidden() };
-        let steps = [
-            Progress::Surveyed { files: 1, skipped: 0, bytes: Some(10) },
-            Progress::Surveyed { files: 1, skipped: 0, bytes: None },
-            Progress::Chunk { chunks: 1, bytes: 10, lines: 3 },
-            Progress::Recovered { agent: "reader".to_owned(), chunk: 1 },
-            Progress::Summarising,
-            Progress::Detecting,
-            Progress::Judging { decided: 1, of: 2 },
-            Progress::Reporting,
-        ];
-        steps.iter().for_each(|step| view.show(step));
-        assert_eq!(view.bar.message(), "two reporters compete");
     }
 }
