@@ -17,10 +17,11 @@ use tokio::time::timeout;
 use super::admission::{Own, admit};
 use super::channel::Window;
 use super::error::LinkError;
+use super::peer::Claim;
 use super::refusals::By;
 use super::shared::Shared;
 use super::transport::BoxedStream;
-use crate::node::NodeId;
+use crate::node::{NodeId, NodeRecord};
 use crate::wire::{
     FORMAT, Frame, GREETING_LIMIT, Greeting, GreetingFault, Kind, Ready, Refusal, RefusalCode,
     StreamKind, decode, head,
@@ -34,6 +35,16 @@ pub(crate) struct Acquaintance {
     pub(crate) theirs: Greeting,
     /// Who has called.
     pub(crate) caller: NodeId,
+    /// Keeps the place of the connection until it stands.
+    pub(crate) claim: Option<Claim>,
+}
+
+/// What has come of a call.
+pub(crate) enum Met {
+    /// A connection.
+    New(Box<Acquaintance>),
+    /// Nothing but who is there: a connection stands, or is about to.
+    Known(NodeRecord),
 }
 
 impl Acquaintance {
@@ -51,6 +62,9 @@ pub(crate) enum Failure {
     Broken(String),
     #[error("refused: {0}")]
     Refused(Refusal),
+    /// A connection stands, or is about to because the other node has called.
+    #[error("the other node has called")]
+    Crossed,
     #[error("the other side did not finish its handshake in time")]
     Late,
 }
@@ -58,7 +72,11 @@ pub(crate) enum Failure {
 impl Failure {
     /// Both nodes have called one another: the other connection is about to stand.
     pub(crate) fn is_crossed(&self) -> bool {
-        matches!(self, Self::Refused(refusal) if refusal.code == RefusalCode::Crossed)
+        match self {
+            Self::Crossed => true,
+            Self::Refused(refusal) => refusal.code == RefusalCode::Crossed,
+            _ => false,
+        }
     }
 }
 
@@ -83,7 +101,7 @@ pub(crate) async fn call_out(
     address: &str,
     expected: Option<NodeId>,
     stream: StreamKind,
-) -> Result<Acquaintance, Failure> {
+) -> Result<Met, Failure> {
     let connecting = shared.transport.connect(address);
     let connected = timeout(shared.config.connect(), connecting).await;
     let connection = match connected {
@@ -91,8 +109,11 @@ pub(crate) async fn call_out(
         Ok(Err(error)) => return Err(shared.note_failed_call(By::Us, address, &error)),
         Err(_) => return Err(Failure::Broken(format!("{address}: no answer from there"))),
     };
-    let _dialling = expected.map(|node| shared.dials(node, stream));
-    let greeting = greet(shared, connection, expected, stream);
+    let claim = match expected {
+        Some(node) => shared.claim_call(node, stream)?,
+        None => None,
+    };
+    let greeting = greet(shared, connection, expected, stream, claim);
     timeout(shared.config.handshake(), greeting).await.unwrap_or(Err(Failure::Late))
 }
 
@@ -101,7 +122,8 @@ async fn greet(
     mut stream: BoxedStream,
     expected: Option<NodeId>,
     kind: StreamKind,
-) -> Result<Acquaintance, Failure> {
+    claim: Option<Claim>,
+) -> Result<Met, Failure> {
     let nonce = shared.nonce();
     let hello = greeting(shared, expected, kind, nonce, 0);
     send(&mut stream, Kind::Hello, &encoded(&hello)?).await?;
@@ -130,8 +152,17 @@ async fn greet(
     if let Err(refusal) = judge_welcome(shared, &theirs, &stream, expected, nonce, kind) {
         return Err(reject(shared, &mut stream, &party(), refusal).await);
     }
+    // Who called an address alone knows only now whose it is.
+    let claim = match claim {
+        Some(claim) => Some(claim),
+        None => match shared.claim_call(theirs.record.id, kind) {
+            Ok(claim) => claim,
+            Err(_) => return Ok(Met::Known(theirs.record)),
+        },
+    };
     send(&mut stream, Kind::Ready, &Ready { echo: theirs.nonce }.encode()).await?;
-    Ok(Acquaintance { stream, read, theirs, caller: shared.own.id })
+    let caller = shared.own.id;
+    Ok(Met::New(Box::new(Acquaintance { stream, read, theirs, caller, claim })))
 }
 
 fn judge_welcome(
@@ -177,10 +208,11 @@ pub(crate) async fn take_call(
         }
     };
     let party = format!("{} ({})", theirs.record.name, theirs.record.id);
-    let judged = judge(shared, &theirs, &stream).and_then(|()| shared.has_place(&theirs));
-    if let Err(refusal) = judged {
-        return Err(reject(shared, &mut stream, &party, refusal).await);
-    }
+    let judged = judge(shared, &theirs, &stream).and_then(|()| shared.claim_answer(&theirs));
+    let claim = match judged {
+        Ok(claim) => claim,
+        Err(refusal) => return Err(reject(shared, &mut stream, &party, refusal).await),
+    };
     let nonce = shared.nonce();
     let welcome = greeting(shared, Some(theirs.record.id), theirs.stream, nonce, theirs.nonce);
     send(&mut stream, Kind::Welcome, &encoded(&welcome)?).await?;
@@ -205,7 +237,7 @@ pub(crate) async fn take_call(
         }
     }
     let caller = theirs.record.id;
-    Ok(Acquaintance { stream, read, theirs, caller })
+    Ok(Acquaintance { stream, read, theirs, caller, claim })
 }
 
 fn judge(shared: &Shared, theirs: &Greeting, stream: &BoxedStream) -> Result<(), Refusal> {

@@ -1,7 +1,7 @@
 //! Another node: its record, and the two channels to it. It outlives connections and actors.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -21,8 +21,7 @@ pub(crate) struct Peer {
     record: Mutex<NodeRecord>,
     channels: [Arc<Channel>; 2],
     demands: Demands,
-    /// Handshakes of this node with it that are under way, of each stream.
-    dialling: [AtomicU8; 2],
+    claims: Mutex<[Claims; 2]>,
     pub(crate) refused: AtomicU64,
     pub(crate) last_error: Mutex<Option<String>>,
 }
@@ -33,7 +32,7 @@ impl Peer {
             record: Mutex::new(record),
             channels: StreamKind::ALL.map(|kind| Arc::new(Channel::new(kind, config))),
             demands,
-            dialling: Default::default(),
+            claims: Mutex::default(),
             refused: AtomicU64::new(0),
             last_error: Mutex::default(),
         }
@@ -65,8 +64,37 @@ impl Peer {
         Known { record: self.record(), is_alive }
     }
 
-    pub(crate) fn dialling(&self, kind: StreamKind) -> &AtomicU8 {
-        &self.dialling[kind.index()]
+    /// Claims the place of a connection that this node has called for, until the guard is
+    /// dropped. None when one stands, or is about to because the other node has called: of two
+    /// nodes the one of the lower id (`arbitrates`) sees to it that there is only one.
+    pub(crate) fn claim_call(
+        self: &Arc<Self>,
+        kind: StreamKind,
+        arbitrates: bool,
+    ) -> Option<Claim> {
+        let mut claims = self.claims.lock();
+        let claims = &mut claims[kind.index()];
+        if self.is_up(kind) || arbitrates && claims.taken > 0 {
+            return None;
+        }
+        claims.made += 1;
+        Some(Claim { peer: Arc::clone(self), kind, made: true })
+    }
+
+    /// The same for a connection that the other node has called for. None when this node has
+    /// called too, and arbitrates.
+    pub(crate) fn claim_answer(
+        self: &Arc<Self>,
+        kind: StreamKind,
+        arbitrates: bool,
+    ) -> Option<Claim> {
+        let mut claims = self.claims.lock();
+        let claims = &mut claims[kind.index()];
+        if arbitrates && claims.made > 0 {
+            return None;
+        }
+        claims.taken += 1;
+        Some(Claim { peer: Arc::clone(self), kind, made: false })
     }
 
     fn demand(&self, kind: StreamKind) {
@@ -156,6 +184,31 @@ impl Peer {
             breaks: sum(|channel| &channel.counters.breaks),
             last_error: self.last_error.lock().clone(),
         }
+    }
+}
+
+/// Handshakes with a node that are under way.
+#[derive(Default)]
+struct Claims {
+    /// Those that this node has called for.
+    made: u32,
+    /// Those that the other one has.
+    taken: u32,
+}
+
+/// A handshake under way, and then a connection that is about to stand.
+pub(crate) struct Claim {
+    peer: Arc<Peer>,
+    kind: StreamKind,
+    made: bool,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let mut claims = self.peer.claims.lock();
+        let claims = &mut claims[self.kind.index()];
+        let count = if self.made { &mut claims.made } else { &mut claims.taken };
+        *count = count.saturating_sub(1);
     }
 }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use parking_lot::RwLock;
 use synod_runtime::System;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::actor::LinksMessage;
 use super::admission::Known;
@@ -18,15 +18,18 @@ use super::config::LinksConfig;
 use super::demand::Demands;
 use super::error::LinkError;
 use super::event::Feeds;
-use super::handshake::{Acquaintance, Failure, call_out};
+use super::handshake::{Acquaintance, Failure, Met, call_out};
 use super::identity::ClusterIdentity;
-use super::peer::Peer;
+use super::peer::{Claim, Peer};
 use super::port::{Answer, Credit, HeartbeatListener, Port};
 use super::refusals::{By, Refusals};
 use super::transport::Transport;
 use super::view::LinkView;
 use crate::node::{NodeId, NodeRecord};
 use crate::wire::{Greeting, Refusal, RefusalCode, Service, StreamKind};
+
+/// How long two nodes that call one another at once take to have their connection.
+const CROSSING: Duration = Duration::from_millis(50);
 
 type Ports = [Option<Arc<dyn Port>>; Service::COUNT];
 
@@ -173,31 +176,32 @@ impl Shared {
         self.peers.read().get(&node).map(|peer| peer.known())
     }
 
-    /// Notes a handshake with a node under way, until the guard is dropped.
-    pub(crate) fn dials(&self, node: NodeId, kind: StreamKind) -> Option<Dialling> {
-        let peer = self.peer(node).ok()?;
-        peer.dialling(kind).fetch_add(1, Ordering::Relaxed);
-        Some(Dialling { peer, kind })
+    /// Claims the place of a connection that this node calls for; an error when there is one, or
+    /// is about to be.
+    pub(crate) fn claim_call(
+        &self,
+        node: NodeId,
+        kind: StreamKind,
+    ) -> Result<Option<Claim>, Failure> {
+        let Ok(peer) = self.peer(node) else { return Ok(None) };
+        peer.claim_call(kind, self.own.id < node).map(Some).ok_or(Failure::Crossed)
     }
 
     /// Whether a caller gets a connection besides those that there are or are about to be.
-    pub(crate) fn has_place(&self, theirs: &Greeting) -> Result<(), Refusal> {
-        let peers = self.peers.read();
+    pub(crate) fn claim_answer(&self, theirs: &Greeting) -> Result<Option<Claim>, Refusal> {
         let node = theirs.record.id;
-        match peers.get(&node) {
-            None if peers.len() >= self.config.max_nodes as usize => {
-                let reason = format!("{} nodes are known, one more than may be", peers.len() + 1);
-                Err(Refusal::new(RefusalCode::Full, reason))
+        let peers = self.peers.read();
+        let Some(peer) = peers.get(&node) else {
+            if peers.len() < self.config.max_nodes as usize {
+                return Ok(None);
             }
-            Some(peer)
-                if self.own.id < node
-                    && peer.dialling(theirs.stream).load(Ordering::Relaxed) > 0 =>
-            {
-                let reason = "both have called one another; the lower id's call counts";
-                Err(Refusal::new(RefusalCode::Crossed, reason))
-            }
-            _ => Ok(()),
-        }
+            let reason = format!("{} nodes are known, and no more may be", peers.len());
+            return Err(Refusal::new(RefusalCode::Full, reason));
+        };
+        peer.claim_answer(theirs.stream, self.own.id < node).map(Some).ok_or_else(|| {
+            let reason = "both have called one another; the lower id's call counts";
+            Refusal::new(RefusalCode::Crossed, reason)
+        })
     }
 
     /// What an error of the transport means: a refusal when it is about certificates.
@@ -219,13 +223,24 @@ impl Shared {
             let reason = "the links of this node have not started".to_owned();
             return Err(LinkError::Unreachable(reason));
         }
-        let calling = call_out(self, address, None, StreamKind::Control);
-        let met = timeout(within, calling).await.map_err(|_| LinkError::Deadline)?;
-        let acquaintance = met.map_err(LinkError::from)?;
-        let record = acquaintance.theirs.record.clone();
-        self.learn(record.clone());
-        self.hand_over(acquaintance).await?;
-        Ok(record)
+        timeout(within, self.meet_at(address)).await.map_err(|_| LinkError::Deadline)?
+    }
+
+    async fn meet_at(self: &Arc<Self>, address: &str) -> Result<NodeRecord, LinkError> {
+        loop {
+            match call_out(self, address, None, StreamKind::Control).await {
+                Ok(Met::New(acquaintance)) => {
+                    let record = acquaintance.theirs.record.clone();
+                    self.learn(record.clone());
+                    self.hand_over(*acquaintance).await?;
+                    return Ok(record);
+                }
+                Ok(Met::Known(record)) => return Ok(record),
+                // The seed calls this node itself; it will be known in a moment.
+                Err(failure) if failure.is_crossed() => sleep(CROSSING).await,
+                Err(failure) => return Err(failure.into()),
+            }
+        }
     }
 
     /// Gives a connection to the links.
@@ -233,18 +248,6 @@ impl Shared {
         let message = LinksMessage::arrived(acquaintance);
         let Some(links) = self.demands.address() else { return Err(LinkError::Unknown) };
         links.send(message).await.map_err(|error| LinkError::Unreachable(error.to_string()))
-    }
-}
-
-/// A handshake under way.
-pub(crate) struct Dialling {
-    peer: Arc<Peer>,
-    kind: StreamKind,
-}
-
-impl Drop for Dialling {
-    fn drop(&mut self) {
-        self.peer.dialling(self.kind).fetch_sub(1, Ordering::Relaxed);
     }
 }
 

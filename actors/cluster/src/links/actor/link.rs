@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use synod_runtime::{Actor, ActorError, Context, TaskFailure, TaskKey};
 
@@ -9,12 +10,15 @@ use super::messages::{LinkMessage, LinksMessage};
 use crate::links::admission::{Standing, replaces};
 use crate::links::channel::{Connection, End, Line, Unsent, Window};
 use crate::links::event::LinkEvent;
-use crate::links::handshake::{Acquaintance, Failure, call_out};
+use crate::links::handshake::{Acquaintance, Failure, Met, call_out};
 use crate::links::peer::Peer;
 use crate::links::policy::{Command, Look, Policy};
 use crate::links::shared::Shared;
 use crate::node::{Incarnation, NodeId};
 use crate::wire::StreamKind;
+
+/// Connections made within this time of one another were made at once.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// A connection that stands, and its task.
 struct Running {
@@ -68,7 +72,7 @@ impl Link {
         let dialling = async move { call_out(&shared, &address, Some(node), kind).await };
         ctx.attach(dialling, move |ended| {
             let dialled = ended.unwrap_or_else(|failure| Err(Failure::Broken(failure.to_string())));
-            LinkMessage::Dialled(kind, dialled.map(Box::new))
+            LinkMessage::Dialled(kind, dialled)
         })?;
         Ok(())
     }
@@ -76,12 +80,16 @@ impl Link {
     fn dialled(
         &mut self,
         kind: StreamKind,
-        dialled: Result<Box<Acquaintance>, Failure>,
+        dialled: Result<Met, Failure>,
         ctx: &mut Context<Self>,
     ) -> Result<(), ActorError> {
         let (now, chance) = (ctx.now(), Self::chance(ctx));
         match dialled {
-            Ok(acquaintance) => self.install(*acquaintance, ctx),
+            Ok(Met::New(acquaintance)) => self.install(*acquaintance, ctx),
+            Ok(Met::Known(_)) => {
+                self.policy()?.crossed(kind, now);
+                Ok(())
+            }
             Err(failure) if failure.is_crossed() => {
                 self.policy()?.crossed(kind, now);
                 Ok(())
@@ -122,7 +130,8 @@ impl Link {
         let channel = Arc::clone(self.peer.channel(kind));
         let line = Line::new(Arc::clone(&channel), epoch, acquaintance.window(), own);
         channel.open(Arc::clone(&line));
-        let Acquaintance { stream, read, .. } = acquaintance;
+        // The claim ends once the connection stands.
+        let Acquaintance { stream, read, claim: _claim, .. } = acquaintance;
         let shared = Arc::clone(&self.shared);
         let connection = Connection::new(stream.bytes, read, line, self.node, shared);
         let task = ctx.attach(connection.run(), move |end| {
@@ -155,10 +164,9 @@ impl Link {
             return Ok(false);
         }
         let lower = self.node.min(self.shared.own.id);
-        let at_once = self.shared.config.handshake();
         let standing = |running: &Option<Running>| running.as_ref().map(|running| running.standing);
         if let Some(former) = standing(&self.running[kind.index()])
-            && !replaces(&former, later, lower, at_once)
+            && !replaces(&former, later, lower, AT_ONCE)
         {
             return Ok(false);
         }

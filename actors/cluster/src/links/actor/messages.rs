@@ -2,7 +2,7 @@
 
 use crate::links::channel::End;
 use crate::links::demand::Demand;
-use crate::links::handshake::{Acquaintance, Failure};
+use crate::links::handshake::{Acquaintance, Failure, Met};
 use crate::node::NodeId;
 use crate::wire::StreamKind;
 
@@ -70,7 +70,7 @@ pub(super) enum LinkMessage {
     /// A connection is there for the taking.
     Arrived(Box<Acquaintance>),
     /// An attempt has ended.
-    Dialled(StreamKind, Result<Box<Acquaintance>, Failure>),
+    Dialled(StreamKind, Result<Met, Failure>),
     /// A connection has ended.
     Ended(StreamKind, u64, End),
     /// Time to look after the link.

@@ -82,7 +82,7 @@ impl Connection {
                 Poll::Pending => false,
             };
             let wrote = match self.poll_write(cx) {
-                Poll::Ready(Err(error)) => return Poll::Ready(broken(&error)),
+                Poll::Ready(Err(error)) => return Poll::Ready(self.broken(&error)),
                 Poll::Ready(Ok(())) => true,
                 Poll::Pending => false,
             };
@@ -115,7 +115,10 @@ impl Connection {
                 }
                 Poll::Pending
             }
-            Poll::Ready(Ok(0)) => Poll::Ready(Err(self.closed())),
+            Poll::Ready(Ok(0)) => {
+                let reason = "the other side closed the connection";
+                Poll::Ready(Err(self.broken(&io::Error::other(reason))))
+            }
             Poll::Ready(Ok(bytes)) => {
                 self.line.channel().alive.store(true, Ordering::Relaxed);
                 if bytes >= room {
@@ -123,15 +126,16 @@ impl Connection {
                 }
                 Poll::Ready(self.take_frames())
             }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(broken(&error))),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(self.broken(&error))),
         }
     }
 
-    fn closed(&self) -> End {
+    /// What an error means: nothing, once both sides have agreed to part.
+    fn broken(&self, error: &io::Error) -> End {
         if self.line.channel().outbox.lock().is_parting() {
             return End::Rested;
         }
-        End::Broken("the other side closed the connection".to_owned())
+        End::Broken(error.to_string())
     }
 
     fn take_frames(&mut self) -> Result<(), End> {
@@ -237,8 +241,4 @@ fn decline(error: LinkError) -> (u8, Bytes) {
         LinkError::TooLarge => (TOO_LARGE, Bytes::new()),
         _ => (UNANSWERED, Bytes::new()),
     }
-}
-
-fn broken(error: &io::Error) -> End {
-    End::Broken(error.to_string())
 }

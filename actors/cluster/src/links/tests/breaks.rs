@@ -96,7 +96,7 @@ async fn a_node_that_starts_again_gets_its_link_again() {
     a.is_linked_to(&b).await;
     let feed = a.peers.subscribe(16);
     network.kill("b");
-    drop(b.system.stop(SECOND).await);
+    let _ = b.system.stop(SECOND).await;
     let again = start_over(
         network.transport("b"),
         record("b", 2, 2),
