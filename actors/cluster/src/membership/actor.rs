@@ -416,7 +416,7 @@ impl MembershipPort {
 
 impl Port for MembershipPort {
     fn cast(&self, from: NodeId, body: Bytes) {
-        self.cast_held(from, body, Credit { giver: None, bytes: 0 });
+        self.cast_held(from, body, Credit { room: None });
     }
 
     fn cast_held(&self, from: NodeId, body: Bytes, credit: Credit) {

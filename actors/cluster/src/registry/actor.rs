@@ -250,7 +250,7 @@ struct RegistryPort {
 
 impl Port for RegistryPort {
     fn cast(&self, from: NodeId, body: Bytes) {
-        self.cast_held(from, body, Credit { giver: None, bytes: 0 });
+        self.cast_held(from, body, Credit { room: None });
     }
 
     fn cast_held(&self, from: NodeId, body: Bytes, credit: Credit) {
