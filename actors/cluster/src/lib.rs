@@ -26,7 +26,7 @@ pub use feed::{Listener, Reception};
 pub use links::{
     Acceptor, Answer, BoxedStream, ByteStream, Caller, ClusterIdentity, Credit, HeartbeatListener,
     LinkError, LinkEvent, LinkFeed, LinkNews, LinkState, LinkView, Links, LinksConfig,
-    LinksMessage, OtherCluster, Peers, Port, Transport,
+    LinksMessage, OtherCluster, Peers, Port, TcpTransport, Transport,
 };
 pub use log::GroupLog;
 pub use membership::{

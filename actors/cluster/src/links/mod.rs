@@ -15,6 +15,7 @@ mod policy;
 mod port;
 mod refusals;
 mod shared;
+mod tcp;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -27,5 +28,6 @@ pub use event::{LinkEvent, LinkFeed, LinkNews};
 pub use identity::{ClusterIdentity, OtherCluster};
 pub use peers::Peers;
 pub use port::{Answer, Credit, HeartbeatListener, Port};
+pub use tcp::TcpTransport;
 pub use transport::{Acceptor, BoxedStream, ByteStream, Caller, Transport};
 pub use view::{LinkState, LinkView};

@@ -23,6 +23,7 @@ use super::identity::ClusterIdentity;
 use super::peer::{Claim, Peer};
 use super::port::{Answer, Credit, HeartbeatListener, Port};
 use super::refusals::{By, Refusals};
+use super::tcp::refusal_in;
 use super::transport::Transport;
 use super::view::LinkView;
 use crate::node::{NodeId, NodeRecord};
@@ -206,10 +207,10 @@ impl Shared {
 
     /// What an error of the transport means: a refusal when it is about certificates.
     pub(crate) fn note_failed_call(&self, by: By, party: &str, error: &io::Error) -> Failure {
-        if !matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidData) {
+        let Some((code, reason)) = refusal_in(error) else {
             return Failure::Broken(format!("{party}: {error}"));
-        }
-        let refusal = Refusal::new(RefusalCode::Certificate, error.to_string());
+        };
+        let refusal = Refusal::new(code, reason);
         self.refusals.note(by, party, &refusal);
         Failure::Refused(refusal)
     }

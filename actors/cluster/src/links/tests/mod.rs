@@ -5,6 +5,7 @@ mod calls;
 mod flow;
 mod greetings;
 mod hostile;
+mod tcp;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
