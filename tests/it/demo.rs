@@ -234,6 +234,41 @@ fn a_demo_that_is_told_to_stop_leaves_nothing_behind() {
     }
 }
 
+/// Bytes that a process has read so far.
+fn has_read(pid: u32) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("rchar: "));
+    line.and_then(|bytes| bytes.trim().parse().ok()).unwrap_or(0)
+}
+
+#[test]
+fn a_demo_that_was_killed_goes_on_where_it_was_when_its_data_were_kept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = log().repeat(100);
+    std::fs::write(folder.path().join("gate.log"), &text).expect("written");
+    let args = ["demo", "--input", "gate.log", "--data", "kept", "--json"];
+    let mut command = synod();
+    command.args(args).current_dir(folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("the demo runs");
+    let until = Instant::now() + PATIENCE;
+    let some = text.len() as u64 / 3;
+    while has_read(child.id()) < some {
+        assert!(Instant::now() < until, "the demo does not read");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().expect("killed");
+    assert!(!child.wait().expect("its end").success(), "it was not done yet");
+
+    let again = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let again = again.expect("a time").as_millis();
+    let report = report(folder.path(), &["--input", "gate.log", "--data", "kept"]);
+    assert_eq!(report["totals"]["lines"], text.lines().count(), "{:#}", report["totals"]);
+    assert_ledger(&report);
+    let run: uuid::Uuid = report["run"].as_str().expect("a run").parse().expect("an id");
+    let begun = run.as_u128() >> 80;
+    assert!(begun < again, "it is the run that was killed: {begun} {again}");
+}
+
 /// Whether the data of a node lie in a folder below this one.
 fn holds_a_log(folder: &Path) -> bool {
     let mut below = std::fs::read_dir(folder).expect("a folder").flatten();

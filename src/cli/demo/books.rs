@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use synod_tasks::{EngineStats, TaskMode};
+use synod_tasks::TaskMode;
 use synod_triage::{Ledger, ModeLine, TakenTasks};
 use synod_workflows::definition::{Definition, Known, check};
 use synod_workflows::{HistoryEvent, RunHistory, RunId, RunStatusResponse, StepState, StepStatus};
@@ -29,8 +29,8 @@ struct Pieces {
 
 /// The ledger of a run that has ended and of the tasks that it took, and how they were done.
 ///
-/// What was accepted is counted in the run's history and by the foreman who gave out the tasks;
-/// what ended, in how the run stands and by the task engine.
+/// What was accepted is counted in the run's history, what ended in how the run stands: the two are
+/// kept apart. Of the tasks the foreman knows the end of each.
 pub(super) async fn close(
     node: &Node,
     status: &RunStatusResponse,
@@ -38,14 +38,13 @@ pub(super) async fn close(
 ) -> Result<(Ledger, Vec<ModeLine>), CliError> {
     let begun = begun(node, status.summary.run_id).await?;
     let pieces = Pieces { begun, ..ended(status) };
-    let open = node.tasks().ask(EngineStats {}, ANSWER).await.map_err(unanswered)?.ledger.open;
     let taken = tasks.completed + tasks.failed;
     let ledger = Ledger {
         accepted: pieces.begun + taken,
         completed: pieces.completed + tasks.completed,
         failed: pieces.failed + tasks.failed,
         cancelled: pieces.cancelled,
-        open: pieces.open + open,
+        open: pieces.open,
         acknowledged: pieces.begun + taken,
     };
     Ok((ledger, modes(status, taken)))

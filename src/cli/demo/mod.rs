@@ -104,15 +104,19 @@ async fn triage(
     folder: &Folder,
 ) -> Result<TriageReport, CliError> {
     let view = Arc::new(View::new());
-    let team = demo.team(&config, folder, &view);
+    let given = Uuid::now_v7().to_string();
+    let team = demo.team(&config, folder, (&given, &view));
     // Here it reads what the demo is about, and nothing that a node would let others read.
     config.triage.read.clear();
     let agents = team.agents.iter().cloned();
     let builder = agents.fold(builder, NodeBuilder::agent_from);
     let node = builder.config(config).without_http().start().await?;
     team.connect(node.tasks().clone());
-    let file = demo.input.as_deref().filter(|text| *text != "-");
-    let input = triage::input(file, !demo.no_crash);
+    let named = match demo.input.as_deref().filter(|text| *text != "-") {
+        Some(file) => ("file", file),
+        None => ("given", given.as_str()),
+    };
+    let input = triage::input(named, !demo.no_crash);
     let report = triage::run(&node, input, &view).await;
     view.finish();
     node.stop().await;
@@ -129,13 +133,18 @@ impl Demo {
     }
 
     /// The team that reads the input of this demo.
-    fn team(&self, config: &NodeConfig, folder: &Folder, view: &Arc<View>) -> Team {
+    fn team(
+        &self,
+        config: &NodeConfig,
+        folder: &Folder,
+        (given, view): (&str, &Arc<View>),
+    ) -> Team {
         let (input, spool) = (self.input(), folder.path().join("spool"));
         // No task, whoever submits it, makes the team open anything else.
         let readable = Readable::of(&input, &spool);
         let shown = Arc::clone(view);
         Team::new(TeamOptions {
-            given: Some(input),
+            given: Some((given.to_owned(), input)),
             follows_links: true,
             told: Arc::new(move |step| shown.show(&step)),
             ..TeamOptions::new(config.triage.clone(), readable, spool)

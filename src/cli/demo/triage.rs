@@ -7,18 +7,23 @@ use serde_json::{Value, json};
 use synod_runtime::{AskError, Principal};
 use synod_triage::{Outcome, Speed, TriageReport};
 use synod_workflows::{
-    RunId, RunListener, RunOptions, RunSource, RunState, RunStatusResponse, StartRun, WaitRun,
-    WorkflowsMessage,
+    GetRun, ListRuns, RunFilter, RunId, RunListener, RunOptions, RunSource, RunState,
+    RunStatusResponse, StartRun, WaitRun, WorkflowsMessage,
 };
 
 use super::books;
 use super::view::View;
 use crate::cli::exit::CliError;
+use crate::cli::workflows::has_ended;
 use crate::node::Node;
 
 /// The workflow, as it lies in the folder of workflows.
 pub(super) const WORKFLOW: &str = include_str!("../../../config/workflows/log_triage.yaml");
 
+/// Its name.
+const NAME: &str = "log-triage";
+/// Runs among which one that was interrupted is looked for.
+const LOOKED_AT: usize = 100;
 /// Time for the engine to take the run, or to tell about it.
 const ANSWER: Duration = Duration::from_secs(30);
 /// Time after which we ask again whether it has ended.
@@ -38,7 +43,10 @@ pub(super) async fn run(
     });
     // A bar that misses something is no reason to stop.
     let _ = node.workflows().send(WorkflowsMessage::Subscribe(listener)).await;
-    let run = start(node, input).await?;
+    let run = match interrupted(node, &input).await? {
+        Some(run) => run,
+        None => start(node, input).await?,
+    };
     let status = wait(node, run).await?;
     if status.summary.state != RunState::Completed {
         return Err(failure(&status));
@@ -48,6 +56,23 @@ pub(super) async fn run(
     let speed = Speed::of(&outcome.totals, began.elapsed());
     let (ledger, modes) = books::close(node, &status, outcome.tasks).await?;
     Ok(outcome.report(run.to_string(), speed, modes, ledger))
+}
+
+/// The run over the same input that a demo on the same data did not bring to its end: it goes on
+/// where it was.
+async fn interrupted(node: &Node, input: &Value) -> Result<Option<RunId>, CliError> {
+    let filter = RunFilter { name: Some(NAME.to_owned()), ..RunFilter::default() };
+    let question = ListRuns { filter, cursor: None, limit: LOOKED_AT };
+    let page = node.workflows().ask(question, ANSWER).await.map_err(unanswered)?;
+    let runs = page.map(|page| page.runs).unwrap_or_default();
+    for run in runs.iter().filter(|run| !has_ended(run.state)) {
+        let question = GetRun { id: run.run_id };
+        let known = node.workflows().ask(question, ANSWER).await.map_err(unanswered)?;
+        if known.is_some_and(|known| known.input == *input) {
+            return Ok(Some(run.run_id));
+        }
+    }
+    Ok(None)
 }
 
 async fn start(node: &Node, input: Value) -> Result<RunId, CliError> {
@@ -86,10 +111,7 @@ fn failure(status: &RunStatusResponse) -> CliError {
     if of_input { CliError::Usage(told) } else { CliError::Failed(told) }
 }
 
-/// What is read: the workflow's own words for it.
-pub(super) fn input(file: Option<&str>, rehearse_crash: bool) -> Value {
-    match file {
-        Some(file) => json!({"file": file, "rehearse_crash": rehearse_crash}),
-        None => json!({"rehearse_crash": rehearse_crash}),
-    }
+/// What is read, in the workflow's own words: its name for the input, and what that is.
+pub(super) fn input((name, value): (&str, &str), rehearse_crash: bool) -> Value {
+    json!({name: value, "rehearse_crash": rehearse_crash})
 }

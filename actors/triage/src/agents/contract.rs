@@ -46,8 +46,10 @@ pub struct Audit {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReadTask {
-    /// A file or a folder; none: what the team was given.
+    /// A file or a folder.
     pub file: Option<String>,
+    /// What the team was given, by the name that it has there; instead of `file`.
+    pub given: Option<String>,
     /// Crash the reader once, midway, to show what becomes of the work.
     pub rehearse_crash: bool,
 }

@@ -10,7 +10,7 @@ use synod_runtime::Principal;
 use uuid::Uuid;
 
 use super::{Engine, Member, ReadTask, Reading, TeamOptions, cards, unread};
-use crate::error::{InputError, TriageError};
+use crate::error::{InputError, ReadError, TriageError};
 use crate::intake::{Intake, take_in};
 use crate::reader::Input;
 
@@ -45,9 +45,13 @@ impl Desk {
         if let Some(file) = &task.file {
             return Ok(Input::Path(PathBuf::from(file)));
         }
-        let given = self.options.given.clone();
-        let input = given.ok_or_else(|| {
-            AgentError::invalid_input("file: expected a file or a folder that the team may read")
+        let Some(name) = &task.given else {
+            let told = "file: expected a file or a folder that the team may read";
+            return Err(AgentError::invalid_input(told));
+        };
+        let given = self.options.given.clone().filter(|(known, _)| known == name);
+        let (_, input) = given.ok_or_else(|| {
+            AgentError::refused("what this run was to read is gone: it was given to another team")
         })?;
         if input == Input::Standard && self.taken.swap(true, Ordering::Relaxed) {
             let told = "standard input has been read already, and can't be read twice";
@@ -56,19 +60,23 @@ impl Desk {
         Ok(input)
     }
 
-    /// Whether the team may read it. A thing that is not there is told as such, unless it would
-    /// tell about places that are nobody's business.
+    /// Whether the team may read it.
     async fn check(&self, input: &Input) -> Result<(), AgentError> {
         let Input::Path(path) = input else { return Ok(()) };
-        if self.options.given.as_ref() == Some(input) {
-            return Ok(());
-        }
-        let (readable, path) = (self.options.readable.clone(), path.display().to_string());
-        let checked = tokio::task::spawn_blocking(move || readable.check(&path)).await;
-        match checked {
-            Ok(checked) => checked.map_err(unread),
-            Err(error) => Err(AgentError::failed(error.to_string())),
-        }
+        let (readable, path) = (self.options.readable.clone(), path.clone());
+        let checked = tokio::task::spawn_blocking(move || {
+            let told = path.display().to_string();
+            if !readable.names(&path) {
+                return Err(unread(ReadError::NotGiven { path: told }));
+            }
+            readable.check(&told).map_err(|error| match error {
+                ReadError::Unreadable { source, .. } => {
+                    failed(InputError::Unreadable { path, source }.into())
+                }
+                other => unread(other),
+            })
+        });
+        checked.await.map_err(|error| AgentError::failed(error.to_string()))?
     }
 
     async fn read(&self, key: String, task: ReadTask) -> Result<Reading, AgentError> {

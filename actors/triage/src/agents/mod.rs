@@ -44,8 +44,9 @@ pub struct TeamOptions {
     pub config: TriageConfig,
     /// What it opens, whatever file a task names.
     pub readable: Readable,
-    /// What is read where a task names nothing.
-    pub given: Option<Input>,
+    /// What it is given beside files, and the name under which a task means it: a stream can be
+    /// read once, and not by a run that was begun with another one.
+    pub given: Option<(String, Input)>,
     /// Whether links in an input are followed wherever they lead; otherwise what lies outside of
     /// `readable` is left out. Only where nobody else can give the team work.
     pub follows_links: bool,

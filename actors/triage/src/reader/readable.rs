@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
@@ -41,6 +41,17 @@ impl Readable {
     /// link that leads elsewhere afterwards leads nowhere.
     pub fn admit(&self, linked: impl IntoIterator<Item = PathBuf>) {
         self.linked.write().extend(linked);
+    }
+
+    /// Whether `path` is written as one of these, or as something below one. Of what is not,
+    /// nobody is told whether it is there.
+    pub(crate) fn names(&self, path: &Path) -> bool {
+        let Ok(path) = std::path::absolute(path) else { return false };
+        let below = |root: PathBuf| {
+            let rest = path.strip_prefix(&root);
+            rest.is_ok_and(|rest| rest.components().all(|part| part != Component::ParentDir))
+        };
+        self.roots.iter().filter_map(|root| std::path::absolute(root).ok()).any(below)
     }
 
     /// Checks where `path` leads: links and `..` are followed first. Blocking.
@@ -105,6 +116,10 @@ mod tests {
         fs::create_dir(at("spool")).unwrap();
         fs::write(at("spool/chunk-0.log"), "x").unwrap();
         assert!(check(&at("spool/chunk-0.log")).is_ok(), "made after the team");
+        for (name, named) in [("logs", true), ("logs/no/x.log", true), ("secret", false)] {
+            assert_eq!(readable.names(&at(name)), named, "{name}");
+        }
+        assert!(!readable.names(&at("logs/../secret")));
     }
 
     #[test]
