@@ -31,6 +31,9 @@ pub struct WorkflowsConfig {
     /// Values (inputs, results) above this go to blobs of the journal and not into its records, in
     /// bytes; 1 KiB to 1 MiB, default 64 KiB.
     pub inline_bytes: u64,
+    /// The most that a definition may let one value of a run have (its `limits.payload_bytes`), in
+    /// bytes of JSON; 1 MiB to 64 MiB, default 64 MiB.
+    pub max_payload_bytes: u64,
     /// Largest text of a definition, in bytes; 1 KiB to 4 MiB, default 1 MiB.
     pub max_definition_bytes: u64,
     /// Definitions that are kept at most: those with a name, in all their versions, and those that
@@ -87,6 +90,7 @@ impl Default for WorkflowsConfig {
             max_descendants: 10_000,
             max_open_runs: 1_000_000,
             inline_bytes: 64 << 10,
+            max_payload_bytes: 64 << 20,
             max_definition_bytes: 1 << 20,
             max_definitions: 10_000,
             definitions_bytes: 256 << 20,
@@ -153,7 +157,7 @@ impl WorkflowsConfig {
         self.label_limits.iter().filter_map(fault).collect()
     }
 
-    fn ranges(&self) -> [Range; 22] {
+    fn ranges(&self) -> [Range; 23] {
         const MIB: u64 = 1 << 20;
         let range = |key, value, low, high| Range { key, value, low, high };
         let running = self.max_concurrent_runs.into();
@@ -163,6 +167,7 @@ impl WorkflowsConfig {
             range("max_descendants", self.max_descendants, 1, 10_000_000),
             range("max_open_runs", self.max_open_runs, running, 10_000_000),
             range("inline_bytes", self.inline_bytes, 1 << 10, MIB),
+            range("max_payload_bytes", self.max_payload_bytes, MIB, 64 * MIB),
             range("max_definition_bytes", definition, 1 << 10, 4 * MIB),
             range("max_definitions", self.max_definitions.into(), 1, 1_000_000),
             range("definitions_bytes", self.definitions_bytes, definition, 16 << 30),

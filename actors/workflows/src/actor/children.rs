@@ -78,6 +78,7 @@ impl WorkflowEngine {
             .transpose()?;
         let compiled =
             self.compiled_named(&RunSource::Named { name: name.to_string(), version })?;
+        compiled.check_size(&child.input)?;
         compiled.check_input(child.input.value())?;
         let entry = self.index.run(parent).map(Arc::clone).ok_or(StartError::UnknownRun)?;
         let now = utc(ctx);

@@ -18,6 +18,7 @@ use super::step::{DefineReply, Own, Step};
 use crate::definition::{self, Definition, DefinitionHash, Fault};
 use crate::error::StartError;
 use crate::history::DefinedAs;
+use crate::json::Json;
 use crate::messages::{DefinitionFault, RunSource, WorkflowsMessage};
 use crate::plan::Plan;
 use crate::records;
@@ -36,6 +37,16 @@ pub(super) struct Compiled {
 impl Compiled {
     pub(super) fn hash(&self) -> DefinitionHash {
         self.known.hash
+    }
+
+    /// Whether it is no larger than a value of the definition may be.
+    pub(super) fn check_size(&self, input: &Json) -> Result<(), StartError> {
+        let (got, most) = (input.size() as u64, self.plan.limits.payload_bytes);
+        if got <= most {
+            return Ok(());
+        }
+        let reason = format!("it has {got} bytes, expected at most {most} (limits.payload_bytes)");
+        Err(StartError::InvalidInput { reasons: vec![reason] })
     }
 
     /// Whether it has what the definition asks for.
@@ -119,6 +130,28 @@ fn compiled(definition: Definition, plan: Plan) -> Compiled {
     Compiled { known, definition, plan: Arc::new(plan) }
 }
 
+/// What is wrong with a definition, or with a fallback of it, that lets values be larger than the
+/// node does.
+fn payload_fault(plan: &Plan, most: u64) -> Option<DefinitionFault> {
+    fn fallback<'p>(plan: &&'p Plan) -> Option<&'p Plan> {
+        plan.fallback.as_deref()
+    }
+    let plans = std::iter::successors(Some(plan), fallback).enumerate();
+    let mut large = plans.filter(|(_, plan)| plan.limits.payload_bytes > most);
+    let (depth, plan) = large.next()?;
+    let got = plan.limits.payload_bytes;
+    Some(DefinitionFault {
+        path: format!("{}/limits/payload_bytes", "/fallback".repeat(depth)),
+        line: 0,
+        column: 0,
+        message: format!(
+            "{got} bytes are more than this node lets a value have, expected at most {most} \
+             (workflows.max_payload_bytes)"
+        ),
+        suggestion: None,
+    })
+}
+
 impl WorkflowEngine {
     /// Compiles a text, unless that was done before, and goes on with it.
     pub(super) fn with_compiled(&mut self, text: String, then: Then, ctx: &mut Context<Self>) {
@@ -150,6 +183,11 @@ impl WorkflowEngine {
     /// Goes on with a compiled definition, or says what is wrong with it.
     pub(super) fn compiled(&mut self, done: CompiledText, ctx: &mut Context<Self>) {
         let CompiledText { text, outcome, then } = done;
+        let most = self.config.max_payload_bytes;
+        let outcome = outcome.and_then(|compiled| match payload_fault(&compiled.plan, most) {
+            None => Ok(compiled),
+            Some(fault) => Err(vec![fault]),
+        });
         if let Ok(compiled) = &outcome
             && self.known.of_text(&text).is_none()
         {

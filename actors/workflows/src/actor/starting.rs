@@ -205,7 +205,7 @@ impl WorkflowEngine {
         let key = key_of(&compiled, &input);
         let checked = key.and_then(|key| {
             options.idempotency_key = options.idempotency_key.take().or(key);
-            self.check_start(&compiled, input.value(), &options)
+            self.check_start(&compiled, &input, &options)
         });
         if let Err(error) = checked.and_then(|()| self.takes_runs(ctx)) {
             return reply.send(Err(error));
@@ -305,11 +305,12 @@ impl WorkflowEngine {
     fn check_start(
         &self,
         compiled: &Compiled,
-        input: &Value,
+        input: &Json,
         options: &RunOptions,
     ) -> Result<(), StartError> {
         self.check_options(compiled, options)?;
-        compiled.check_input(input)?;
+        compiled.check_size(input)?;
+        compiled.check_input(input.value())?;
         match self.definitions_full(compiled) {
             Some((what, limit)) => {
                 let reason = format!("{what}: there are as many as allowed, {limit}");

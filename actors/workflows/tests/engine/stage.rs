@@ -34,6 +34,10 @@ pub(crate) struct Ground {
 
 impl Ground {
     pub(crate) fn new(config: WorkflowsConfig) -> Self {
+        Self::seeded(config, Seed::from_env())
+    }
+
+    pub(crate) fn seeded(config: WorkflowsConfig, seed: Seed) -> Self {
         silence_provoked_panics();
         assert_eq!(config.validate(), Ok(()));
         let journal = JournalConfig {
@@ -45,13 +49,17 @@ impl Ground {
             ..JournalConfig::default()
         };
         assert_eq!(journal.validate(), Ok(()));
-        let seed = Seed::from_env();
         let disk = SimulatedDisk::new(seed.value());
         Self { time: VirtualTime::new(), disk, config, journal, seed }
     }
 
     /// Starts a node on this disk.
     pub(crate) async fn start(&self) -> Stage {
+        self.try_start().await.unwrap()
+    }
+
+    /// The same on a disk whose power may go meanwhile.
+    pub(crate) async fn try_start(&self) -> Result<Stage, synod_runtime::StartError> {
         let entropy = synod_runtime::SeededEntropy::new(self.seed.value());
         let system = System::builder().clock(self.time.clone()).entropy(entropy).build();
         let journal = JournalActor::simulated(self.journal.clone(), self.disk.clone());
@@ -66,8 +74,8 @@ impl Ground {
             .child(tasks)
             .child(engine)
             .into_spec("node");
-        system.start(root).await.unwrap();
-        Stage { system, journal: log, registry: agents, workflows }
+        system.start(root).await?;
+        Ok(Stage { system, journal: log, registry: agents, workflows })
     }
 }
 
@@ -92,8 +100,17 @@ impl Stage {
         capability: &str,
         does: impl Fn(&Assignment, Value) -> Result<Value, AgentError> + Send + Sync + 'static,
     ) -> Given {
-        let card = AgentCard::new(format!("agent-{capability}"), "1.0.0");
-        let card = card.capability(capability).concurrency(1_000);
+        self.named(&format!("agent-{capability}"), capability, does).await
+    }
+
+    /// The same under this name.
+    pub(crate) async fn named(
+        &self,
+        name: &str,
+        capability: &str,
+        does: impl Fn(&Assignment, Value) -> Result<Value, AgentError> + Send + Sync + 'static,
+    ) -> Given {
+        let card = AgentCard::new(name, "1.0.0").capability(capability).concurrency(1_000);
         let inbox = Probe::new();
         let register = RegisterAgent::new(card, inbox.address());
         self.registry.ask(register, PATIENCE).await.unwrap().unwrap();
