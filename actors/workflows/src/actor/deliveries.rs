@@ -24,6 +24,14 @@ enum Then {
     Emitted(RunId, Ticket),
 }
 
+/// A message.
+struct Sent {
+    topic: Arc<str>,
+    /// What it is known by, if it may be sent again.
+    key: Option<Arc<str>>,
+    payload: Json,
+}
+
 /// A message on its way.
 struct Delivery {
     /// Runs that have not said whether they take it.
@@ -60,10 +68,12 @@ impl WorkflowEngine {
                     let state = entry.standing.state;
                     return reply.send(Err(ControlError::AlreadyEnded { state }));
                 }
-                Some(_) => runs.retain(|run| *run == only),
+                // It may await a topic that nobody can tell yet.
+                Some(_) => runs = vec![only],
             }
         }
-        self.deliver(&topic, Json::from(payload), runs, Then::Reply(reply), ctx);
+        let message = Sent { topic: Arc::from(topic), key: None, payload: Json::from(payload) };
+        self.deliver(message, runs, Then::Reply(reply), ctx);
     }
 
     /// A step emits: everybody who awaits the topic gets it, then the step goes on.
@@ -88,26 +98,22 @@ impl WorkflowEngine {
             self.tell(change);
         }
         let runs = self.index.awaiting(&topic);
-        self.deliver(&topic, payload, runs, Then::Emitted(run, ticket), ctx);
+        let key = Some(Arc::from(idempotency_key));
+        let message = Sent { topic: Arc::from(topic), key, payload };
+        self.deliver(message, runs, Then::Emitted(run, ticket), ctx);
     }
 
-    fn deliver(
-        &mut self,
-        topic: &str,
-        payload: Json,
-        runs: Vec<RunId>,
-        then: Then,
-        ctx: &mut Context<Self>,
-    ) {
+    fn deliver(&mut self, message: Sent, runs: Vec<RunId>, then: Then, ctx: &mut Context<Self>) {
         self.deliveries.last += 1;
         let number = self.deliveries.last;
         let sent = MessageSent { taken: 0, unmatched: 0 };
         // One more than there are, so that it does not end before all have been told.
         let delivery = Delivery { left: 1, sent, then };
         self.deliveries.under_way.insert(number, delivery);
-        let topic: Arc<str> = Arc::from(topic);
+        let Sent { topic, key, payload } = message;
         for run in runs {
-            let input = Input::Message { topic: Arc::clone(&topic), payload: payload.clone() };
+            let (topic, key) = (Arc::clone(&topic), key.clone());
+            let input = Input::Message { topic, key, payload: payload.clone() };
             let answer = Answer::Delivery(number);
             let order = Order { input: Some(input), defined: None, answer };
             if self.order(run, order, ctx).is_ok()

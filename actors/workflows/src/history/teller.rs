@@ -31,6 +31,8 @@ pub(crate) struct Teller {
     plans: Vec<Arc<Plan>>,
     /// How many there were at each checkpoint.
     checkpoints: HashMap<Arc<str>, usize>,
+    /// How many of them are undone already, the last ones.
+    unwound: usize,
 }
 
 impl Teller {
@@ -46,12 +48,15 @@ impl Teller {
                 let fallback = self.plans.last().and_then(|plan| plan.fallback.clone());
                 self.plans.extend(fallback);
             }
-            Event::Checkpointed { name, .. } => {
-                self.checkpoints.insert(Arc::clone(name), self.plans.len());
-            }
+            Event::Unwound => self.unwound += 1,
+            Event::Concluded { .. } | Event::Ended { .. } => self.unwound = 0,
             Event::RolledBack { to, .. } => {
                 let levels = self.checkpoints.get(to).copied().unwrap_or(1);
                 self.plans.truncate(levels.max(1));
+                self.unwound = 0;
+            }
+            Event::Checkpointed { name, .. } => {
+                self.checkpoints.insert(Arc::clone(name), self.plans.len());
             }
             Event::Amended(amended) => self.amended(plan(&amended.definition)),
             _ => {}
@@ -70,12 +75,12 @@ impl Teller {
 
     /// The level that is worked on: 0 for the plan itself, 1 for its fallback, and so on.
     pub(crate) fn level(&self) -> u32 {
-        u32::try_from(self.plans.len().saturating_sub(1)).unwrap_or(u32::MAX)
+        u32::try_from(self.plans.len().saturating_sub(1 + self.unwound)).unwrap_or(u32::MAX)
     }
 
     /// The id of a step of this level.
     pub(crate) fn step(&self, step: StepIndex) -> Option<Arc<str>> {
-        let plan = self.plans.last()?;
+        let plan = self.plans.iter().rev().nth(self.unwound)?;
         plan.steps().get(step.at()).map(|step| Arc::clone(&step.id))
     }
 
@@ -106,10 +111,13 @@ impl Teller {
             | Event::Resumed { .. }
             | Event::HandedBack
             | Event::ChildStopped { .. }
+            | Event::MessageKept { .. }
+            | Event::MessageDropped
             | Event::Concluded { .. }
             | Event::Ended { .. } => of_run(event),
             Event::LevelFailed { .. }
             | Event::FellBack { .. }
+            | Event::Unwound
             | Event::Checkpointed { .. }
             | Event::RollbackBegan { .. }
             | Event::RolledBack { .. }
@@ -189,6 +197,15 @@ fn work(event: &Event) -> (&'static str, Spot, String, Value) {
             let ran_ms = *ran_us as f64 / 1_000.0;
             let details = json!({"agent": agent.as_deref(), "ran_ms": ran_ms, "output": output});
             ("step.completed", *spot, "is done".to_owned(), details)
+        }
+        Event::MessageTaken { spot, number } => {
+            let does = "is done, with a message that had come before".to_owned();
+            ("step.completed", *spot, does, json!({"message": number}))
+        }
+        Event::Spent { spot, usage } => {
+            let money = usage.money_micros as f64 / 1e6;
+            let does = format!("used up {} tokens and {money} in money", usage.tokens);
+            ("step.spent", *spot, does, json!({"tokens": usage.tokens, "money": money}))
         }
         Event::Failed { spot, failure, handling } => {
             let then = handling_told(handling);
@@ -300,6 +317,18 @@ fn of_run(event: &Event) -> Told {
         Event::ChildStopped { run } => {
             told("run.child_stopped", format!("run {run} has ended"), json!({"child": run}))
         }
+        Event::MessageKept { topic, key, .. } => {
+            let details = json!({"topic": &**topic, "key": key.as_deref()});
+            told(
+                "message.kept",
+                format!("a message on '{topic}' is kept until it is awaited"),
+                details,
+            )
+        }
+        Event::MessageDropped => {
+            let text = "the oldest message that was kept is dropped, as there are too many";
+            told("message.dropped", text, json!({}))
+        }
         Event::Concluded { ending } => ending_told("run.concluding", ending),
         Event::Ended { ending } => {
             let name = match ending {
@@ -338,6 +367,10 @@ fn of_plan(event: &Event) -> Told {
         }
         Event::FellBack { .. } => {
             told("plan.fallback", "the plan failed; its fallback goes on", json!({}))
+        }
+        Event::Unwound => {
+            let text = "what the fallback did is undone; now what the plan before it did is";
+            told("plan.unwinding", text, json!({}))
         }
         Event::Checkpointed { name, by } => {
             let details = json!({"checkpoint": &**name, "by": by.to_string()});

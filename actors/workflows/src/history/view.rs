@@ -127,6 +127,7 @@ fn step(run: &Run, view: &StepView<'_>) -> StepStatus {
         ended_at: view.ended_at.map(time),
         output: view.output.map(|output| output.value().clone()),
         error: view.failure.map(error),
+        usage: (!view.spent.is_nothing()).then_some(view.spent),
         waiting_for: view.waits.as_ref().map(|wait| waiting_for(&view.plan.id, wait)),
         items: view.items,
         child,

@@ -25,7 +25,9 @@ impl Counters {
                 | Event::Again { begun: Begun::Execution, .. }
                 | Event::Lost { .. }
                 | Event::Redispatched { .. } => self.steps.executions += 1,
-                Event::Succeeded { .. } | Event::Joined { .. } => self.steps.completed += 1,
+                Event::Succeeded { .. } | Event::MessageTaken { .. } | Event::Joined { .. } => {
+                    self.steps.completed += 1;
+                }
                 Event::Failed { .. } => self.steps.failed += 1,
                 Event::Retrying { .. } => self.steps.retried += 1,
                 _ => {}

@@ -6,6 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use synod_agents::Usage;
 use synod_runtime::{Ask, Priority};
 
 use super::start::RunId;
@@ -285,6 +286,9 @@ pub struct StepStatus {
     /// Its last error, also of an attempt that was followed by another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<RunError>,
+    /// What all its visits, items and attempts used up, as far as it was reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
     /// What it waits for, while it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<WaitingFor>,

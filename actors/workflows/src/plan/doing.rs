@@ -23,7 +23,10 @@ pub enum StepWork {
         items: Template,
         /// How many items are worked on at once.
         concurrency: usize,
-        /// What is done with each; `retry`, `timeout` and `budget` hold for each item.
+        /// What is done with each; `retry` and `timeout` hold for each item, and so does what the
+        /// budget says of time and attempts; for tokens and money see [`PlanStep::budget`].
+        ///
+        /// [`PlanStep::budget`]: super::PlanStep::budget
         each: Arc<Action>,
     },
     /// Several actions at once; the first success wins and the others are cancelled.

@@ -18,7 +18,7 @@ pub use inputs::InputSchema;
 pub use parts::Collaboration;
 
 use crate::definition::Fault;
-use crate::definition::model::{Definition, ErrorKind, Limits};
+use crate::definition::model::{Budget, Definition, ErrorKind, Limits};
 use crate::expression::{Condition, Template};
 
 /// The place of a step in its definition, from 0.
@@ -67,6 +67,8 @@ pub struct Plan {
     pub idempotency_key: Option<Template>,
     /// How many of its runs may be under way at once.
     pub max_concurrent_runs: Option<u32>,
+    /// Steps that wait for a message, the first [`Plan::MOST_AWAITS`] of them.
+    pub awaits: Vec<StepIndex>,
     steps: Vec<PlanStep>,
     by_id: HashMap<Arc<str>, StepIndex>,
     roots: Vec<StepIndex>,
@@ -88,6 +90,8 @@ pub struct PlanStep {
     pub work: StepWork,
     /// What undoes it.
     pub compensate_with: Option<Arc<Action>>,
+    /// What all its attempts, items, racers and visits may use up together.
+    pub budget: Budget,
     /// What is done about its failures; a kind without an entry fails the run.
     pub(crate) handlers: Vec<(ErrorKind, Catch)>,
 }
@@ -102,6 +106,9 @@ impl PlanStep {
 }
 
 impl Plan {
+    /// Steps for which messages are kept that come before they wait.
+    pub const MOST_AWAITS: usize = 64;
+
     /// Compiles a definition, in time linear in its steps and edges.
     ///
     /// # Errors

@@ -41,7 +41,7 @@ impl<'a> Decoder<'a> {
         Self { run, known, named: Vec::new() }
     }
 
-    fn value(&mut self, value: ValueV1) -> Result<Json, RecordError> {
+    pub(super) fn value(&mut self, value: ValueV1) -> Result<Json, RecordError> {
         match value {
             ValueV1::Inline(bytes) => {
                 Json::stored(bytes).map_err(|error| unknown("JSON text", error))

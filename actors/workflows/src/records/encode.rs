@@ -31,7 +31,7 @@ impl Encoder {
         Self { inline, blobs: Vec::new() }
     }
 
-    fn value(&mut self, value: &Json) -> ValueV1 {
+    pub(super) fn value(&mut self, value: &Json) -> ValueV1 {
         let bytes = value.bytes();
         if bytes.len() <= self.inline {
             return ValueV1::Inline(bytes.clone());

@@ -9,6 +9,7 @@ mod codes;
 mod decode;
 mod encode;
 mod engine;
+mod events;
 mod results;
 mod snapshot;
 #[cfg(test)]
@@ -29,6 +30,7 @@ use uuid::Uuid;
 
 use self::decode::Decoder;
 use self::encode::Encoder;
+use self::events::RunRecordV2;
 use self::results::ResultV1;
 use self::v1::{EngineRecordV1, RunRecordV1};
 use crate::history::{EngineEvent, Piece, RunRecord};
@@ -82,6 +84,9 @@ pub(crate) struct Encoded {
 
 /// Encodes what a decision did to a run. Values above `inline` bytes go to blobs.
 pub(crate) fn encode(record: &RunRecord, inline: usize) -> Result<Encoded, CodecError> {
+    if !record.events.iter().all(events::is_first) {
+        return encode_second(record, inline);
+    }
     let mut encoder = Encoder::new(inline);
     let stored = RunRecordV1 {
         run: record.run.into_bytes(),
@@ -96,6 +101,22 @@ pub(crate) fn encode(record: &RunRecord, inline: usize) -> Result<Encoded, Codec
     Ok(Encoded { piece: Piece { version: RunRecordV1::VERSION, bytes }, blobs: encoder.blobs })
 }
 
+/// The same in version 2.
+fn encode_second(record: &RunRecord, inline: usize) -> Result<Encoded, CodecError> {
+    let mut encoder = Encoder::new(inline);
+    let stored = RunRecordV2 {
+        run: record.run.into_bytes(),
+        at: record.at,
+        note: record.note.map(Into::into),
+        standing: record.standing.into(),
+        opened: record.opened.iter().map(Into::into).collect(),
+        closed: record.closed.iter().map(Into::into).collect(),
+        events: record.events.iter().map(|event| encoder.second(event)).collect(),
+    };
+    let bytes = RecordCodec::encode(&stored)?;
+    Ok(Encoded { piece: Piece { version: RunRecordV2::VERSION, bytes }, blobs: encoder.blobs })
+}
+
 /// The record that holds this piece of a run.
 pub(crate) fn run_record(run: Uuid, piece: &Piece) -> Record {
     let record = Record::new(EVENTS, piece.version, piece.bytes.clone());
@@ -105,10 +126,10 @@ pub(crate) fn run_record(run: Uuid, piece: &Piece) -> Record {
 /// Reads what a decision did to a run. A value in a blob that is not among `blobs` is `null`; all
 /// that are named are in [`RunRecord::blobs`].
 pub(crate) fn decode_run(piece: &Piece, blobs: &Blobs) -> Result<RunRecord, RecordError> {
-    let stored = <RunRecordV1 as Versioned>::decode(piece.version, &piece.bytes)?;
+    let stored = <RunRecordV2 as Versioned>::decode(piece.version, &piece.bytes)?;
     let run = Uuid::from_bytes(stored.run);
     let mut decoder = Decoder::new(run, blobs);
-    let events = stored.events.into_iter().map(|event| decoder.event(event));
+    let events = stored.events.into_iter().map(|event| decoder.second(event));
     let events = events.collect::<Result<_, RecordError>>()?;
     Ok(RunRecord {
         run,
@@ -144,6 +165,12 @@ impl Versioned for RunRecordV1 {
     const KIND: RecordKind = EVENTS;
     const VERSION: u16 = 1;
     type Previous = Self;
+}
+
+impl Versioned for RunRecordV2 {
+    const KIND: RecordKind = EVENTS;
+    const VERSION: u16 = 2;
+    type Previous = RunRecordV1;
 }
 
 impl Versioned for EngineRecordV1 {

@@ -4,6 +4,7 @@
 //! these tests with `SYNOD_WRITE_GOLDEN=1`.
 
 mod samples;
+mod second;
 
 use std::path::{Path, PathBuf};
 
@@ -132,7 +133,7 @@ fn a_cut_record_an_unknown_kind_and_a_newer_version_are_errors() {
         }
     }
     assert!(matches!(decode(&stored("run.other", 1, &[])), Err(RecordError::UnknownKind(_))));
-    assert!(decode(&stored("run.events", 2, &[])).is_err());
+    assert!(decode(&stored("run.events", 3, &[])).is_err());
 }
 
 proptest! {

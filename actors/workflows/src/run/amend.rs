@@ -73,7 +73,7 @@ impl Run {
         self.renumber(revision, &level, &moved);
         for ((index, step), row) in old.indexed().zip(level.rows.iter()) {
             if !moved.contains_key(&index) {
-                self.state.forget_step(0, &step.id, row.visits);
+                self.state.forget_step(0, &step.id, row);
             }
         }
         *self.level_mut() = transferred(level, &old, &plan, &moved, urgency)?;

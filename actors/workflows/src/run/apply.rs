@@ -52,7 +52,13 @@ impl Run {
             | Event::Lost { .. }
             | Event::Redispatched { .. }
             | Event::Decided { .. }
-            | Event::Escalated { .. } => self.change_unit(at, event)?,
+            | Event::Escalated { .. }
+            | Event::Spent { .. } => self.change_unit(at, event)?,
+            Event::MessageKept { topic, key, payload } => {
+                self.state.messages.keep(topic.clone(), key.clone(), payload.clone());
+            }
+            Event::MessageDropped => self.state.messages.drop_oldest(),
+            Event::MessageTaken { spot, number } => self.message_taken(at, *spot, *number)?,
             Event::HandedBack => {
                 for unit in self.level_mut().units.values_mut() {
                     unit.handed_back = unit.hold == Hold::Execution;
@@ -79,6 +85,7 @@ impl Run {
         match event {
             Event::LevelFailed { failure } => self.fall(at, failure.clone(), None, false),
             Event::FellBack { variables } => self.fell_back(at, variables)?,
+            Event::Unwound => self.unwound()?,
             Event::CancelRequested { by, why, compensate } => {
                 let reason = Reason { by: by.clone(), why: why.clone() };
                 self.cancel_requested(at, reason, *compensate);
@@ -103,12 +110,14 @@ impl Run {
             Event::Amended(amended) => self.amended(amended)?,
             Event::Concluded { ending } => {
                 self.close_level(at);
+                self.state.to_last();
                 self.state.ending = Some(ending.clone());
                 self.state.closed = self.closing(ending).is_none();
                 self.state.phase = Phase::Closing;
             }
             Event::Ended { ending } => {
                 self.close_level(at);
+                self.state.to_last();
                 self.state.ending = Some(ending.clone());
                 self.state.ended_at = Some(at);
                 self.state.phase = Phase::Ended;
@@ -163,9 +172,11 @@ impl Run {
         compensate: bool,
     ) {
         self.close_level(at);
-        let plan = self.plan().clone();
+        let undo = if compensate { self.undoable() } else { Vec::new() };
+        // With a fallback to come, what was done before is what that builds on.
+        self.state.unwinds = compensate && self.plan().fallback.is_none();
         let level = self.level_mut();
-        level.undo = if compensate { level.undoable(&plan, |_, _| true) } else { Vec::new() };
+        level.undo = undo;
         level.fall = Some(Fall { failure, step });
         self.state.paused = None;
         self.state.phase = Phase::Undoing(Then::Fall);
@@ -177,6 +188,7 @@ impl Run {
         level.set_variables(variables);
         level.deadline = at.saturating_add(micros(fallback.timeout));
         self.state.levels.push(level);
+        self.state.to_last();
         self.state.recall_steps(&fallback);
         self.plans.push(fallback);
         self.state.phase = Phase::Working;
@@ -195,12 +207,29 @@ impl Run {
         let undoing = matches!(self.state.phase, Phase::Undoing(_));
         if !undoing {
             self.close_level(at);
-            let plan = self.plan().clone();
-            let level = self.level_mut();
-            level.undo = if compensate { level.undoable(&plan, |_, _| true) } else { Vec::new() };
+        }
+        if compensate {
+            // What is being undone already goes on: it is among the last that was done.
+            self.level_mut().undo = self.undoable();
+            self.state.unwinds = true;
+        } else if !undoing {
+            self.level_mut().undo.clear();
+            self.state.unwinds = false;
         }
         self.state.rollback = None;
         self.state.phase = Phase::Undoing(Then::Cancel);
+    }
+
+    /// What can be undone of what was done on the level, the last one last.
+    fn undoable(&self) -> Vec<StepIndex> {
+        self.level().undoable(self.plan(), |_, _| true)
+    }
+
+    /// Goes on with undoing what was done on the level before.
+    fn unwound(&mut self) -> Result<(), &'static str> {
+        self.state.depth = self.state.depth.checked_sub(1).ok_or("there is no level before")?;
+        self.level_mut().undo = self.undoable();
+        Ok(())
     }
 
     fn resumed(&mut self, at: i64) {
@@ -249,7 +278,7 @@ impl Run {
     /// plan itself.
     pub(super) fn closing_level(&self, part: Part) -> Option<usize> {
         let has = |depth: &usize| closing_of(&self.plans[*depth], part).is_some();
-        [self.state.depth(), 0].into_iter().find(has)
+        [self.state.last(), 0].into_iter().find(has)
     }
 
     /// What an attempt at this spot that begins now is called outside.

@@ -42,6 +42,15 @@ impl Run {
             Event::Decided { spot, decided } => {
                 self.question_at(*spot)?.decisions.push((decided.clone(), at));
             }
+            Event::Spent { spot, usage } => {
+                let level = self.level_mut();
+                let unit = level.units.get_mut(spot).ok_or(UNKNOWN)?;
+                unit.spent = unit.spent.and(*usage);
+                if matches!(spot.part, Part::Whole | Part::Item(_)) {
+                    let row = &mut level.rows[spot.step.at()];
+                    row.spent = row.spent.and(*usage);
+                }
+            }
             Event::Escalated { spot, number } => self.question_at(*spot)?.escalated = *number,
             _ => return Err("it has no place here"),
         }

@@ -26,6 +26,9 @@ enum Prepared {
 impl Run {
     /// Begins a piece of work, which is done at once if it needs nothing from outside.
     pub(super) fn begin(&mut self, spot: Spot, action: &Action, out: &mut Out<'_>) {
+        if let (Doing::Execute { .. }, Some(failure)) = (&action.doing, self.used_up(spot)) {
+            return self.give_up(spot, failure, out);
+        }
         match self.prepare(spot, action, 1, out.now) {
             Ok(Prepared::Output(output)) => {
                 self.emit(Event::Succeeded { spot, output, agent: None, ran_us: 0 }, out);
@@ -42,6 +45,9 @@ impl Run {
     /// the input of its first attempt.
     pub(super) fn begin_again(&mut self, spot: Spot, out: &mut Out<'_>) {
         let Some(action) = self.action(spot).cloned() else { return };
+        if let Some(failure) = self.used_up(spot) {
+            return self.give_up(spot, failure, out);
+        }
         let attempt = self.level().units.get(&spot).map_or(1, |unit| unit.ticket.attempt + 1);
         let begun = match &action.doing {
             Doing::Execute { .. } => Ok(Begun::Execution),
@@ -154,7 +160,12 @@ impl Run {
     }
 
     /// A text; a number or a boolean as it is written.
-    fn text(&self, spot: Spot, template: &Template, key: &str) -> Result<Arc<str>, Failure> {
+    pub(super) fn text(
+        &self,
+        spot: Spot,
+        template: &Template,
+        key: &str,
+    ) -> Result<Arc<str>, Failure> {
         let value = self.value(spot, template)?;
         match value.value() {
             Value::String(text) => Ok(Arc::from(text.as_str())),
@@ -177,6 +188,7 @@ impl Run {
             self.pulses.insert(spot, out.now);
         }
         self.arm(spot);
+        self.deliver_kept(spot, out);
     }
 
     fn effect(&self, spot: Spot, unit: &Unit, action: &Action) -> Option<Effect> {

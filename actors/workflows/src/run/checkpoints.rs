@@ -100,17 +100,20 @@ impl Run {
         self.state.checkpoints.retain(|_, checkpoint| checkpoint.events <= events);
         let urgency = self.state.urgency();
         let now = std::mem::replace(&mut self.state.levels, levels);
+        self.state.to_last();
         for (depth, gone) in now.iter().enumerate().skip(self.state.levels.len()) {
             for (row, step) in gone.rows.iter().zip(self.plans[depth].steps()) {
-                self.state.forget_step(depth, &step.id, row.visits);
+                self.state.forget_step(depth, &step.id, row);
             }
         }
         self.plans.truncate(self.state.levels.len());
         let plan = self.plan().clone();
         for (level, now) in self.state.levels.iter_mut().zip(&now) {
             for (at, now) in now.rows.iter().enumerate() {
-                if level.rows[at].visits < now.visits {
-                    level.rows[at].visits = now.visits;
+                let then = &level.rows[at];
+                if then.visits < now.visits || then.spent != now.spent {
+                    let row = &mut level.rows[at];
+                    (row.visits, row.spent) = (now.visits, now.spent);
                 }
             }
         }

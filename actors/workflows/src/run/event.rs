@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use synod_agents::Usage;
 use synod_runtime::Principal;
 
 use super::opening::{Opening, Variable};
@@ -208,6 +209,31 @@ pub enum Event {
         /// For how long, in microseconds.
         ran_us: u64,
     },
+    /// An attempt used up so much: it counts towards the budget of its step, whatever comes of it.
+    Spent {
+        /// Where.
+        spot: Spot,
+        /// What.
+        usage: Usage,
+    },
+    /// A message that no work waits for yet is kept for work that will.
+    MessageKept {
+        /// The topic.
+        topic: Arc<str>,
+        /// What it is known by, if it may come again.
+        key: Option<Arc<str>>,
+        /// What it says.
+        payload: Json,
+    },
+    /// The oldest message that was kept is not kept any longer, as there are too many.
+    MessageDropped,
+    /// Work that waits for a message has taken one that was kept, and is done with it.
+    MessageTaken {
+        /// Where.
+        spot: Spot,
+        /// Which message, in the order in which they were kept, from 1.
+        number: u32,
+    },
     /// The items of a step, or a race, are done; the output follows from them.
     Joined {
         /// The step.
@@ -251,6 +277,8 @@ pub enum Event {
         /// Their values.
         variables: Vec<Variable>,
     },
+    /// What was done on the level is undone; what was done on the level before it comes next.
+    Unwound,
     /// It was asked to end.
     CancelRequested {
         /// By whom.
@@ -368,6 +396,9 @@ impl Event {
             | Self::Carried { result: Carried::Completed(value), .. }
             | Self::Concluded { ending: Ending::Completed(value) }
             | Self::Ended { ending: Ending::Completed(value) } => value.size(),
+            Self::MessageKept { topic, key, payload } => {
+                topic.len() + key.as_ref().map_or(0, |key| key.len()) + payload.size()
+            }
             Self::Retrying { failure, .. } | Self::Failed { failure, .. } => failure.message.len(),
             Self::Decided { decided, .. } => {
                 decided.payload.as_ref().map_or(0, Json::size)

@@ -33,7 +33,7 @@ impl Run {
     }
 
     /// Begins the next compensation, or goes on when all are done; whether there was anything to
-    /// do.
+    /// do. What a fallback did is undone before what the plan before it did.
     pub(super) fn undo_on(&mut self, then: Then, out: &mut Out<'_>) -> bool {
         let level = self.level();
         if let Some(step) = level.undo.last().copied() {
@@ -44,6 +44,10 @@ impl Run {
             if let Some(action) = self.action(spot).cloned() {
                 self.begin(spot, &action, out);
             }
+            return true;
+        }
+        if self.state.unwinds && self.state.depth() > 0 && then != Then::Rollback {
+            self.emit(Event::Unwound, out);
             return true;
         }
         match then {
@@ -63,9 +67,10 @@ impl Run {
 
     /// Goes on with the fallback of the level that failed, or fails.
     fn fall_back(&mut self, out: &mut Out<'_>) {
-        let Some(fallback) = self.plan().fallback.clone() else {
-            let Some(fall) = self.level().fall.clone() else { return };
-            let step = fall.step.map(|step| self.plan().step(step).id.clone());
+        let last = self.state.last();
+        let Some(fallback) = self.plans[last].fallback.clone() else {
+            let Some(fall) = self.state.levels[last].fall.clone() else { return };
+            let step = fall.step.map(|step| self.plans[last].step(step).id.clone());
             return self.conclude(Ending::Failed { failure: fall.failure, step }, out);
         };
         let (variables, failure) = self.first_variables(&fallback, self.state.depth() + 1);

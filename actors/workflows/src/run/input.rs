@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use synod_agents::Usage;
 use synod_runtime::Principal;
 
 use super::opening::Variable;
@@ -47,6 +48,8 @@ pub enum Input {
         agent: Option<Arc<str>>,
         /// For how long, in microseconds.
         ran_us: u64,
+        /// What it used up, whatever came of it.
+        usage: Usage,
     },
     /// The time it asked to be woken at has come.
     Wake,
@@ -56,6 +59,8 @@ pub enum Input {
     Message {
         /// The topic.
         topic: Arc<str>,
+        /// What it is known by, if it may come again; then it is taken once.
+        key: Option<Arc<str>>,
         /// What it says.
         payload: Json,
     },
@@ -73,10 +78,12 @@ pub enum Input {
         /// Its output, or why there is none.
         outcome: Result<Json, Fault>,
     },
-    /// An execution gives a sign of life.
+    /// An execution gave a sign of life.
     Heartbeat {
         /// Which.
         ticket: Ticket,
+        /// When, UTC microseconds.
+        at: i64,
     },
     /// It is to end.
     Cancel {
@@ -84,7 +91,8 @@ pub enum Input {
         by: Principal,
         /// Why.
         why: Arc<str>,
-        /// Whether what the plan that is worked on did, or its fallback, is to be undone.
+        /// Whether what was done is to be undone: by the fallback that is worked on, then by the
+        /// plan before it.
         compensate: bool,
     },
     /// It is to begin nothing more.

@@ -5,6 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use synod_agents::Usage;
+
 use super::event::Failure;
 use super::opening::Variable;
 use super::rows::Rows;
@@ -43,6 +45,10 @@ pub(crate) struct Row {
     pub agent: Option<Arc<str>>,
     pub began_at: Option<i64>,
     pub ended_at: Option<i64>,
+    /// What all its visits, items and attempts used up.
+    pub spent: Usage,
+    /// Whether what undoes it has failed; it is not tried again.
+    pub stays: bool,
 }
 
 impl Row {
@@ -63,6 +69,8 @@ impl Row {
             agent: None,
             began_at: None,
             ended_at: None,
+            spent: Usage::default(),
+            stays: false,
         }
     }
 
@@ -160,6 +168,7 @@ impl Level {
         row.agent = None;
         row.began_at = Some(at);
         row.ended_at = None;
+        row.stays = false;
         self.busy += u32::from(occupies);
     }
 
@@ -304,6 +313,7 @@ impl Level {
                 let row = &self.rows[index.at()];
                 step.compensate_with.is_some()
                     && row.state == StepState::Completed
+                    && !row.stays
                     && counts(*index, row)
             })
             .map(|(index, _)| index)

@@ -25,6 +25,7 @@ mod apply;
 mod approvals;
 mod attempts;
 mod begin;
+mod budget;
 mod checkpoints;
 mod controls;
 mod derive;
@@ -34,6 +35,7 @@ mod finish;
 mod groups;
 mod input;
 mod level;
+mod messages;
 mod opening;
 mod results;
 mod resume;
@@ -173,17 +175,18 @@ impl Run {
     fn take(&mut self, input: Input, out: &mut Out<'_>) -> Result<(), Refused> {
         match input {
             Input::Begin => self.admit(out),
-            Input::Executed { ticket, outcome, agent, ran_us } => {
+            Input::Executed { ticket, outcome, agent, ran_us, usage } => {
+                self.spend(ticket, usage, out);
                 self.executed(ticket, outcome, agent, ran_us, out);
             }
             Input::Wake => self.wake_up(out),
             Input::Decide(decision) => return self.decide_approval(*decision, out),
-            Input::Message { topic, payload } => self.message(&topic, &payload, out),
+            Input::Message { topic, key, payload } => self.message(topic, key, payload, out),
             Input::Emitted { ticket } => self.emitted(ticket, out),
             Input::ChildEnded { run, ticket, outcome } => {
                 self.child_ended(run, ticket, outcome, out);
             }
-            Input::Heartbeat { ticket } => self.heartbeat(ticket, out),
+            Input::Heartbeat { ticket, at } => self.heartbeat(ticket, at, out.now),
             Input::Cancel { by, why, compensate } => {
                 return self.cancel(by, why, compensate, out);
             }
@@ -219,13 +222,12 @@ impl Run {
     }
 
     fn level(&self) -> &Level {
-        // There is always at least the plan's own level.
-        &self.state.levels[self.state.levels.len() - 1]
+        &self.state.levels[self.state.depth()]
     }
 
     fn level_mut(&mut self) -> &mut Level {
-        let last = self.state.levels.len() - 1;
-        &mut self.state.levels[last]
+        let depth = self.state.depth();
+        &mut self.state.levels[depth]
     }
 
     fn plan(&self) -> &Arc<Plan> {

@@ -7,12 +7,11 @@ use super::event::{Event, Failure};
 use super::input::Fault;
 use super::state::Phase;
 use super::ticket::{Spot, Ticket};
-use super::unit::{Hold, Unit};
+use super::unit::Hold;
 use super::{Out, Run};
 use crate::definition::model::ErrorKind;
 use crate::json::Json;
 use crate::messages::RunId;
-use crate::plan::Doing;
 
 /// Late results that are recorded; more are ignored all the same.
 const MAX_LATE: u32 = 100;
@@ -29,6 +28,9 @@ impl Run {
         let waited = self.waited_for(ticket, |hold| *hold == Hold::Execution);
         let Some(spot) = waited else { return self.late(ticket, outcome.err(), out) };
         out.answered = Some(ticket);
+        if let Some(failure) = self.overspent(spot, outcome.as_ref().err()) {
+            return self.give_up(spot, Failure { agent, ..failure }, out);
+        }
         match outcome {
             Ok(output) => self.succeed(spot, output, agent, ran_us, out),
             Err(fault) if fault.kind == ErrorKind::Lost => self.attempt_lost(spot, &fault, out),
@@ -40,7 +42,7 @@ impl Run {
     }
 
     /// Takes a result, unless it is larger than a value may be: that is final.
-    fn succeed(
+    pub(super) fn succeed(
         &mut self,
         spot: Spot,
         output: Json,
@@ -91,39 +93,11 @@ impl Run {
         }
     }
 
-    /// Gives a message to the work that waits for it.
-    pub(super) fn message(&mut self, topic: &str, payload: &Json, out: &mut Out<'_>) {
-        let awaits =
-            |unit: &Unit| matches!(&unit.hold, Hold::Message { topic: t, .. } if **t == *topic);
-        let units = self.level().units.iter();
-        let spots: Vec<_> = units.filter(|(_, unit)| awaits(unit)).map(|(spot, _)| *spot).collect();
-        for spot in spots {
-            // What one of them did may have ended the wait of another.
-            if !self.level().units.get(&spot).is_some_and(awaits) {
-                continue;
-            }
-            match self.matches(spot, payload) {
-                Ok(true) => self.succeed(spot, payload.clone(), None, 0, out),
-                Ok(false) => {}
-                Err(failure) => self.give_up(spot, failure, out),
-            }
-        }
-    }
-
-    fn matches(&self, spot: Spot, payload: &Json) -> Result<bool, Failure> {
-        let Some(action) = self.action(spot) else { return Ok(false) };
-        match &action.doing {
-            Doing::Await { matches: Some(condition), .. } => {
-                let scope = self.scope(spot).with_message(payload);
-                condition.evaluate(&scope).map_err(Failure::from)
-            }
-            _ => Ok(true),
-        }
-    }
-
-    pub(super) fn heartbeat(&mut self, ticket: Ticket, out: &mut Out<'_>) {
+    /// Silence counts from the last sign of life on.
+    pub(super) fn heartbeat(&mut self, ticket: Ticket, at: i64, now: i64) {
         if let Some(spot) = self.waited_for(ticket, |hold| *hold == Hold::Execution) {
-            self.pulses.insert(spot, out.now);
+            let pulse = self.pulses.entry(spot).or_insert(at.min(now));
+            *pulse = (*pulse).max(at.min(now));
             self.arm(spot);
         }
     }

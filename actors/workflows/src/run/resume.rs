@@ -41,6 +41,10 @@ impl Run {
         if unit.hold != Hold::Execution {
             return self.launch(spot, out);
         }
+        if let Some(failure) = self.used_up(spot) {
+            out.answered = Some(unit.ticket);
+            return self.give_up(spot, failure, out);
+        }
         let most = self.action(spot).map_or(0, |action| action.retry.max_lost);
         if unit.lost >= most && !unit.handed_back {
             let fault = Fault::new(ErrorKind::Lost, "the engine went down during it");

@@ -43,7 +43,8 @@ impl Run {
         let until = out.now.saturating_add(wait.max(asked.unwrap_or(i64::MAX)));
         let most = budget.attempts.filter(|most| unit.ticket.attempt >= *most);
         let ends = budget.time_s.map(|time| super::begin::after(unit.began_at, time.as_millis()));
-        if most.is_some() || ends.is_some_and(|ends| until > ends) {
+        let spent = self.used_up(spot).is_some();
+        if spent || most.is_some() || ends.is_some_and(|ends| until > ends) {
             return self.give_up(spot, over_budget(&failure), out);
         }
         self.emit(Event::Retrying { spot, failure, until }, out);
@@ -59,7 +60,8 @@ impl Run {
             let failure = Failure::new(ErrorKind::Lost, message);
             return self.attempt_failed(spot, failure, fault.retry_after_ms, out);
         }
-        if action.budget.attempts.is_some_and(|most| unit.ticket.attempt >= most) {
+        let most = action.budget.attempts;
+        if most.is_some_and(|most| unit.ticket.attempt >= most) || self.used_up(spot).is_some() {
             let failure = Failure::new(ErrorKind::Lost, fault.message.clone());
             return self.give_up(spot, over_budget(&failure), out);
         }

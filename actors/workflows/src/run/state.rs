@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use synod_agents::Usage;
 use synod_runtime::Principal;
 
 use super::event::Ending;
-use super::level::Level;
+use super::level::{Level, Row};
+use super::messages::KeptMessages;
 use super::opening::Opening;
 use super::ticket::Ticket;
 use crate::definition::DefinitionHash;
@@ -57,6 +59,13 @@ pub(crate) struct Checkpoint {
     pub revision: u16,
 }
 
+/// What is remembered of a step that is gone for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Former {
+    pub visits: u32,
+    pub spent: Usage,
+}
+
 /// All that is durable of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct State {
@@ -71,8 +80,13 @@ pub(crate) struct State {
     pub definition: DefinitionHash,
     /// How often it was amended.
     pub revision: u16,
-    /// The plan's, and of each fallback that was begun; the last one is worked on.
+    /// The plan's, and of each fallback that was begun.
     pub levels: Vec<Level>,
+    /// The number of the level that is worked on: the last one, unless what was done before it is
+    /// undone.
+    pub depth: usize,
+    /// Whether what was done on the levels before is undone, too.
+    pub unwinds: bool,
     pub cancel: Option<Reason>,
     /// The checkpoint that it is going back to.
     pub rollback: Option<(Arc<str>, Reason)>,
@@ -87,7 +101,8 @@ pub(crate) struct State {
     pub renumbered: BTreeMap<(u16, StepIndex), StepIndex>,
     /// How often steps were begun that are gone for now, by level and id: the fallback that a
     /// rollback left, what an amendment removed. Their next visit is another one.
-    pub former: BTreeMap<(usize, Arc<str>), u32>,
+    pub former: BTreeMap<(usize, Arc<str>), Former>,
+    pub messages: KeptMessages,
     /// Events so far.
     pub events: u64,
     /// Late results so far.
@@ -106,6 +121,8 @@ impl State {
             paused: None,
             revision: 0,
             levels: vec![level],
+            depth: 0,
+            unwinds: false,
             cancel: None,
             rollback: None,
             ending: None,
@@ -114,6 +131,7 @@ impl State {
             stopping: BTreeMap::new(),
             renumbered: BTreeMap::new(),
             former: BTreeMap::new(),
+            messages: KeptMessages::default(),
             events: 1,
             late: 0,
         }
@@ -121,13 +139,24 @@ impl State {
 
     /// The number of the level that is worked on.
     pub(crate) fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// The number of the last level.
+    pub(crate) fn last(&self) -> usize {
         self.levels.len() - 1
     }
 
-    /// Remembers how often a step was begun that is gone from a level.
-    pub(crate) fn forget_step(&mut self, level: usize, id: &Arc<str>, visits: u32) {
-        if visits > 0 {
-            self.former.insert((level, id.clone()), visits);
+    /// Works on the last level.
+    pub(crate) fn to_last(&mut self) {
+        self.depth = self.last();
+    }
+
+    /// Remembers how often a step was begun that is gone from a level, and what it used up.
+    pub(crate) fn forget_step(&mut self, level: usize, id: &Arc<str>, row: &Row) {
+        if row.visits > 0 {
+            let former = Former { visits: row.visits, spent: row.spent };
+            self.former.insert((level, id.clone()), former);
         }
     }
 
@@ -138,8 +167,9 @@ impl State {
             return;
         }
         for (at, step) in plan.steps().iter().enumerate() {
-            if let Some(visits) = self.former.remove(&(depth, step.id.clone())) {
-                self.levels[depth].rows[at].visits = visits;
+            if let Some(former) = self.former.remove(&(depth, step.id.clone())) {
+                let row = &mut self.levels[depth].rows[at];
+                (row.visits, row.spent) = (former.visits, former.spent);
             }
         }
     }

@@ -7,6 +7,8 @@
 
 use std::sync::Arc;
 
+use synod_agents::Usage;
+
 use super::Run;
 use super::event::{Begun, Failure, Handling};
 use super::ticket::{Part, Spot};
@@ -45,6 +47,7 @@ impl Run {
             handed_back: false,
             began_at: at,
             attempt_at: at,
+            spent: Usage::default(),
             input: input.clone(),
             hold,
         };
@@ -157,7 +160,9 @@ impl Run {
             }
             Part::Compensation => {
                 let dropped = self.level_mut().take(spot);
-                self.level_mut().rows[step.at()].failure = Some(Box::new(failure.clone()));
+                let row = &mut self.level_mut().rows[step.at()];
+                row.failure = Some(Box::new(failure.clone()));
+                row.stays = true;
                 self.undo_done(step);
                 self.drop_units(dropped.map(|unit| (spot, unit)));
                 Ok(())

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use synod_agents::Usage;
+
 use super::event::{Asked, Begun, Decided, Failure};
 use super::ticket::Ticket;
 use crate::json::Json;
@@ -22,6 +24,8 @@ pub(crate) struct Unit {
     pub began_at: i64,
     /// When this attempt began.
     pub attempt_at: i64,
+    /// What its attempts used up.
+    pub spent: Usage,
     /// The input, unless it is a constant of the plan.
     pub input: Option<Json>,
     /// What it waits for.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use synod_agents::Usage;
+
 use super::Run;
 use super::event::{Ending, Failure};
 use super::level::{Level, Row};
@@ -35,6 +37,8 @@ pub struct StepView<'a> {
     pub output: Option<&'a Json>,
     /// Its last failure, also of an attempt that was followed by another.
     pub failure: Option<&'a Failure>,
+    /// What all its visits, items and attempts used up.
+    pub spent: Usage,
     /// What it waits for.
     pub waits: Option<WaitView>,
     /// How its items or racers stand.
@@ -170,11 +174,12 @@ impl Run {
     #[must_use]
     pub fn progress(&self) -> Progress {
         let total: u64 = self.state.levels.iter().map(|level| level.rows.len() as u64).sum();
-        let before = &self.state.levels[..self.state.depth()];
+        let last = self.state.last();
+        let before = &self.state.levels[..last];
         // What a level left open when it failed is not done any more.
         let left: u64 = before.iter().map(|level| level.rows.len() as u64).sum();
-        let open = u64::from(self.level().open);
-        let done = left + self.level().rows.len() as u64 - open;
+        let level = &self.state.levels[last];
+        let done = left + level.rows.len() as u64 - u64::from(level.open);
         let percent = if total == 0 { 100.0 } else { done as f64 * 100.0 / total as f64 };
         Progress { percent, done, total }
     }
@@ -250,6 +255,7 @@ fn view<'a>(
         ended_at: row.ended_at,
         output: row.output.as_ref(),
         failure: row.failure.as_deref(),
+        spent: row.spent,
         waits: unit.and_then(|unit| WaitView::of(&unit.hold)),
         items: group.map(|group| ItemsStatus {
             total: group.count.into(),

@@ -14,6 +14,7 @@ mod many;
 mod random;
 mod stage;
 mod waits;
+mod watching;
 
 // What the interpreter of the machine's own tests calls it.
 use synod_workflows::definition;

@@ -134,3 +134,69 @@ async fn a_workflow_that_starts_itself_ends_after_a_bounded_number_of_runs() {
     assert_eq!(stage.wait(run).await.summary.state, RunState::Failed);
     assert_eq!(stage.stats().await.ledger.accepted, 16);
 }
+
+/// Something else is done first, then a message is awaited, and another one.
+const LATER: &str = r#"
+name: later
+steps:
+  - {id: first, capability: x}
+  - {id: paid, await: {topic: "paid-${inputs.order}"}, depends_on: [first]}
+  - {id: more, await: {topic: "paid-${inputs.order}"}, depends_on: [paid]}
+"#;
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_comes_before_its_step_waits_is_kept_over_power_cuts_and_taken_once() {
+    let ground = Ground::new(WorkflowsConfig::default());
+    let stage = ground.start().await;
+    let _inbox = stage.manual("x").await;
+    let run = stage.start(LATER, json!({"order": 7})).await;
+    assert_eq!(send(&stage, "paid-8", json!({"n": 0})).await, Ok((0, 0)));
+    assert_eq!(send(&stage, "paid-7", json!({"n": 1})).await, Ok((1, 0)));
+    stage.cut(&ground).await;
+    let stage = ground.start().await;
+    stage.echo("x").await;
+    for _ in 0..100 {
+        ground.time.pass(Duration::from_millis(100)).await;
+    }
+    let status = stage.get(run).await;
+    assert_eq!(status.steps[1].output, Some(json!({"n": 1})));
+    assert_eq!(status.summary.state, RunState::Waiting);
+    stage.cut(&ground).await;
+    let stage = ground.start().await;
+    assert_eq!(send(&stage, "paid-7", json!({"n": 2})).await, Ok((1, 0)));
+    let status = stage.wait(run).await;
+    assert_eq!(status.outputs, Some(json!({"more": {"n": 2}})));
+    assert_eq!(send(&stage, "paid-7", json!({"n": 3})).await, Ok((0, 0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_emitted_before_anybody_waits_is_kept_and_a_run_can_be_told_by_name() {
+    let ground = Ground::new(WorkflowsConfig::default());
+    let stage = ground.start().await;
+    let inbox = stage.manual("x").await;
+    let text = r#"{"name": "named", "steps": [{"id": "first", "capability": "x"},
+        {"id": "paid", "await": {"topic": "${outputs.first}"}, "depends_on": ["first"]}]}"#;
+    let waits = stage.start(LATER, json!({"order": 7})).await;
+    let named = stage.start(text, json!(null)).await;
+    let emits = r#"{"name": "pay", "steps": [
+        {"id": "a", "emit": {"topic": "paid-7", "payload": 7}}]}"#;
+    for _ in 0..2 {
+        let emits = stage.start(emits, json!(null)).await;
+        assert_eq!(stage.wait(emits).await.summary.state, RunState::Completed);
+    }
+    // Nobody can tell the topic yet, but this run is meant.
+    let (topic, principal) = ("late".to_owned(), Principal::user("ada"));
+    let message = SendMessage { topic, payload: json!(1), run: Some(named), principal };
+    let sent = stage.ask(message).await.unwrap();
+    assert_eq!((sent.taken, sent.unmatched), (1, 0));
+    for _ in 0..2 {
+        let Some(synod_agents::AgentMessage::Perform(request)) =
+            inbox.next(crate::stage::PATIENCE).await
+        else {
+            panic!("work is given out")
+        };
+        request.into_parts().1.send(Ok(crate::stage::output(json!("late"))));
+    }
+    assert_eq!(stage.wait(waits).await.outputs, Some(json!({"more": 7})));
+    assert_eq!(stage.wait(named).await.outputs, Some(json!({"paid": 1})));
+}

@@ -68,6 +68,9 @@ impl RunActor {
         let at = at.unwrap_or_default();
         let mut changes = HandleChanges::default();
         let told = self.follow(at, &events, &mut changes);
+        if let Some(run) = &self.run {
+            self.handles.listen(run.listening(), &mut changes);
+        }
         let (records, blobs) = self.encode(at, events, changes);
         self.store(records, told, blobs, ctx);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use synod_agents::Payload;
+use synod_agents::{Payload, Sign, Usage, Watch};
 use synod_journal::BlobId;
 use synod_runtime::{AskError, Context, SendOptions};
 use synod_tasks::{
@@ -55,6 +55,11 @@ impl RunActor {
             return;
         }
         let Some(mut spec) = spec(run, action, &execute) else { return };
+        let watch = Watch::new();
+        spec.watch = watch.clone();
+        if action.timeout.heartbeat_s.is_some() {
+            self.watched.insert(execute.ticket, watch.clone());
+        }
         spec.deadline = instant(execute.deadline, ctx);
         spec.wait_for_agent = self.resumed;
         let within = spec.deadline.saturating_duration_since(ctx.now()).saturating_add(OVERTIME);
@@ -66,7 +71,7 @@ impl RunActor {
             principal: run.opening().principal.clone(),
         };
         self.outstanding += 1;
-        let ended = move |outcome| RunMessage::Executed { execute, outcome };
+        let ended = move |outcome| RunMessage::Executed { execute, watch, outcome };
         self.around.tasks.ask_into_with(asked, within, options, &ctx.address(), ended);
     }
 
@@ -95,36 +100,59 @@ impl RunActor {
     pub(super) fn executed(
         &mut self,
         execute: Box<Execute>,
+        watch: &Watch,
         outcome: Result<Performed, AskError>,
         ctx: &mut Context<Self>,
     ) {
         self.outstanding = self.outstanding.saturating_sub(1);
-        let (result, agent, ran_us) = match outcome {
+        self.watched.remove(&execute.ticket);
+        let (result, agent, ran_us, cost) = match outcome {
             Ok(Ok(done)) => {
                 let agent = done.agents.first().cloned();
-                (json(done.output), agent, done.ran_us)
+                (json(done.output), agent, done.ran_us, done.cost)
             }
             Ok(Err(error)) if error.handed_back => return self.offer_again(execute, ctx),
             Err(AskError::Full) => return self.offer_again(execute, ctx),
             Ok(Err(error)) => {
-                let agent = error.agent.clone();
-                (Err(fault(error)), agent, 0)
+                let (agent, cost) = (error.agent.clone(), error.cost);
+                (Err(fault(error)), agent, 0, cost)
             }
-            Err(error) => (Err(unanswered(error)), None, 0),
+            Err(error) => (Err(unanswered(error)), None, 0, 0.0),
         };
         let now = utc(ctx);
         let kept = result.as_ref().ok().and_then(|output| self.to_keep(&execute, output, now));
         let ticket = execute.ticket;
-        if self.decide(Input::Executed { ticket, outcome: result, agent, ran_us }, now) == Ok(true)
-        {
+        // Cards count where money does; else most executions would have an event more.
+        let counts = self.run.as_ref().is_some_and(|run| run.money_left(&ticket).is_some());
+        let usage = usage(watch, if counts { cost } else { 0.0 });
+        let input = Input::Executed { ticket, outcome: result, agent, ran_us, usage };
+        if self.decide(input, now) == Ok(true) {
             self.defined.extend(kept);
+        }
+    }
+
+    /// Tells the machine of the last signs of life of what must give some. What no agent has yet is
+    /// in the task engine's care, which is as good as a sign.
+    pub(super) fn feel_pulses(&mut self, now: i64, ctx: &Context<Self>) {
+        let pulses = self.watched.iter().map(|(ticket, watch)| match watch.sign() {
+            Sign::Idle => (*ticket, now),
+            Sign::Life(last) => {
+                let silent = ctx.now().saturating_duration_since(last).as_micros();
+                (*ticket, now.saturating_sub(i64::try_from(silent).unwrap_or(i64::MAX)))
+            }
+        });
+        let pulses: Vec<_> = pulses.collect();
+        for (ticket, at) in pulses {
+            _ = self.decide(Input::Heartbeat { ticket, at }, now);
         }
     }
 
     /// The result of an execution was kept before.
     pub(super) fn known(&mut self, execute: &Execute, output: Json, ctx: &Context<Self>) {
         let (ticket, outcome) = (execute.ticket, Ok(output));
-        _ = self.decide(Input::Executed { ticket, outcome, agent: None, ran_us: 0 }, utc(ctx));
+        let usage = Usage::default();
+        let input = Input::Executed { ticket, outcome, agent: None, ran_us: 0, usage };
+        _ = self.decide(input, utc(ctx));
     }
 
     /// What the result of an execution is kept by, if it is to be: a result is for the same step
@@ -196,11 +224,19 @@ fn spec(run: &Run, action: &Action, execute: &Execute) -> Option<ExecutionSpec> 
         start_within: action.timeout.start_s.map(millis),
         idempotency_key: execute.idempotency_key.clone(),
         tenant: run.opening().tenant.clone(),
-        budget: action.budget.money,
+        budget: run.money_left(&execute.ticket),
         labels: action.labels.clone(),
         max_lost: 0,
         ..ExecutionSpec::new(kind.to_string(), input, unset)
     })
+}
+
+/// What an execution used up: the money that the agents report, or else what their cards say.
+fn usage(watch: &Watch, cost: f64) -> Usage {
+    let used = watch.used();
+    let by_cards = (cost * 1e6).round() as u64;
+    let money_micros = if used.money_micros > 0 { used.money_micros } else { by_cards };
+    Usage { money_micros, ..used }
 }
 
 /// What an agent gave, as a JSON value: JSON as it is, text as a string, anything else as a

@@ -1,7 +1,7 @@
 //! By what the outside finds a run: followed event by event, so that the engine's index knows it
 //! without the run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::history::Handle;
@@ -32,6 +32,8 @@ impl HandleChanges {
 #[derive(Debug, Default)]
 pub(super) struct Handles {
     open: BTreeMap<Spot, Handle>,
+    /// Topics of messages that are kept for work which is still to wait.
+    topics: BTreeSet<Arc<str>>,
 }
 
 impl Handles {
@@ -46,6 +48,7 @@ impl Handles {
                 }
             }
             Event::Succeeded { spot, .. }
+            | Event::MessageTaken { spot, .. }
             | Event::Failed { spot, .. }
             | Event::Retrying { spot, .. }
             | Event::Lost { spot, .. } => self.end(*spot, changes),
@@ -64,6 +67,39 @@ impl Handles {
             Event::Ended { .. } => self.end_all(|_| true, changes),
             _ => {}
         }
+    }
+
+    /// Is open to messages on these topics, before anything waits for them.
+    pub(super) fn listen(&mut self, topics: BTreeSet<Arc<str>>, changes: &mut HandleChanges) {
+        let gone = self.topics.difference(&topics).cloned();
+        gone.for_each(|topic| changes.close(Handle::Topic(topic)));
+        let new = topics.difference(&self.topics).cloned();
+        new.for_each(|topic| changes.open(Handle::Topic(topic)));
+        self.topics = topics;
+    }
+
+    /// Takes over from stored records what they opened and closed, beside what is open by the
+    /// events in them.
+    pub(super) fn recall<'a>(
+        &mut self,
+        records: impl IntoIterator<Item = (&'a [Handle], &'a [Handle])>,
+    ) {
+        let mut open: BTreeMap<Arc<str>, i64> = BTreeMap::new();
+        let mut count = |handles: &[Handle], by: i64| {
+            for handle in handles {
+                if let Handle::Topic(topic) = handle {
+                    *open.entry(Arc::clone(topic)).or_default() += by;
+                }
+            }
+        };
+        for (opened, closed) in records {
+            count(opened, 1);
+            count(closed, -1);
+        }
+        let waiting: Vec<_> = self.open.values().cloned().collect();
+        count(&waiting, -1);
+        let listened = open.into_iter().filter(|(_, count)| *count > 0);
+        self.topics = listened.map(|(topic, _)| topic).collect();
     }
 
     fn end(&mut self, spot: Spot, changes: &mut HandleChanges) {

@@ -19,12 +19,13 @@ mod releasing;
 pub(super) use cache::Cache;
 pub(super) use loading::{Library, LoadError, Loaded, Packs, blob, load, load_records};
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bytes::Bytes;
+use synod_agents::Watch;
 use synod_journal::{BlobError, BlobId, JournalMessage};
 use synod_runtime::{
     Actor, ActorError, Address, AskError, Context, Correlation, Reply, Restart, Shutdown, Spec,
@@ -114,7 +115,7 @@ pub(crate) enum RunMessage {
     /// Somebody asks for something.
     Order(Box<Order>),
     /// An execution has ended.
-    Executed { execute: Box<Execute>, outcome: Result<Performed, AskError> },
+    Executed { execute: Box<Execute>, watch: Watch, outcome: Result<Performed, AskError> },
     /// An execution need not be: its result is known.
     Known { execute: Box<Execute>, output: Json },
     /// Try this again, as it was not taken on.
@@ -172,6 +173,8 @@ pub(super) struct RunActor {
     hands_back: Option<bool>,
     /// Executions that have not been answered.
     outstanding: usize,
+    /// Those of them that must give signs of life.
+    watched: BTreeMap<Ticket, Watch>,
 }
 
 impl RunActor {
@@ -225,6 +228,7 @@ impl RunActor {
             resumed: false,
             hands_back: None,
             outstanding: 0,
+            watched: BTreeMap::new(),
         }
     }
 
@@ -249,6 +253,8 @@ impl RunActor {
                     self.handles.follow(event, &mut before);
                     self.teller.follow(event, |hash| self.around.library.plan(hash));
                 }
+                let handles = loaded.records.iter();
+                self.handles.recall(handles.map(|record| (&record.opened[..], &record.closed[..])));
                 self.run = Some(loaded.run);
                 self.trace = trace;
                 self.resumed = true;
@@ -300,7 +306,9 @@ impl Actor for RunActor {
         match message {
             RunMessage::Stored(waiters) => self.stored(waiters, ctx),
             RunMessage::Order(order) => self.on_order(*order, ctx),
-            RunMessage::Executed { execute, outcome } => self.executed(execute, outcome, ctx),
+            RunMessage::Executed { execute, watch, outcome } => {
+                self.executed(execute, &watch, outcome, ctx);
+            }
             RunMessage::Known { execute, output } => self.known(&execute, output, ctx),
             RunMessage::Again(execute) => self.execute(execute, ctx),
             RunMessage::Wake => self.wake_up(ctx),

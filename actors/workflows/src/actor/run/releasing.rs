@@ -103,7 +103,10 @@ impl RunActor {
         let now = utc(ctx);
         match self.wake.take() {
             Some((at, _)) if at > now => self.wake_at(Some(at), ctx),
-            _ => _ = self.decide(Input::Wake, now),
+            _ => {
+                self.feel_pulses(now, ctx);
+                _ = self.decide(Input::Wake, now);
+            }
         }
     }
 

@@ -49,22 +49,26 @@ pub struct Timeouts {
     /// sub-workflow as well.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finish_s: Option<Seconds>,
-    /// Longest silence of an agent at work, in seconds.
+    /// Longest silence of an agent at work, in seconds: without a report of progress for so long,
+    /// the attempt is cancelled and has failed with `timeout`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub heartbeat_s: Option<Seconds>,
 }
 
-/// What all attempts of a step may use up together.
+/// What all attempts of a step may use up together. Tokens and money count over all its items,
+/// racers and visits as well; time and attempts are those of each item and visit.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Budget {
     /// Seconds from its first attempt on, waits included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_s: Option<Seconds>,
-    /// Tokens of models, as the agents report them.
+    /// Tokens of models, as the agents report them. A result that took more is not taken: the step
+    /// fails with `budget_exceeded`, and is not tried again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens: Option<u64>,
-    /// Cost in the unit of the agents' cards.
+    /// Cost in the unit of the agents' cards: what the agents report, or else what their cards say.
+    /// Beyond it as with tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub money: Option<f64>,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{InputSchema, Plan, PlanStep, StepIndex, StepWork};
+use super::{Action, Doing, InputSchema, Plan, PlanStep, StepIndex, StepWork};
 use crate::definition::Fault;
 use crate::definition::model::{Definition, Step};
 use crate::expression::{Condition, Names, Place, Template, shown};
@@ -73,11 +73,22 @@ fn level(definition: &Definition, depth: usize, faults: &mut Faults) -> Option<P
         labels: definition.labels.clone(),
         idempotency_key,
         max_concurrent_runs: definition.max_concurrent_runs,
+        awaits: awaits(&steps),
         by_id: steps.iter().map(|step| step.id.clone()).zip((0..).map(StepIndex)).collect(),
         roots: graph.roots(),
         order: graph.order,
         steps,
     })
+}
+
+/// The first steps that wait for a message, or of which a piece does.
+fn awaits(steps: &[PlanStep]) -> Vec<StepIndex> {
+    let waits = |action: &Arc<Action>| matches!(action.doing, Doing::Await { .. });
+    let found = steps.iter().zip((0..).map(StepIndex)).filter(|(step, _)| match &step.work {
+        StepWork::Action(action) | StepWork::ForEach { each: action, .. } => waits(action),
+        StepWork::Race(racers) => racers.iter().any(waits),
+    });
+    found.map(|(_, index)| index).take(Plan::MOST_AWAITS).collect()
 }
 
 fn fallback(definition: &Definition, depth: usize, faults: &mut Faults) -> Option<Plan> {
@@ -232,6 +243,7 @@ impl Compiler<'_, '_> {
             when: when.flatten(),
             work: work?,
             compensate_with: undo.flatten().map(Arc::new),
+            budget: step.work.budget,
             handlers,
         })
     }

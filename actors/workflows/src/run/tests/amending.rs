@@ -97,7 +97,7 @@ fn an_amendment_takes_no_signs_of_life_away_and_a_timeout_stops_what_was_handed_
     let mut world = World::of(json!([a]));
     let ticket = world.in_hand[0].ticket;
     world.pass_ms(1_500);
-    world.give(Input::Heartbeat { ticket }).unwrap();
+    world.give(Input::Heartbeat { ticket, at: world.now }).unwrap();
     amend(&mut world, steps(json!([{"id": "x", "transform": 1}, a])), &[]).unwrap();
     world.pass_ms(1_999);
     assert_eq!(world.executing(), ["a"]);

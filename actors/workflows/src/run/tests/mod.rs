@@ -2,6 +2,7 @@
 
 mod amending;
 mod approvals;
+mod budgets;
 mod cancelling;
 mod checkpoints;
 mod failures;
@@ -9,6 +10,7 @@ mod fallback;
 mod flow;
 mod groups;
 mod limits;
+mod messages;
 mod pausing;
 mod random;
 mod recovery;
@@ -16,6 +18,7 @@ mod reference;
 mod retries;
 mod sketches;
 mod storm;
+mod unwinding;
 mod waits;
 mod world;
 

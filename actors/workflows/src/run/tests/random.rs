@@ -1,5 +1,5 @@
 //! Random workflows, with agents that fail and an engine that is killed between any two stored
-//! events: what comes of them is what a naive interpreter says.
+//! events, and messages that come before or while they are awaited: what comes of them is what a naive interpreter says.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,6 +34,8 @@ struct Play<'a> {
     level: u8,
     ended: BTreeMap<u8, BTreeSet<StepIndex>>,
     succeeded: BTreeSet<(u8, StepIndex, Part)>,
+    /// Messages that nobody has taken yet.
+    unsent: Vec<i64>,
 }
 
 impl<'a> Play<'a> {
@@ -48,6 +50,7 @@ impl<'a> Play<'a> {
             level: 0,
             ended: BTreeMap::new(),
             succeeded: BTreeSet::new(),
+            unsent: messages(sketch),
         }
     }
 
@@ -64,10 +67,14 @@ impl<'a> Play<'a> {
 
     /// Lets an agent answer, or time pass.
     fn turn(&mut self) {
+        if self.world.run.times().1.is_none() {
+            return self.give(Input::Begin);
+        }
         let soon = self.world.wake.filter(|at| self.is_soon(*at));
         let answers = !self.world.in_hand.is_empty();
-        if self.world.log.len() == 1 {
-            return self.give(Input::Begin);
+        let tells = !self.unsent.is_empty() && self.chance.random_range(0..6) == 0;
+        if tells || !answers && soon.is_none() {
+            return self.tell();
         }
         match soon {
             Some(at) if !answers || self.chance.random_range(0..8) == 0 => {
@@ -75,10 +82,22 @@ impl<'a> Play<'a> {
                 self.world.wake = None;
                 self.give(Input::Wake);
             }
-            _ => {
-                assert!(answers, "it waits for nothing");
-                self.answer_one();
-            }
+            _ => self.answer_one(),
+        }
+    }
+
+    /// Sends a message, again and again until it is stored that it came.
+    fn tell(&mut self) {
+        assert!(!self.unsent.is_empty(), "it waits for nothing");
+        let one = self.chance.random_range(0..self.unsent.len());
+        let number = self.unsent[one];
+        let payload = Json::from(json!({"n": number}));
+        let key = Some(number.to_string().into());
+        let before = self.world.log.len();
+        self.give(Input::Message { topic: "news".into(), key, payload });
+        let is_kept = |(_, event): &(i64, Event)| matches!(event, Event::MessageKept { key: Some(key), .. } if **key == number.to_string());
+        if self.world.log[before..].iter().any(is_kept) && self.chance.random() {
+            self.unsent.swap_remove(one);
         }
     }
 
@@ -96,7 +115,8 @@ impl<'a> Play<'a> {
         };
         let Execute { ticket, .. } = execute;
         self.world.now += self.chance.random_range(0..20_000);
-        self.give(Input::Executed { ticket, outcome, agent: None, ran_us: 1 });
+        let usage = synod_agents::Usage::default();
+        self.give(Input::Executed { ticket, outcome, agent: None, ran_us: 1, usage });
     }
 
     /// How the script says that an attempt ends.
@@ -169,7 +189,7 @@ impl<'a> Play<'a> {
                 assert!(!self.ended().contains(&spot.step), "{spot:?} begins after its end");
                 self.check_order(spot.step);
             }
-            Event::Succeeded { spot, .. } => {
+            Event::Succeeded { spot, .. } | Event::MessageTaken { spot, .. } => {
                 let once = self.succeeded.insert((self.level, spot.step, spot.part));
                 assert!(once, "{spot:?} succeeds twice");
                 if spot.part == Part::Whole {
@@ -248,6 +268,16 @@ impl<'a> Play<'a> {
         level + 1 < self.world.run.levels()
             || matches!(self.world.run.ending(), Some(Ending::Failed { .. }))
     }
+}
+
+/// The messages that a sketch and its fallbacks await.
+fn messages(sketch: &Sketch) -> Vec<i64> {
+    let own = sketch.steps.iter().filter_map(|step| match step.work {
+        Work::Message(number) => Some(number),
+        _ => None,
+    });
+    let further = sketch.fallback.as_deref().map(messages).unwrap_or_default();
+    own.chain(further).collect()
 }
 
 fn play(kills: u32, most: usize) {

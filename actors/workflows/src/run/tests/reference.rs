@@ -35,6 +35,8 @@ pub(super) enum Work {
     Agent(Script),
     Transform,
     Wait(u64),
+    /// A message with this number, which may come before it waits.
+    Message(i64),
     Items(Vec<Script>),
     Race(Vec<Script>),
 }
@@ -165,6 +167,7 @@ fn done(step: &Step, from: &[Value]) -> Result<Value, ErrorKind> {
     match &step.work {
         Work::Transform => Ok(json!({"from": from})),
         Work::Wait(_) => Ok(Value::Null),
+        Work::Message(n) => Ok(json!({"n": n})),
         Work::Agent(script) => attempts(script, step.max_attempts).map(|()| made),
         Work::Items(scripts) => {
             let items = scripts.iter().enumerate().map(|(item, script)| {
@@ -237,6 +240,10 @@ fn defined(sketch: &Sketch, step: &Step) -> Value {
             defined["retry"] = retry;
         }
         Work::Transform => defined["transform"] = json!({"from": from}),
+        Work::Message(n) => {
+            let condition = format!("message.n == {n}");
+            defined["await"] = json!({"topic": "news", "match": condition});
+        }
         Work::Wait(ms) => defined["wait"] = json!({"for_s": *ms as f64 / 1_000.0}),
         Work::Items(scripts) => {
             let items: Vec<_> = (0..scripts.len()).collect();

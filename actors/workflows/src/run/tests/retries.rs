@@ -164,7 +164,7 @@ fn an_agent_that_gives_no_sign_of_life_has_failed() {
     let ticket = world.in_hand[0].ticket;
     for _ in 0..5 {
         world.pass_ms(900);
-        world.give(Input::Heartbeat { ticket }).unwrap();
+        world.give(Input::Heartbeat { ticket, at: world.now }).unwrap();
     }
     assert_eq!(world.state(), RunState::Running);
     world.pass_ms(1_000);

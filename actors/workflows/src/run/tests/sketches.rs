@@ -31,6 +31,8 @@ fn step(chance: &mut ChaCha12Rng, at: usize, count: usize) -> Step {
     let work = match chance.random_range(0..10) {
         0 => Work::Transform,
         1 => Work::Wait(chance.random_range(0..3_000)),
+        // What two levels call the same is another message all the same.
+        2 if chance.random() => Work::Message(chance.random_range(0..1_000_000_000)),
         2 => Work::Items((0..chance.random_range(0..6)).map(|_| plain(chance, rarely)).collect()),
         3 => Work::Race((0..chance.random_range(2..4)).map(|_| plain(chance, true)).collect()),
         _ => Work::Agent(script(chance, rarely, max_attempts)),

@@ -1,5 +1,5 @@
 //! Everything at once, at random: steps of every kind, people who cancel, pause, go back and
-//! decide, messages, lost children, kills between any two stored events. Whatever happens, the run
+//! decide, messages early and late, budgets, lost children, kills between any two stored events. Whatever happens, the run
 //! ends, a replay gives what was known live, and no key is executed again after its success.
 
 use std::collections::BTreeSet;
@@ -8,6 +8,7 @@ use rand::RngExt;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha12Rng;
 use serde_json::{Value, json};
+use synod_agents::Usage;
 use synod_runtime::Principal;
 use synod_testkit::Seed;
 
@@ -33,6 +34,7 @@ fn work(chance: &mut ChaCha12Rng, grouped: bool) -> Value {
         3 => json!({"emit": {"topic": "t"}}),
         4 => json!({"await": {"topic": "t"}, "timeout": {"finish_s": 2}}),
         5 => json!({"transform": "${inputs}"}),
+        6 => json!({"agent": "ann", "budget": {"tokens": 30}}),
         _ => json!({"agent": "ann", "timeout": {"finish_s": 5, "heartbeat_s": 3}}),
     };
     work["retry"] = retry;
@@ -57,7 +59,7 @@ fn definition(chance: &mut ChaCha12Rng, deep: u32) -> Value {
         if chance.random() {
             step["compensate_with"] = work(chance, true);
         }
-        for kind in ["failed", "timeout", "child_failed", "approval_rejected"] {
+        for kind in ["failed", "timeout", "child_failed", "approval_rejected", "budget_exceeded"] {
             let to = format!("s{}", chance.random_range(0..count));
             step["on_error"][kind] = match chance.random_range(0..6) {
                 0 => json!({"action": "go_to", "step": to}),
@@ -69,7 +71,8 @@ fn definition(chance: &mut ChaCha12Rng, deep: u32) -> Value {
         step
     });
     let mut definition = steps(list.collect());
-    definition["limits"] = json!({"history_events": 400, "duration_s": 500});
+    definition["limits"] =
+        json!({"history_events": 400, "duration_s": 500, "payload_bytes": 1_024});
     definition["timeout_s"] = json!(100);
     definition["max_parallel"] = json!(chance.random_range(1..5));
     for closing in ["on_finish", "on_cancel"] {
@@ -103,15 +106,13 @@ impl Storm {
 
     fn turn(&mut self) {
         match self.chance.random_range(0..100) {
-            _ if self.world.log.len() == 1 => self.give(Input::Begin),
+            0..50 if self.world.run.times().1.is_none() => self.give(Input::Begin),
             0..40 => self.answer(),
             40..60 => self.wake(),
             60..68 => self.child(),
             68..76 => self.pass_on(),
             76..82 => self.decide(),
-            82..88 => {
-                self.give(Input::Message { topic: "t".into(), payload: Json::from(json!(1)) });
-            }
+            82..88 => self.tell(),
             88..91 => self.crash(),
             91 => {
                 self.give(Input::HandBack);
@@ -122,12 +123,26 @@ impl Storm {
         }
     }
 
+    /// Tells a topic something, or the same once more.
+    fn tell(&mut self) {
+        let number = self.chance.random_range(0..1_000);
+        let key = self.chance.random::<bool>().then(|| format!("k{}", number % 10).into());
+        let payload = Json::from(json!({"n": number, "text": "x".repeat(400)}));
+        self.give(Input::Message { topic: "t".into(), key, payload });
+    }
+
+    fn usage(&mut self) -> Usage {
+        let tokens = if self.chance.random() { self.chance.random_range(0..20) } else { 0 };
+        Usage { tokens, money_micros: 0 }
+    }
+
     fn answer(&mut self) {
         if let (0, Some(ticket)) =
             (self.chance.random_range(0..10), self.world.cancelled.last().copied())
         {
             let outcome = Ok(Json::null());
-            return self.give(Input::Executed { ticket, outcome, agent: None, ran_us: 1 });
+            let usage = self.usage();
+            return self.give(Input::Executed { ticket, outcome, agent: None, ran_us: 1, usage });
         }
         if self.world.in_hand.is_empty() {
             return;
@@ -140,12 +155,14 @@ impl Storm {
             _ => Ok(Json::from(json!(1))),
         };
         if self.chance.random_range(0..10) == 0 {
-            return self.give(Input::Heartbeat { ticket });
+            return self.give(Input::Heartbeat { ticket, at: self.world.now });
         }
         self.world.in_hand.remove(one);
         let before = self.world.log.len();
-        self.give(Input::Executed { ticket, outcome, agent: None, ran_us: 1 });
-        let first = self.world.log.get(before).map(|(_, event)| event);
+        let usage = self.usage();
+        self.give(Input::Executed { ticket, outcome, agent: None, ran_us: 1, usage });
+        let mut new = self.world.log[before..].iter().map(|(_, event)| event);
+        let first = new.find(|event| !matches!(event, Event::Spent { .. }));
         if matches!(first, Some(Event::Succeeded { spot, .. }) if *spot == ticket.spot) {
             self.done.insert(idempotency_key);
         }
@@ -265,6 +282,9 @@ impl Storm {
                 return;
             }
             let by = Principal::user("ada");
+            if self.world.run.times().1.is_none() {
+                self.world.give(Input::Begin).unwrap();
+            }
             let _ = self.world.give(Input::Resume { by });
             for emit in std::mem::take(&mut self.world.emitted) {
                 self.world.give(Input::Emitted { ticket: emit.ticket }).unwrap();
@@ -294,6 +314,22 @@ impl Storm {
         for (run, ticket) in std::mem::take(&mut self.world.told_to_stop) {
             let outcome = Err(Fault::new(ErrorKind::Cancelled, "told to"));
             self.world.give(Input::ChildEnded { run, ticket, outcome }).unwrap();
+        }
+    }
+}
+
+/// No kept message is taken twice, nor after it was dropped.
+fn check_messages(log: &[(i64, Event)]) {
+    let (mut kept, mut count) = (BTreeSet::new(), 0);
+    for (_, event) in log {
+        match event {
+            Event::MessageKept { .. } => {
+                count += 1;
+                kept.insert(count);
+            }
+            Event::MessageDropped => _ = kept.pop_first().expect("there was one"),
+            Event::MessageTaken { number, .. } => assert!(kept.remove(number), "{number}"),
+            _ => {}
         }
     }
 }
@@ -337,12 +373,13 @@ fn a_run_ends_once_and_replays_alike_whatever_happens_to_it() {
         assert_eq!(storm.world.count(|event| matches!(event, Event::Ended { .. })), 1);
         assert!(storm.world.log.len() < 1_500, "{} events", storm.world.log.len());
         assert!(storm.world.in_hand.is_empty(), "what runs was told to stop");
+        check_messages(&storm.world.log);
         retry(&storm);
         seen.extend(storm.world.log.iter().map(|(_, event)| name(event)));
     }
     let everything = "Opened Began Started Retrying Again Lost Redispatched HandedBack Succeeded \
         Joined Failed Skipped Decided Escalated LevelFailed FellBack CancelRequested Paused \
-        Resumed ChildStopped Late Checkpointed RollbackBegan RolledBack Amended Concluded Ended";
+        Resumed ChildStopped Late Spent MessageKept MessageDropped MessageTaken Unwound Checkpointed RollbackBegan RolledBack Amended Concluded Ended";
     let missing: Vec<_> =
         everything.split_whitespace().filter(|name| !seen.contains(*name)).collect();
     assert!(missing.is_empty(), "it was too calm: no {missing:?}");

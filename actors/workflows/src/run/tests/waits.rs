@@ -11,7 +11,7 @@ use crate::run::{Event, Fault, Input, WaitView};
 
 fn tell(world: &mut World, topic: &str, payload: serde_json::Value) {
     let payload = Json::from(payload);
-    world.give(Input::Message { topic: topic.into(), payload }).unwrap();
+    world.give(Input::Message { topic: topic.into(), key: None, payload }).unwrap();
 }
 
 #[test]

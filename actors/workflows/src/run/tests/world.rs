@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use synod_agents::Usage;
 use synod_journal::PartitionShare;
 use synod_runtime::{Principal, Priority};
 
@@ -224,8 +225,27 @@ impl World {
     }
 
     pub(super) fn answer(&mut self, ticket: Ticket, outcome: Result<Json, Fault>) {
+        self.spent(ticket, outcome, Usage::default());
+    }
+
+    /// The same, and so much was used up.
+    pub(super) fn spent(&mut self, ticket: Ticket, outcome: Result<Json, Fault>, usage: Usage) {
         let agent = Some(Arc::from("ann@1.0.0"));
-        self.give(Input::Executed { ticket, outcome, agent, ran_us: 5 }).unwrap();
+        self.give(Input::Executed { ticket, outcome, agent, ran_us: 5, usage }).unwrap();
+    }
+
+    /// What a step used up.
+    pub(super) fn spent_by(&self, step: &str) -> Usage {
+        let mut steps = self.run.steps(self.run.levels() - 1);
+        steps.find(|view| &*view.plan.id == step).unwrap().spent
+    }
+
+    /// What a failed run says.
+    pub(super) fn message(&self) -> String {
+        match self.run.ending() {
+            Some(Ending::Failed { failure, .. }) => failure.message.to_string(),
+            other => panic!("it did not fail: {other:?}"),
+        }
     }
 
     pub(super) fn state(&self) -> RunState {
