@@ -31,7 +31,7 @@
 //! ```
 //!
 //! Each family of actors is a module here: [`runtime`], [`journal`], [`agents`],
-//! [`coordination`], [`tasks`], [`workflows`], [`integrations`], [`triage`].
+//! [`security`], [`coordination`], [`tasks`], [`workflows`], [`integrations`], [`triage`].
 
 pub mod api;
 pub mod cli;
@@ -46,6 +46,7 @@ pub use synod_coordination as coordination;
 pub use synod_integrations as integrations;
 pub use synod_journal as journal;
 pub use synod_runtime as runtime;
+pub use synod_security as security;
 pub use synod_tasks as tasks;
 pub use synod_triage as triage;
 pub use synod_workflows as workflows;

@@ -15,7 +15,6 @@ use axum::response::Response;
 use synod_agents::{AgentCard, ConnectAgent, FromAgent, SessionInlet, ToAgent};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
-use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -74,23 +73,18 @@ async fn connect(
     let most = state.config.max_body_bytes.saturating_mul(READABLE);
     let upgrade = upgrade.max_message_size(most).max_frame_size(most);
     Ok(upgrade.on_upgrade(move |socket| async move {
-        let Lifeline { stopping, open } = lifeline;
-        open.track_future(attend(socket, &state, &caller, stopping)).await;
+        let open = lifeline.open.clone();
+        open.track_future(attend(socket, &state, &caller, &lifeline)).await;
         drop(slot);
     }))
 }
 
-async fn attend(
-    mut socket: WebSocket,
-    state: &ApiState,
-    caller: &Caller,
-    stopping: CancellationToken,
-) {
+async fn attend(mut socket: WebSocket, state: &ApiState, caller: &Caller, lifeline: &Lifeline) {
     let ending = match introduce(&mut socket, state, caller).await {
         Ok((inlet, outgoing)) => {
             let limits =
                 Limits { message: state.config.max_body_bytes, heartbeat: state.streams.heartbeat };
-            let ending = relay(&mut socket, &inlet, outgoing, limits, stopping).await;
+            let ending = relay(&mut socket, &inlet, outgoing, limits, lifeline).await;
             // First of all, so that the work is not kept from others.
             inlet.close(ending.reason());
             ending
@@ -179,7 +173,7 @@ async fn relay(
     inlet: &SessionInlet,
     mut outgoing: mpsc::Receiver<ToAgent>,
     limits: Limits,
-    stopping: CancellationToken,
+    lifeline: &Lifeline,
 ) -> Ending {
     let heartbeat = limits.heartbeat;
     let mut beats = interval(heartbeat);
@@ -188,8 +182,8 @@ async fn relay(
     let mut ending = Ending::link_ended();
     loop {
         let sent = tokio::select! {
-            () = stopping.cancelled() => {
-                return Ending::close(close_code::AWAY, "the node is stopping");
+            () = lifeline.stopping.cancelled() => {
+                return Ending::close(close_code::AWAY, lifeline.reason());
             }
             frame = outgoing.recv() => {
                 let Some(frame) = frame else { return ending };

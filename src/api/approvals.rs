@@ -13,9 +13,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::ApiState;
+use super::access::Groups;
 use super::correlation::Caller;
 use super::json::{Json, quoted};
-use super::problem::Problem;
+use super::problem::{Problem, ProblemType};
 use super::request::{Query, Segment};
 use super::workflows::{PART, refusal, runs};
 
@@ -98,14 +99,16 @@ struct DecisionRequest {
     /// `approve` or `reject`.
     verdict: Verdict,
     /// Who decides, by the name under which the definition knows them: 1 to 200 characters;
-    /// absent: nobody in particular. The node takes the word of who asks, as for roles.
+    /// absent: who asks. Without tokens the node takes the word of who asks, as for `role`; with
+    /// tokens it can only be the token's own subject.
     by: Option<String>,
     /// The payload in another form, where it may be edited.
     #[schema(value_type = Option<Value>)]
     payload: Option<Value>,
     /// Why, for people.
     reason: Option<String>,
-    /// The role in which it is decided, where roles may decide.
+    /// The role in which it is decided, where roles may decide: with tokens one of the token's
+    /// groups.
     role: Option<String>,
 }
 
@@ -113,12 +116,45 @@ struct DecisionRequest {
 fn decider(by: Option<String>, caller: &Caller) -> Result<Principal, Problem> {
     let Some(by) = by else { return Ok(caller.principal.clone()) };
     let name = by.trim();
+    let own = &caller.principal;
+    if !own.is_anonymous() {
+        if *own.name == *name {
+            return Ok(own.clone());
+        }
+        let detail = format!("the token is of {own}, and decides for nobody else");
+        return Err(Problem::new(ProblemType::Forbidden, detail)
+            .field("by")
+            .expected(format!("`{}`, or nothing", own.name), quoted(&by))
+            .next("leave `by` out, or send the token of who decides"));
+    }
     let told = name.chars().take(MAX_NAME + 1).count();
     if told == 0 || told > MAX_NAME || name.chars().any(char::is_control) {
         let expected = format!("a name of 1 to {MAX_NAME} characters");
         return Err(Problem::invalid("by", expected, quoted(&by)));
     }
     Ok(Principal::user(name))
+}
+
+/// The role in which it is decided: of a caller with a token, one of its groups.
+fn own_role(
+    role: Option<String>,
+    caller: &Caller,
+    Groups(groups): &Groups,
+) -> Result<Option<String>, Problem> {
+    let role = match role {
+        Some(role) if !caller.principal.is_anonymous() => role,
+        taken_on_trust => return Ok(taken_on_trust),
+    };
+    if groups.iter().any(|group| **group == *role) {
+        return Ok(Some(role));
+    }
+    let names: Vec<&str> = groups.iter().map(|group| &**group).collect();
+    let expected = if names.is_empty() { "no role".to_owned() } else { names.join(", ") };
+    let detail = format!("the token of {} has no such group", caller.principal);
+    Err(Problem::new(ProblemType::Forbidden, detail)
+        .field("role")
+        .expected(expected, quoted(&role))
+        .next("leave `role` out, or ask an administrator for a token with this group"))
 }
 
 /// Decides. A decision after the deadline, by the wrong person or twice is refused.
@@ -142,11 +178,13 @@ fn decider(by: Option<String>, caller: &Caller) -> Result<Principal, Problem> {
 async fn decide(
     State(state): State<ApiState>,
     caller: Caller,
+    groups: Groups,
     Segment(id): Segment,
     Json(request): Json<DecisionRequest>,
 ) -> Result<Answer<ApprovalResponse>, Problem> {
     let DecisionRequest { verdict, by, payload, reason, role } = request;
     let principal = decider(by, &caller)?;
+    let role = own_role(role, &caller, &groups)?;
     let question = Decide { id: id.clone(), verdict, payload, reason, role, principal };
     let outcome = state.ask(PART, &state.workflows, question, &caller).await?;
     outcome.map(Answer).map_err(|why| refusal::decide(&id, why))

@@ -1,6 +1,7 @@
 //! The section `[http]`: where the node listens, and how much it lets clients take.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -12,9 +13,13 @@ use super::json::BodyLimits;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ApiConfig {
-    /// Address and port to listen on; port 0 takes a free one. Loopback only: there is no
-    /// authentication and no TLS yet. Default 127.0.0.1:7966.
+    /// Address and port to listen on; port 0 takes a free one. Beyond loopback only with `auth` and
+    /// `tls`. Default 127.0.0.1:7966.
     pub listen: SocketAddr,
+    /// What callers must bring. Default nothing, which only loopback may have.
+    pub auth: AuthMode,
+    /// The certificate that callers see.
+    pub tls: TlsSection,
     /// Host names, without port, under which this node may be asked besides `localhost` and
     /// loopback addresses. Default none.
     pub allowed_hosts: Vec<String>,
@@ -54,10 +59,52 @@ pub struct ApiConfig {
     pub shutdown_ms: u64,
 }
 
+/// What callers must bring.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuthMode {
+    /// Nothing: whoever reaches the port may do everything.
+    #[default]
+    None,
+    /// A token with a role that is enough.
+    Tokens,
+}
+
+/// `[http.tls]`: the certificate that callers see; both keys, or neither.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TlsSection {
+    /// A file with the certificate, its chain behind it (PEM). Default none: plain HTTP.
+    pub certificate: PathBuf,
+    /// A file with its private key (PEM).
+    pub key: PathBuf,
+}
+
+impl TlsSection {
+    /// Whether the API speaks TLS.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        !self.certificate.as_os_str().is_empty() && !self.key.as_os_str().is_empty()
+    }
+
+    fn check(&self) -> Option<ConfigFault> {
+        let (certificate, key) = (&self.certificate, &self.key);
+        let missing = match (certificate.as_os_str().is_empty(), key.as_os_str().is_empty()) {
+            (true, false) => "tls.certificate",
+            (false, true) => "tls.key",
+            _ => return None,
+        };
+        let reason = "expected the path of a PEM file: `certificate` and `key` go together";
+        Some(ConfigFault::new(missing, reason))
+    }
+}
+
 impl Default for ApiConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7966)),
+            auth: AuthMode::None,
+            tls: TlsSection::default(),
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             max_body_bytes: 4 << 20,
@@ -82,9 +129,10 @@ impl ApiConfig {
     /// All faults at once.
     pub fn validate(&self) -> Result<(), Vec<ConfigFault>> {
         let mut faults = Vec::new();
-        if !self.listen.ip().is_loopback() {
-            faults.push(ConfigFault::new("listen", refuse_beyond_loopback(self.listen)));
+        if let Some(reason) = self.refuse_beyond_loopback() {
+            faults.push(ConfigFault::new("listen", reason));
         }
+        faults.extend(self.tls.check());
         for (key, value, least, most) in self.ranges() {
             if !(least..=most).contains(&value) {
                 let reason = format!("expected {least} to {most}, got {value}");
@@ -105,6 +153,24 @@ impl ApiConfig {
             }
         }
         if faults.is_empty() { Ok(()) } else { Err(faults) }
+    }
+
+    /// Why the node must not listen there, if so.
+    fn refuse_beyond_loopback(&self) -> Option<String> {
+        let (listen, tokens) = (self.listen, self.auth == AuthMode::Tokens);
+        let missing = match (tokens, self.tls.is_on()) {
+            _ if listen.ip().is_loopback() => return None,
+            (true, true) => return None,
+            (false, false) => "there is no authentication and no TLS",
+            (false, true) => "there is no authentication",
+            (true, false) => "there is no TLS, so tokens could be read on their way",
+        };
+        Some(format!(
+            "{listen} is beyond loopback, where anyone who reaches the port could drive the node: \
+             {missing}. Set auth = \"tokens\", and certificate and key in [http.tls] (`synod \
+             cluster certificates` makes them), or use 127.0.0.1:{}",
+            listen.port()
+        ))
     }
 
     /// Each number with its range.
@@ -158,14 +224,6 @@ impl ApiConfig {
     }
 }
 
-fn refuse_beyond_loopback(listen: SocketAddr) -> String {
-    format!(
-        "{listen} is beyond loopback, where anyone who reaches the port could drive the node: \
-         there is no authentication and no TLS yet. Use 127.0.0.1:{}",
-        listen.port()
-    )
-}
-
 /// `host:port`, as against a bare IPv6 address.
 fn has_port(host: &str) -> bool {
     host.matches(':').count() == 1
@@ -202,6 +260,25 @@ mod tests {
             let config = ApiConfig { listen: listen.parse().unwrap(), ..Default::default() };
             assert_eq!(config.validate(), Ok(()), "{listen}");
         }
+    }
+
+    #[test]
+    fn a_listener_beyond_loopback_needs_both_tokens_and_tls() {
+        let tls = TlsSection { certificate: "node.pem".into(), key: "node.key".into() };
+        let beyond = |auth, tls| ApiConfig {
+            listen: ([0, 0, 0, 0], 7966).into(),
+            auth,
+            tls,
+            ..Default::default()
+        };
+        assert_eq!(beyond(AuthMode::Tokens, tls.clone()).validate(), Ok(()));
+        let told = |config: ApiConfig| config.validate().unwrap_err()[0].reason.clone();
+        let plain = told(beyond(AuthMode::Tokens, TlsSection::default()));
+        assert!(plain.contains("no TLS") && plain.contains("[http.tls]"), "{plain}");
+        let open = told(beyond(AuthMode::None, tls));
+        assert!(open.contains("auth = \"tokens\""), "{open}");
+        let half = TlsSection { certificate: "node.pem".into(), key: PathBuf::new() };
+        assert_eq!(keys(&ApiConfig { tls: half, ..Default::default() }), ["tls.key"]);
     }
 
     #[test]

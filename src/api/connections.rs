@@ -6,6 +6,8 @@
 //!                    ├─ it asks how the node is ──────▶ the API, once (a few at a time)
 //!                    └─ else ─────────────────────────▶ 503 at once, closed (a few at a time)
 //! ```
+//! With TLS the handshake comes before, in the time that a head has; who finds no slot is closed
+//! without an answer then, as one would cost a handshake.
 //!
 //! Clients that connect and say nothing, nothing more, or too little of a body at a time can't keep
 //! others out.
@@ -16,6 +18,7 @@
 mod arriving;
 mod reserve;
 mod seats;
+mod transport;
 mod turn_away;
 
 use std::convert::Infallible;
@@ -31,6 +34,8 @@ use hyper::server::conn::http1::{self, UpgradeableConnection};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinSet;
@@ -42,7 +47,9 @@ pub(super) use self::arriving::MadeRoom;
 use self::arriving::Arriving;
 use self::reserve::Reserve;
 use self::seats::{Awaited, Visit};
+use self::transport::Transport;
 use self::turn_away::TurnAway;
+use super::access::Source;
 use super::config::ApiConfig;
 use super::lifeline::Lifeline;
 use super::stall::WriteBound;
@@ -74,6 +81,14 @@ pub(super) struct Connections {
     reserve: Reserve,
     turn_away: TurnAway,
     lifeline: Lifeline,
+    transport: Transport,
+}
+
+/// A connection that was accepted, from where it comes, and the permit to turn it away.
+struct Accepted {
+    stream: TcpStream,
+    source: Source,
+    spare: OwnedSemaphorePermit,
 }
 
 impl Connections {
@@ -95,7 +110,14 @@ impl Connections {
             awaited: Arc::default(),
             turn_away: TurnAway::new(),
             lifeline,
+            transport: Transport::new(None, Duration::from_millis(config.header_timeout_ms)),
         }
+    }
+
+    /// The same, for clients that speak TLS, if `tls` says how.
+    pub(super) fn with_tls(mut self, tls: Option<Arc<ServerConfig>>) -> Self {
+        self.transport = self.transport.with(tls);
+        self
     }
 
     /// Serves until the lifeline stops; returns when the last connection is closed. Dropped, it
@@ -109,7 +131,7 @@ impl Connections {
                 () = self.lifeline.stopping.cancelled() => break,
                 Some(_) = open.join_next() => {}
                 accepted = self.accept(&listener) => match accepted {
-                    Ok((stream, spare)) => self.admit(&mut open, stream, spare),
+                    Ok(accepted) => self.admit(&mut open, accepted),
                     Err(why) => {
                         warn_now_and_then(&mut warned, &why);
                         tokio::time::sleep(AFTER_ACCEPT_ERROR).await;
@@ -122,32 +144,38 @@ impl Connections {
     }
 
     /// The next connection, taken only when there is room to turn it away if need be.
-    async fn accept(
-        &self,
-        listener: &TcpListener,
-    ) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    async fn accept(&self, listener: &TcpListener) -> io::Result<Accepted> {
         let spare = Arc::clone(&self.spare).acquire_owned().await.map_err(io::Error::other)?;
-        let (stream, _) = listener.accept().await?;
+        let (stream, address) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        Ok((stream, spare))
+        Ok(Accepted { stream, source: Source(address.ip()), spare })
     }
 
-    fn admit(&self, open: &mut JoinSet<()>, stream: TcpStream, spare: OwnedSemaphorePermit) {
+    fn admit(&self, open: &mut JoinSet<()>, accepted: Accepted) {
+        let Accepted { stream, source, spare } = accepted;
         let slot = match Arc::clone(&self.slots).try_acquire_owned() {
             Ok(slot) => Ok(slot),
             Err(_) => self.awaited.make_room(spare),
         };
         match slot {
-            Ok(slot) => self.serve_one(open, stream, slot),
-            Err(spare) => self.serve_beyond(open, stream, spare),
+            Ok(slot) => self.serve_one(open, (stream, source), slot),
+            Err(spare) if self.transport.is_plain() => {
+                self.serve_beyond(open, (stream, source), spare);
+            }
+            Err(_) => metrics::counter!("synod_http_connections_refused_total").increment(1),
         }
     }
 
     /// Says how the node is to a client that asks for that, and 503 to any other.
-    fn serve_beyond(&self, open: &mut JoinSet<()>, stream: TcpStream, spare: OwnedSemaphorePermit) {
+    fn serve_beyond(
+        &self,
+        open: &mut JoinSet<()>,
+        (stream, source): (TcpStream, Source),
+        spare: OwnedSemaphorePermit,
+    ) {
         let (reserve, turn_away) = (self.reserve.clone(), self.turn_away.clone());
         open.spawn(async move {
-            if let Some(stream) = reserve.serve(stream).await {
+            if let Some(stream) = reserve.serve(stream, source).await {
                 metrics::counter!("synod_http_connections_refused_total").increment(1);
                 turn_away.tell(stream).await;
             }
@@ -155,12 +183,18 @@ impl Connections {
         });
     }
 
-    fn serve_one(&self, open: &mut JoinSet<()>, stream: TcpStream, slot: OwnedSemaphorePermit) {
+    fn serve_one(
+        &self,
+        open: &mut JoinSet<()>,
+        (stream, source): (TcpStream, Source),
+        slot: OwnedSemaphorePermit,
+    ) {
         let (visit, told_to_leave) = Visit::new(&self.awaited, slot);
         let api = TowerToHyperService::new(self.api.clone());
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let answer = visit.work().map(|work| {
-                let request = request.map(|body| Arriving::new(body, work.visit()));
+                let mut request = request.map(|body| Arriving::new(body, work.visit()));
+                request.extensions_mut().insert(source);
                 (work, api.call(request))
             });
             async move {
@@ -170,18 +204,61 @@ impl Connections {
                 }
             }
         });
+        let mut served = Served {
+            protocol: self.protocol.clone(),
+            write_timeout: self.write_timeout,
+            stopping: self.lifeline.stopping.clone(),
+            told_to_leave,
+        };
+        match self.transport.clone() {
+            Transport::Plain { .. } => {
+                open.spawn(served.over(stream, service));
+            }
+            Transport::Tls(tls) => {
+                open.spawn(async move {
+                    let Served { stopping, told_to_leave, .. } = &mut served;
+                    let shaken = tokio::select! {
+                        shaken = tls.shake_hands(stream) => shaken,
+                        () = stopping.cancelled() => None,
+                        _ = told_to_leave => None,
+                    };
+                    if let Some(stream) = shaken {
+                        served.over(stream, service).await;
+                    }
+                });
+            }
+        }
+    }
+}
+
+/// What a connection is served with, whatever it goes over.
+struct Served {
+    protocol: http1::Builder,
+    write_timeout: Duration,
+    stopping: CancellationToken,
+    told_to_leave: oneshot::Receiver<OwnedSemaphorePermit>,
+}
+
+impl Served {
+    async fn over<T, S>(self, stream: T, service: S)
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: Service<hyper::Request<Incoming>, Response = Response, Error = Infallible>,
+        S::Future: Send + 'static,
+    {
         let io = TokioIo::new(WriteBound::new(stream, self.write_timeout));
         let connection = self.protocol.serve_connection(io, service).with_upgrades();
-        open.spawn(drive(connection, self.lifeline.stopping.clone(), told_to_leave));
+        drive(connection, self.stopping, self.told_to_leave).await;
     }
 }
 
 /// Serves one connection to its end, or until it is told to leave.
-async fn drive<S>(
-    connection: UpgradeableConnection<TokioIo<WriteBound<TcpStream>>, S>,
+async fn drive<T, S>(
+    connection: UpgradeableConnection<TokioIo<WriteBound<T>>, S>,
     stopping: CancellationToken,
     told_to_leave: oneshot::Receiver<OwnedSemaphorePermit>,
 ) where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<hyper::Request<Incoming>, Response = Response, Error = Infallible>,
     S::Future: Send + 'static,
 {

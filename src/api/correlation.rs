@@ -34,7 +34,7 @@ const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 /// Who asks, and in which trace: goes along with every message that the request causes.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// The principal; anonymous, since only loopback reaches a node without authentication.
+    /// The principal: of the token, or anonymous where the node asks for none.
     pub principal: Principal,
     /// The span of this request.
     pub correlation: Option<Correlation>,

@@ -3,6 +3,8 @@
 use std::io;
 use std::net::SocketAddr;
 
+use synod_security::CertificateError;
+
 /// The node has no listener; nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
@@ -15,6 +17,9 @@ pub enum ApiError {
         /// The address that was asked for.
         address: SocketAddr,
     },
+    /// The certificate or its key can't be used.
+    #[error("TLS can't be served: {0}; mend http.tls.certificate and http.tls.key")]
+    Tls(CertificateError),
     /// The system did not give the address for another reason.
     #[error("can't listen on {address}: {source}; choose another address with http.listen")]
     Bind {

@@ -3,10 +3,12 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 
 use rustix::process::{Resource, getrlimit};
+use rustls::ServerConfig;
 
-use super::config::ApiConfig;
+use super::config::{ApiConfig, TlsSection};
 use super::error::ApiError;
 
 /// File descriptors the node needs beside its connections: journal, agents, standard streams.
@@ -17,6 +19,7 @@ const OTHER_FILES: u64 = 64;
 pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
+    tls: Option<Arc<ServerConfig>>,
 }
 
 impl Listener {
@@ -26,6 +29,9 @@ impl Listener {
     /// [`ApiError`] with the address and what to do.
     pub fn bind(config: &ApiConfig) -> Result<Self, ApiError> {
         warn_of_few_files(config.max_connections as u64);
+        let TlsSection { certificate, key } = &config.tls;
+        let tls = config.tls.is_on().then(|| synod_security::http_tls(certificate, key));
+        let tls = tls.transpose().map_err(ApiError::Tls)?;
         let address = config.listen;
         let refused = |source: io::Error| match source.kind() {
             io::ErrorKind::AddrInUse => ApiError::PortInUse { address },
@@ -34,13 +40,25 @@ impl Listener {
         let socket = TcpListener::bind(address).map_err(refused)?;
         socket.set_nonblocking(true).map_err(refused)?;
         let address = socket.local_addr().map_err(refused)?;
-        Ok(Self { socket, address })
+        Ok(Self { socket, address, tls })
     }
 
     /// Where it listens, with the port that was taken when 0 was asked for.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where clients find it: `http://127.0.0.1:7966`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// The TLS that clients are to speak, if any.
+    pub(super) fn tls(&self) -> Option<Arc<ServerConfig>> {
+        self.tls.clone()
     }
 
     /// A handle for one incarnation of the server.

@@ -2,13 +2,15 @@
 //!
 //! ```text
 //! Listener (outlives crashes) ─▶ HttpServer (supervised) ─▶ Connections (limits, deadlines)
-//!     ─▶ trace (one trace per request) ─▶ guard (Host, Origin, JSON) ─▶ routes ─▶ ask an actor
+//!     ─▶ trace (one trace per request) ─▶ guard (Host, Origin, JSON) ─▶ access (token, role)
+//!     ─▶ routes ─▶ ask an actor
 //! ```
 //!
 //! A handler reads the request, asks one actor with a deadline and writes the answer: decisions are
 //! made by actors, never here. Never: an error without a problem document that says what to do
 //! next, an ask without a deadline, a web page that drives the node.
 
+mod access;
 mod agent_socket;
 mod agents;
 mod approvals;
@@ -33,6 +35,7 @@ pub mod stream;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod workflows;
 
 use std::ops::Deref;
@@ -49,7 +52,8 @@ use synod_tasks::TasksMessage;
 use synod_workflows::WorkflowsMessage;
 use utoipa_axum::router::OpenApiRouter;
 
-pub use config::ApiConfig;
+pub use access::Access;
+pub use config::{ApiConfig, AuthMode, TlsSection};
 pub use correlation::Caller;
 pub use error::ApiError;
 pub use json::BodyLimits;
@@ -92,6 +96,8 @@ pub struct ApiParts {
     pub streams: StreamLimits,
     /// What was measured.
     pub metrics: Metrics,
+    /// How callers are told apart; none when everybody may do everything.
+    pub access: Option<Access>,
 }
 
 impl ApiState {
@@ -147,6 +153,7 @@ pub fn router(state: ApiState) -> Router {
         .merge(crate::dashboard::routes())
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
+        .layer(from_fn_with_state(state.access.clone(), access::enforce))
         .layer(from_fn_with_state(guard, guard::enforce))
         .layer(from_fn_with_state(tracer, correlation::trace))
         .with_state(state)
@@ -163,6 +170,7 @@ fn documented() -> OpenApiRouter<ApiState> {
         .merge(agent_socket::routes())
         .merge(status::routes())
         .merge(stream::routes())
+        .merge(tokens::routes())
         .merge(health::routes())
         .merge(metrics::routes())
 }

@@ -67,12 +67,13 @@ impl Actor for HttpServer {
     async fn start(&mut self, ctx: &mut Context<Self>) -> Result<(), ActorError> {
         let listener = self.listener.handle()?;
         let api = router(self.state.clone());
-        let connections = Connections::new(&self.state.config, api, self.lifeline.clone());
+        let connections = Connections::new(&self.state.config, api, self.lifeline.clone())
+            .with_tls(self.listener.tls());
         let serving = self.lifeline.open.spawn(connections.serve(listener));
         self.serving = Some(Serving(serving.abort_handle()));
         ctx.attach(serving, HttpServerMessage::Ended)?;
         ctx.send_every(UPKEEP, || HttpServerMessage::Upkeep);
-        ctx.describe(format!("http://{}", self.listener.address()));
+        ctx.describe(self.listener.url());
         Ok(())
     }
 

@@ -1,13 +1,15 @@
 //! The command line: `synod demo`, `run`, `node`, `status`, `agents`, `tasks`, `workflows`,
-//! `schema`, `config`, `completions`.
+//! `tokens`, `cluster`, `schema`, `config`, `completions`.
 //!
 //! Every command but `demo`, `run`, `node`, `schema`, `config` and `completions` is a client: it
-//! asks a running node by HTTP and knows nothing that any other client could not know. An answer
+//! asks a running node by HTTP and knows nothing that any other client could not know. Tokens and
+//! certificates are made without a node, from files, unless `--url` names one. An answer
 //! goes to standard output, as a table or as JSON; what went wrong goes to standard error, with the
 //! next step.
 
 mod agents;
 mod client;
+mod cluster;
 mod completions;
 mod config;
 mod demo;
@@ -19,26 +21,28 @@ mod run;
 mod schema;
 mod status;
 mod tasks;
+mod tokens;
 mod triage_team;
 mod workflows;
 
 use std::ffi::OsString;
 use std::future::Future;
 use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use client::Client;
+use client::{Client, Credentials};
 use exit::{CliError, Exit};
 use output::{Colour, Paint, Screen, harmless};
 
 use crate::node::NodeBuilder;
 
 /// A supervised node of actors in which agents take tasks that are never lost.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "synod", version, after_help = exit::HELP, max_term_width = 100)]
 struct Cli {
     #[command(flatten)]
@@ -48,12 +52,18 @@ struct Cli {
 }
 
 /// What every command takes.
-#[derive(Debug, Clone, Args)]
+#[derive(Clone, Args)]
 #[command(next_help_heading = "Everywhere")]
 struct Global {
     /// The node to ask [default: http://127.0.0.1:7966]
     #[arg(long, global = true, env = "SYNOD_URL")]
     url: Option<String>,
+    /// The token to send [default: none]; in the variable it is not seen by other users
+    #[arg(long, global = true, env = "SYNOD_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// The authorities that the node's certificate must be of, a PEM file [default: the system's]
+    #[arg(long, global = true, env = "SYNOD_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// Answer in JSON, for programs
     #[arg(long, global = true)]
     json: bool,
@@ -84,6 +94,12 @@ enum Command {
     /// Follow and steer runs of workflows, decide, check and draw definitions
     #[command(subcommand)]
     Workflows(workflows::WorkflowsCommand),
+    /// Issue, list and take back the tokens that callers of a node bring
+    #[command(subcommand)]
+    Tokens(tokens::TokensCommand),
+    /// Prepare nodes to work together
+    #[command(subcommand)]
+    Cluster(cluster::ClusterCommand),
     /// Print a schema
     #[command(subcommand)]
     Schema(schema::Schema),
@@ -100,6 +116,16 @@ enum Config {
     Local(config::ConfigCommand),
     /// Let a running node read its file again: all of it, or nothing
     Reload,
+}
+
+impl Global {
+    /// What to show the node, and what it has to show.
+    fn credentials(&self) -> Credentials {
+        Credentials {
+            token: self.token.clone().filter(|token| !token.is_empty()),
+            ca: self.ca.clone(),
+        }
+    }
 }
 
 /// Where a node listens when nothing else is said.
@@ -146,6 +172,8 @@ impl Cli {
                 ask(&self.global, screen, async |session| tasks::run(command, &session).await)
             }
             Command::Workflows(command) => workflows::execute(command, &self.global, screen),
+            Command::Tokens(command) => tokens::execute(command, &self.global, screen),
+            Command::Cluster(command) => cluster::execute(command, &screen),
             Command::Schema(schema) => schema::run(&schema, &screen),
             Command::Config(Config::Reload) => {
                 ask(&self.global, screen, async |session| config::reload(&session).await)
@@ -183,7 +211,7 @@ fn ask<F: Future<Output = Result<Exit, CliError>>>(
     command: impl FnOnce(Session) -> F,
 ) -> Result<Exit, CliError> {
     let url = global.url.clone().unwrap_or_else(default_url);
-    let client = Client::new(&url)?;
+    let client = Client::new(&url, &global.credentials())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         tokio::select! {

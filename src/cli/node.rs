@@ -65,6 +65,7 @@ impl From<NodeError> for CliError {
             NodeError::Config(_)
             | NodeError::DataFolder { .. }
             | NodeError::Agent(_)
+            | NodeError::Security(_)
             | NodeError::Api(_) => Self::Usage(told),
             NodeError::Journal { source, .. } if source.is_lasting() => Self::Usage(told),
             NodeError::Journal { .. }

@@ -5,24 +5,31 @@
 
 use std::cell::Cell;
 use std::io::{self, Write};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use synod_runtime::PrincipalKind;
+use synod_security::{Role, TokenRequest};
 use synod_workflows::{RunAccepted, RunId, RunPage, RunState};
 use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
-use super::client::{Client, decode};
+use super::client::{Client, Credentials, decode};
 use super::config::ConfigFile;
 use super::exit::{CliError, Exit};
 use super::input::{json_text, pair, setting};
 use super::output::{Screen, harmless};
 use super::workflows::{self, RUNS, Read, Style, accepted, ended, until_ended};
 use super::{Global, Session, ask, triage_team};
+use crate::api::{AuthMode, TlsSection};
 use crate::config::{KeyPath, NodeConfig, Origin};
 use crate::logging;
+use crate::node::security::store;
 use crate::node::{Node, NodeBuilder};
 
 /// Run a workflow and print what it gives
@@ -155,6 +162,7 @@ fn here(
 ) -> Result<Exit, CliError> {
     let folder = Folder::open(command)?;
     let config = configure(&command.config, folder.path())?;
+    let credentials = credentials(&config)?;
     // Where the configuration has a team, that one reads what it is given there.
     let team = match needs_team && config.triage.read.is_empty() {
         true => {
@@ -169,7 +177,7 @@ fn here(
         let node = builder.config(config).start().await?;
         triage_team::connect(team.as_ref(), &node);
         let outcome = tokio::select! {
-            outcome = drive(command, request, &node, screen, &folder.begun) => outcome,
+            outcome = drive(command, request, (&node, &credentials), screen, &folder.begun) => outcome,
             told = told_to_stop() => told.map_err(CliError::from).and(Err(CliError::Interrupted)),
         };
         node.stop().await;
@@ -193,12 +201,12 @@ fn here(
 async fn drive(
     command: &Run,
     request: Option<Value>,
-    node: &Node,
+    (node, credentials): (&Node, &Credentials),
     screen: &Screen,
     begun: &Cell<bool>,
 ) -> Result<Value, CliError> {
     let url = node.url().ok_or_else(|| CliError::Failed("the node does not serve".to_owned()))?;
-    let client = Client::new(url)?;
+    let client = Client::new(url, credentials)?;
     let (run, cursor) = match request {
         Some(request) => {
             let (answer, cursor) = client.begin(RUNS, &request).await?;
@@ -247,7 +255,31 @@ fn configure(file: &ConfigFile, folder: &Path) -> Result<NodeConfig, CliError> {
     }
     logging::init(&config.log).map_err(|error| CliError::Failed(error.to_string()))?;
     config.node.data_folder = folder.to_owned();
+    // It is there for one run and for this machine: no certificate names it.
+    config.http.tls = TlsSection::default();
+    if !config.http.listen.ip().is_loopback() {
+        config.http.listen.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
     Ok(config)
+}
+
+/// What the node of this process has to be shown, where it asks for tokens.
+fn credentials(config: &NodeConfig) -> Result<Credentials, CliError> {
+    if config.http.auth == AuthMode::None {
+        return Ok(Credentials::default());
+    }
+    let request = TokenRequest {
+        subject: "synod run".to_owned(),
+        kind: PrincipalKind::User,
+        roles: [Role::Submitter].into_iter().collect(),
+        groups: Vec::new(),
+        node: Some(config.node.name.clone()),
+        // As long as any may be: the run may wait for people.
+        valid: Some(Duration::from_secs(config.security.max_token_s)),
+        not_before: None,
+    };
+    let issued = store(config)?.issue(request, Timestamp::now())?;
+    Ok(Credentials { token: Some(issued.token), ca: None })
 }
 
 /// The folder of the node's data: goes when no run of it is open, unless it is the user's own.

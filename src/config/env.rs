@@ -19,7 +19,8 @@ use super::path::{KeyPath, Step};
 const PREFIX: &str = "SYNOD_";
 
 /// Variables that set no key, without the prefix: of the command line, of tests, of benchmarks.
-const OTHERS: [&str; 6] = ["URL", "CONFIG", "SEED", "KILL_ROUNDS", "LOGHUB", "WRITE_GOLDEN"];
+const OTHERS: [&str; 8] =
+    ["URL", "TOKEN", "CA", "CONFIG", "SEED", "KILL_ROUNDS", "LOGHUB", "WRITE_GOLDEN"];
 const BENCHMARKS: &str = "BENCH_";
 
 /// One variable that sets a key.
@@ -168,6 +169,8 @@ mod tests {
         for known in [
             "SYNOD_URL",
             "SYNOD_CONFIG",
+            "SYNOD_TOKEN",
+            "SYNOD_CA",
             "SYNOD_LOG",
             "SYNOD_SEED",
             "SYNOD_KILL_ROUNDS",

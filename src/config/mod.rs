@@ -29,6 +29,7 @@ use serde::Serialize;
 use serde_json::Value;
 use synod_journal::JournalConfig;
 use synod_runtime::{ConfigFault, SystemConfig};
+use synod_security::SecurityConfig;
 use synod_tasks::TasksConfig;
 use synod_triage::TriageConfig;
 use synod_workflows::WorkflowsConfig;
@@ -78,11 +79,7 @@ macro_rules! sections {
                     let found = self.$name.validate().err().unwrap_or_default();
                     faults.extend(found.into_iter().map(|f| f.within(stringify!($name))));
                 )*
-                faults.extend(agreement::disagreements(
-                    &self.tasks,
-                    &self.workflows,
-                    &self.journal,
-                ));
+                faults.extend(agreement::disagreements(&self.tasks, &self.journal));
                 if faults.is_empty() { Ok(()) } else { Err(faults) }
             }
         }
@@ -96,6 +93,8 @@ sections! {
     log: LogSection,
     /// Where it listens, and how much it lets clients take.
     http: ApiConfig,
+    /// Whose tokens it takes, and how it limits those who fail.
+    security: SecurityConfig,
     /// The limits and times of its log of records.
     journal: JournalConfig,
     /// How agents are hosted, and those that need no code.

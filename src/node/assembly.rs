@@ -8,6 +8,7 @@
 //!  ├─ workflows   the engine of runs, on the journal and the task engine
 //!  ├─ host        the agents' actors
 //!  ├─ status      answers for the node
+//!  ├─ tokens      issues and takes back tokens, where callers need them
 //!  └─ http        the API, last to start and first to stop
 //! ```
 
@@ -34,7 +35,7 @@ use synod_workflows::WorkflowEngine;
 use tokio::time::Instant;
 
 use super::start::Start;
-use super::{Engines, Node, NodeBuilder, NodeError, Parts, reload};
+use super::{Engines, Node, NodeBuilder, NodeError, Parts, reload, security};
 use crate::api::stream::{EventSource, LIFECYCLE_BUFFER, StreamLimits};
 use crate::api::{ApiParts, ApiState, EventHub, HttpServer, Listener};
 use crate::config::{AgentsSection, NodeConfig};
@@ -62,7 +63,7 @@ pub(super) async fn start<S>(
     let folder = &config.node.data_folder;
     make_folder(folder)?;
     let listener = if builder.serves { Some(Listener::bind(&config.http)?) } else { None };
-    let url = listener.as_ref().map(|listener| format!("http://{}", listener.address()));
+    let url = listener.as_ref().map(Listener::url);
     let system = System::builder().config(config.system).build();
     let boot = Boot::now(&system);
     let (journal, faults) = JournalActor::watched(config.journal.clone(), folder.clone());
@@ -140,7 +141,7 @@ fn wire(
         .child(host)
         .child(status);
     if let Some(listener) = listener {
-        root = with_http(root, builder, (system, boot), listener, &parts);
+        root = with_http(root, builder, (system, boot), listener, &parts)?;
     }
     Ok((parts, root.into_spec("node")))
 }
@@ -217,8 +218,9 @@ fn with_http(
     (system, boot): (&System, Boot),
     listener: Listener,
     parts: &Parts,
-) -> SupervisorSpec {
+) -> Result<SupervisorSpec, NodeError> {
     let config = &builder.config;
+    let (tokens, access) = security::open(config, system)?.unzip();
     let hub = EventHub::new(&config.node.name, boot.id, config.http.stream_buffer);
     let actors = system.subscribe_lifecycle(LIFECYCLE_BUFFER);
     let engines = (parts.tasks.clone(), parts.workflows.clone());
@@ -234,6 +236,11 @@ fn with_http(
         hub,
         streams: StreamLimits::new(&config.http),
         metrics: builder.metrics.clone(),
+        access,
     });
-    root.child(source.backoff(BACKOFF)).child(HttpServer::spec(listener, state).backoff(BACKOFF))
+    let mut root = root.child(source.backoff(BACKOFF));
+    if let Some(tokens) = tokens {
+        root = root.child(tokens.backoff(BACKOFF));
+    }
+    Ok(root.child(HttpServer::spec(listener, state).backoff(BACKOFF)))
 }

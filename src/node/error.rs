@@ -7,6 +7,7 @@ use std::sync::Arc;
 use synod_agents::HostError;
 use synod_journal::OpenError;
 use synod_runtime::{ActorPath, ConfigFault, ExitReason, StartError};
+use synod_security::FileError;
 
 use crate::api::ApiError;
 
@@ -35,6 +36,9 @@ pub enum NodeError {
     /// The socket can't be opened; nothing was started.
     #[error(transparent)]
     Api(#[from] ApiError),
+    /// The key or the list of tokens can't be read; nothing was started.
+    #[error("the security folder can't be used: {0}")]
+    Security(FileError),
     /// The journal in the data folder can't be opened; everything has been stopped again.
     #[error("the journal could not be opened: {source}{}", advice(source, folder))]
     Journal {

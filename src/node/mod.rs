@@ -15,6 +15,7 @@ mod engines;
 mod error;
 pub mod process;
 mod reload;
+pub(crate) mod security;
 mod start;
 
 use std::time::Duration;

@@ -11,6 +11,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
+use super::super::access::Source;
 use super::super::config::ApiConfig;
 use super::super::stall::WriteBound;
 
@@ -47,14 +48,14 @@ impl Reserve {
     }
 
     /// Answers the client if it asks how the node is and a seat is free; or gives it back.
-    pub(super) async fn serve(self, stream: TcpStream) -> Option<TcpStream> {
+    pub(super) async fn serve(self, stream: TcpStream, source: Source) -> Option<TcpStream> {
         let asks = tokio::time::timeout(FIRST_WORD, asks_for_health(&stream)).await;
         if !asks.unwrap_or(false) {
             return Some(stream);
         }
         let Ok(_seat) = self.seats.try_acquire() else { return Some(stream) };
         let io = TokioIo::new(WriteBound::new(stream, MARGIN));
-        let api = TowerToHyperService::new(self.api);
+        let api = TowerToHyperService::new(self.api.layer(axum::Extension(source)));
         let connection = self.protocol.serve_connection(io, api);
         // Late or broken off, there is nobody to tell.
         let _ = tokio::time::timeout(self.within, connection).await;

@@ -3,7 +3,7 @@
 use ::metrics::{describe_counter, describe_gauge, describe_histogram};
 
 /// Counts since the process started.
-const COUNTERS: [(&str, &str); 24] = [
+const COUNTERS: [(&str, &str); 26] = [
     ("synod_actor_failures_total", "Incarnations of actors that ended in a failure."),
     ("synod_actors_abandoned_total", "Actors that did not end when they were killed."),
     ("synod_agent_performs_total", "Executions that agents of this node carried out, by result."),
@@ -12,6 +12,8 @@ const COUNTERS: [(&str, &str); 24] = [
     ("synod_dead_letters_total", "Messages that were not handled, by reason."),
     ("synod_http_connections_evicted_total", "Overdue connections that made room for another."),
     ("synod_http_connections_refused_total", "Connections turned away because all were in use."),
+    ("synod_http_denied_total", "Requests without the token or role they need, by reason."),
+    ("synod_http_handshakes_failed_total", "TLS handshakes that clients did not complete."),
     ("synod_http_refused_total", "Requests refused for their host, origin or form."),
     ("synod_http_requests_total", "Requests answered, by method, route and status."),
     ("synod_journal_appends_total", "Appends made durable."),

@@ -86,6 +86,18 @@ problem_types! {
     BodyTooSlow = "body-too-slow", REQUEST_TIMEOUT,
         "The body came too slowly",
         "send the body at once, or raise http.body_timeout_ms";
+    /// There is no token, or one that is not taken.
+    Unauthorized = "unauthorized", UNAUTHORIZED,
+        "A valid token is needed",
+        "send `Authorization: Bearer TOKEN`; `synod tokens issue` makes one on the node's machine";
+    /// The token is good, its roles are not enough.
+    RoleTooSmall = "role-too-small", FORBIDDEN,
+        "The token's roles do not allow this",
+        "ask an administrator for a token with one of the expected roles";
+    /// Too many requests without a valid token came from one address.
+    TooManyFailures = "too-many-failures", TOO_MANY_REQUESTS,
+        "Too many requests without a valid token",
+        "send a valid token, or wait for Retry-After";
     /// A foreign Host or Origin.
     Forbidden = "forbidden", FORBIDDEN,
         "The request is refused",

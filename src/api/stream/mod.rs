@@ -154,13 +154,13 @@ async fn read(
                 .max_message_size(ws::MAX_INCOMING)
                 .max_frame_size(ws::MAX_INCOMING);
             Ok(upgrade.on_upgrade(move |socket| async move {
-                let Lifeline { stopping, open } = lifeline;
-                open.track_future(ws::run(socket, subscription, heartbeat, stopping)).await;
+                let open = lifeline.open.clone();
+                open.track_future(ws::run(socket, subscription, heartbeat, &lifeline)).await;
                 drop(permit);
             }))
         }
         Err(_) if asks_for_events => {
-            Ok(sse::respond(subscription, heartbeat, lifeline.stopping, state.streams.slot()?))
+            Ok(sse::respond(subscription, heartbeat, lifeline, state.streams.slot()?))
         }
         Err(refused) => Err(neither(&headers, &refused.body_text())),
     }
@@ -199,7 +199,7 @@ async fn read_events(
 ) -> Result<Response, Problem> {
     let subscription = query.subscribe(&state.hub, &headers)?;
     let permit = state.streams.slot()?;
-    Ok(sse::respond(subscription, state.streams.heartbeat, lifeline.stopping, permit))
+    Ok(sse::respond(subscription, state.streams.heartbeat, lifeline, permit))
 }
 
 /// The routes of the stream.

@@ -10,15 +10,15 @@ use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::stream::{Stream, unfold};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio_util::sync::CancellationToken;
 
+use super::super::lifeline::Lifeline;
 use super::hub::{Next, Numbered, Subscription};
 
 struct Reader {
     subscription: Subscription,
     waiting: VecDeque<Arc<Numbered>>,
     ended: bool,
-    stopping: CancellationToken,
+    lifeline: Lifeline,
     // Held as long as the stream is open.
     _permit: OwnedSemaphorePermit,
 }
@@ -30,9 +30,10 @@ impl Reader {
         while self.waiting.is_empty() && !self.ended {
             tokio::select! {
                 biased;
-                () = self.stopping.cancelled() => {
+                () = self.lifeline.stopping.cancelled() => {
                     self.ended = true;
-                    self.waiting.push_back(self.subscription.closing("the node is stopping"));
+                    let notice = self.subscription.closing(self.lifeline.reason());
+                    self.waiting.push_back(notice);
                 }
                 next = self.subscription.next() => match next {
                     Next::Events(events) => self.waiting.extend(events),
@@ -51,11 +52,11 @@ impl Reader {
 pub(super) fn respond(
     subscription: Subscription,
     heartbeat: Duration,
-    stopping: CancellationToken,
+    lifeline: Lifeline,
     permit: OwnedSemaphorePermit,
 ) -> Response {
     let waiting = VecDeque::from([subscription.opening()]);
-    let reader = Reader { subscription, waiting, ended: false, stopping, _permit: permit };
+    let reader = Reader { subscription, waiting, ended: false, lifeline, _permit: permit };
     Sse::new(written(reader)).keep_alive(KeepAlive::new().interval(heartbeat)).into_response()
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use tokio::time::{Instant, MissedTickBehavior, interval};
-use tokio_util::sync::CancellationToken;
 
+use super::super::lifeline::Lifeline;
 use super::hub::{Next, Subscription};
 
 /// The sub-protocol of the binding.
@@ -29,8 +29,8 @@ enum End {
     Spoke,
     /// It was slower than the buffer is long; the reset was its last event.
     Behind,
-    /// The node stops.
-    Stopping,
+    /// The node stops, or the token ends that the stream was opened with.
+    Over(&'static str),
 }
 
 impl End {
@@ -40,7 +40,7 @@ impl End {
             Self::Silent => (close_code::POLICY, "no answer to pings"),
             Self::Spoke => (close_code::UNSUPPORTED, "this stream only sends"),
             Self::Behind => (TRY_AGAIN_LATER, "missed events: list again, then resume"),
-            Self::Stopping => (close_code::AWAY, "the node is stopping"),
+            Self::Over(reason) => (close_code::AWAY, reason),
         };
         Some(CloseFrame { code, reason: reason.into() })
     }
@@ -51,9 +51,9 @@ pub(super) async fn run(
     mut socket: WebSocket,
     subscription: Subscription,
     heartbeat: Duration,
-    stopping: CancellationToken,
+    lifeline: &Lifeline,
 ) {
-    let end = pump(&mut socket, subscription, heartbeat, stopping).await;
+    let end = pump(&mut socket, subscription, heartbeat, lifeline).await;
     tracing::debug!(?end, "stream ended");
     if let Some(frame) = end.close() {
         // The client may be gone already, which is all we want.
@@ -65,7 +65,7 @@ async fn pump(
     socket: &mut WebSocket,
     mut reader: Subscription,
     heartbeat: Duration,
-    stopping: CancellationToken,
+    lifeline: &Lifeline,
 ) -> End {
     let mut beats = interval(heartbeat);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -75,10 +75,11 @@ async fn pump(
     }
     loop {
         tokio::select! {
-            () = stopping.cancelled() => {
-                let notice = reader.closing("the node is stopping");
+            () = lifeline.stopping.cancelled() => {
+                let reason = lifeline.reason();
+                let notice = reader.closing(reason);
                 let _ = socket.send(Message::Text(notice.json().clone())).await;
-                return End::Stopping;
+                return End::Over(reason);
             }
             incoming = socket.recv() => match incoming {
                 None | Some(Err(_) | Ok(Message::Close(_))) => return End::Gone,

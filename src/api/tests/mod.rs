@@ -73,6 +73,7 @@ async fn world_of(mut of_node: NodeConfig) -> World {
         status: node.status().clone(),
         hub,
         metrics: Metrics::default(),
+        access: None,
         config,
     });
     World { app: router(state.clone()), node, state, _folder: folder }

@@ -1,5 +1,6 @@
 //! The commands' way to a node: HTTP and JSON, each call with a deadline.
 
+mod credentials;
 mod events;
 mod problem;
 
@@ -11,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub(crate) use credentials::Credentials;
 pub(crate) use events::{EventReader, ServerEvent};
 pub(crate) use problem::Problem;
 
@@ -32,8 +34,8 @@ impl Client {
     /// A client for the node at `url`, such as `http://127.0.0.1:7966`.
     ///
     /// # Errors
-    /// [`CliError::Usage`] when the address is none.
-    pub(crate) fn new(url: &str) -> Result<Self, CliError> {
+    /// [`CliError::Usage`] when the address is none, or a credential can't be used there.
+    pub(crate) fn new(url: &str, credentials: &Credentials) -> Result<Self, CliError> {
         let wrong = || CliError::Usage(format!("--url {url:?}: expected http://HOST:PORT"));
         let parsed: Url = url.parse().map_err(|_| wrong())?;
         if !matches!(parsed.scheme(), "http" | "https") || !parsed.has_host() {
@@ -43,9 +45,11 @@ impl Client {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT)
-            // A node listens on loopback, where no proxy can reach it.
+            // A node listens on loopback or in its own network, where no proxy can reach it.
             .no_proxy()
-            .user_agent(concat!("synod/", env!("CARGO_PKG_VERSION")))
+            .user_agent(concat!("synod/", env!("CARGO_PKG_VERSION")));
+        let http = credentials
+            .apply(http, &parsed)?
             .build()
             .map_err(|error| CliError::Failed(format!("the HTTP client can't start: {error}")))?;
         Ok(Self { http, url: parsed })
@@ -266,10 +270,10 @@ mod tests {
     #[test]
     fn an_address_that_is_none_is_refused_at_once() {
         for wrong in ["localhost:7966", "ftp://localhost", "http://", ""] {
-            let error = Client::new(wrong).unwrap_err();
+            let error = Client::new(wrong, &Credentials::default()).unwrap_err();
             assert!(matches!(error, CliError::Usage(_)), "{wrong:?} was taken");
         }
-        assert!(Client::new("http://127.0.0.1:7966/").is_ok());
+        assert!(Client::new("http://127.0.0.1:7966/", &Credentials::default()).is_ok());
     }
 
     #[test]
@@ -281,7 +285,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_node_that_is_not_there_is_unreachable() {
-        let client = Client::new("http://127.0.0.1:1").unwrap();
+        let client = Client::new("http://127.0.0.1:1", &Credentials::default()).unwrap();
         let error = client.get("/healthz", &[]).await.unwrap_err();
         assert!(matches!(error, CliError::Unreachable { .. }), "{error}");
         assert!(error.next_step().unwrap().contains("synod node"));

@@ -57,7 +57,7 @@ impl Problem {
             // itself is well-formed.
             422 if !self.urn.contains(":invalid-") => Exit::Refused,
             400 | 405 | 408 | 413 | 415 | 422 => Exit::Usage,
-            403 | 409 | 429 | 503 => Exit::Refused,
+            401 | 403 | 409 | 429 | 503 => Exit::Refused,
             _ => Exit::Failed,
         }
     }
@@ -96,7 +96,8 @@ impl fmt::Display for Problem {
 
 /// The advice with commands in place of the routes that they ask.
 fn as_commands(step: &str) -> String {
-    const COMMANDS: [(&str, &str); 7] = [
+    const COMMANDS: [(&str, &str); 8] = [
+        ("GET /api/v1/tokens", "`synod tokens list`"),
         ("GET /api/v1/workflows/definitions", "`synod workflows definitions`"),
         ("GET /api/v1/workflows lists", "`synod workflows list` lists"),
         ("GET /api/v1/approvals", "`synod workflows approvals`"),
