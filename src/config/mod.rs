@@ -79,7 +79,11 @@ macro_rules! sections {
                     let found = self.$name.validate().err().unwrap_or_default();
                     faults.extend(found.into_iter().map(|f| f.within(stringify!($name))));
                 )*
-                faults.extend(agreement::disagreements(&self.tasks, &self.journal));
+                faults.extend(agreement::disagreements(
+                    &self.tasks,
+                    &self.workflows,
+                    &self.journal,
+                ));
                 if faults.is_empty() { Ok(()) } else { Err(faults) }
             }
         }

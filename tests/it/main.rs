@@ -40,5 +40,6 @@ mod workflows;
 mod workflows_cli;
 mod workflows_diff;
 mod workflows_kill;
+mod workflows_poison;
 mod workflows_steering;
 mod ws_agents;
