@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use synod_agents::{Agent, AgentCard, AgentContext, AgentError, AgentSource, Assignment, Payload};
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{Engine, Member, ReadTask, Reading, TeamOptions, cards, unread};
 use crate::error::{InputError, ReadError, TriageError};
-use crate::intake::{Intake, take_in};
+use crate::intake::{Intake, Progress, take_in};
 use crate::reader::Input;
 
 /// When a foreman that is not connected yet can be asked again.
@@ -79,7 +79,13 @@ impl Desk {
         checked.await.map_err(|error| AgentError::failed(error.to_string()))?
     }
 
-    async fn read(&self, key: String, task: ReadTask) -> Result<Reading, AgentError> {
+    /// Reads what the task means; `life` is told of each chunk.
+    async fn read(
+        &self,
+        key: String,
+        task: ReadTask,
+        life: &SignsOfLife,
+    ) -> Result<Reading, AgentError> {
         let Some(tasks) = self.engine.get() else {
             let early = AgentError::unavailable("the team is not connected yet");
             return Err(early.retry_after(CONNECTED));
@@ -96,7 +102,35 @@ impl Desk {
             follows_links: *follows_links,
             principal: Principal::agent("log-foreman"),
         };
-        take_in(&input, tasks, intake, |step| told(step)).await.map_err(failed)
+        let tell = |step| {
+            life.show(&step);
+            told(step);
+        };
+        take_in(&input, tasks, intake, tell).await.map_err(failed)
+    }
+}
+
+/// How far a reading is, for whoever asks about the agent or waits for a sign of life.
+struct SignsOfLife {
+    handle: synod_agents::Progress,
+    /// Bytes of the input; 0 while they are not known.
+    total: AtomicU64,
+}
+
+impl SignsOfLife {
+    fn show(&self, step: &Progress) {
+        match step {
+            Progress::Surveyed { bytes, .. } => {
+                self.total.store(bytes.unwrap_or(0), Ordering::Relaxed);
+            }
+            Progress::Chunk { bytes, lines, .. } => {
+                // Of a stream nobody knows how long it is.
+                let total = self.total.load(Ordering::Relaxed);
+                let share = if total == 0 { 0.0 } else { *bytes as f32 / total as f32 };
+                self.handle.report(share, &format!("{lines} lines"));
+            }
+            Progress::Recovered { .. } => {}
+        }
     }
 }
 
@@ -124,10 +158,61 @@ impl Agent for Foreman {
     async fn perform(
         &mut self,
         assignment: Assignment,
-        _: &mut AgentContext,
+        ctx: &mut AgentContext,
     ) -> Result<Payload, AgentError> {
         let task: ReadTask = assignment.payload.to_json()?;
-        let reading = self.desk.read(assignment.idempotency_key, task).await?;
+        let life = SignsOfLife { handle: ctx.progress_handle(), total: AtomicU64::new(0) };
+        let reading = self.desk.read(assignment.idempotency_key, task, &life).await?;
         Ok(Payload::json(&reading)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use synod_agents::AgentErrorKind;
+
+    use super::*;
+    use crate::config::TriageConfig;
+    use crate::reader::Readable;
+
+    fn desk(folder: &Path) -> Desk {
+        let readable = Readable::below([folder.join("logs")]);
+        let given = Some(("pipe".to_owned(), Input::Standard));
+        let new = TeamOptions::new(TriageConfig::default(), readable, folder.join("spool"));
+        let options = TeamOptions { given, ..new };
+        Desk { options, engine: Engine::default(), taken: AtomicBool::new(false) }
+    }
+
+    fn given(name: &str) -> ReadTask {
+        ReadTask { given: Some(name.to_owned()), ..ReadTask::default() }
+    }
+
+    #[test]
+    fn a_stream_is_read_once_and_for_its_own_run_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let desk = desk(folder.path());
+        let kind = |task: &ReadTask| desk.input(task).unwrap_err().kind;
+        assert_eq!(kind(&ReadTask::default()), AgentErrorKind::InvalidInput);
+        assert_eq!(kind(&given("another")), AgentErrorKind::Refused);
+        assert_eq!(desk.input(&given("pipe")), Ok(Input::Standard));
+        assert_eq!(kind(&given("pipe")), AgentErrorKind::Refused, "it is gone");
+    }
+
+    #[tokio::test]
+    async fn of_what_may_not_be_read_nobody_is_told_whether_it_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("logs")).unwrap();
+        std::fs::write(folder.path().join("secret"), "x").unwrap();
+        std::fs::write(folder.path().join("logs/a.log"), "x").unwrap();
+        let desk = desk(folder.path());
+        let check = async |name: &str| {
+            let checked = desk.check(&Input::Path(folder.path().join(name))).await;
+            checked.map_err(|error| error.kind)
+        };
+        assert_eq!(check("logs/a.log").await, Ok(()));
+        assert_eq!(check("logs/no.log").await, Err(AgentErrorKind::InvalidInput));
+        for name in ["secret", "nothing", "logs/../secret", "logs/../nothing"] {
+            assert_eq!(check(name).await, Err(AgentErrorKind::Refused), "{name}");
+        }
     }
 }
