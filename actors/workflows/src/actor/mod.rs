@@ -38,6 +38,7 @@ mod starting;
 mod statistics;
 pub(crate) mod step;
 mod stored;
+mod stuck;
 mod waiters;
 
 pub use step::Step;

@@ -9,6 +9,7 @@ use synod_runtime::{Context, Reply, Request};
 use super::WorkflowEngine;
 use super::run::{Answer, LoadError, Loaded, Order, Surroundings, load, load_records};
 use super::step::{Own, Step};
+use super::stuck::unreadable;
 use crate::diff::{self, Facts};
 use crate::error::DecideError;
 use crate::history::{RunRecord, Trail, view};
@@ -37,11 +38,20 @@ pub(super) async fn records(
     load_records(around, &stored.trail, &stored.packs).await
 }
 
-async fn status(around: &Surroundings, stored: StoredTrail) -> Option<RunStatusResponse> {
+/// How a run stands; of one whose history can't be read, what is known without it.
+async fn status(
+    around: &Surroundings,
+    (run, entry): (RunId, &Entry),
+    stored: StoredTrail,
+) -> RunStatusResponse {
     let StoredTrail { trail, packs, trace } = stored;
-    let loaded = load(around, &trail, &packs).await;
-    let loaded = loaded.inspect_err(|error| tracing::error!(%error, "a history can't be read"));
-    loaded.ok().map(|loaded| view::status(&loaded.run, trace))
+    match load(around, &trail, &packs).await {
+        Ok(loaded) => view::status(&loaded.run, trace),
+        Err(error) => {
+            tracing::error!(run_id = %run, %error, "a history can't be read");
+            unreadable(run, entry, &error.to_string())
+        }
+    }
 }
 
 async fn approval(
@@ -135,10 +145,12 @@ impl WorkflowEngine {
             return replies.into_iter().for_each(|reply| reply.send(None));
         };
         let (around, trail) = (self.surround(ctx), self.trail(&entry));
+        let stuck = self.stuck(run).map(ToString::to_string);
         let work = async move {
             let _permit = around.readers.acquire().await;
-            let status = status(&around, trail).await;
-            replies.into_iter().for_each(|reply| reply.send(status.clone()));
+            let mut status = status(&around, (run, &entry), trail).await;
+            status.summary.stuck = status.summary.stuck.or(stuck);
+            replies.into_iter().for_each(|reply| reply.send(Some(status.clone())));
         };
         self.beside(work, ctx);
     }
@@ -146,7 +158,7 @@ impl WorkflowEngine {
     pub(super) fn on_wait(&mut self, request: Request<WaitRun>, ctx: &mut Context<Self>) {
         let (WaitRun { id }, reply) = request.into_parts();
         let ended = self.index.run(id).is_some_and(|entry| !entry.is_open());
-        if ended || !self.knows(id) {
+        if ended || !self.knows(id) || self.stuck(id).is_some() {
             return self.show_all(id, vec![reply], ctx);
         }
         let most = usize::try_from(self.config.max_waiters).unwrap_or(usize::MAX);

@@ -249,7 +249,10 @@ impl WorkflowEngine {
 
     fn on_list(&mut self, request: Request<ListRuns>) {
         let (ListRuns { filter, cursor, limit }, reply) = request.into_parts();
-        let page = self.index.list(&filter, cursor.as_deref(), limit);
+        let mut page = self.index.list(&filter, cursor.as_deref(), limit);
+        if let Ok(page) = &mut page {
+            self.tell_stuck(page);
+        }
         self.gathering.releases.push(Release::Page(reply, page));
     }
 

@@ -11,6 +11,7 @@ use super::queue::Bounds;
 use super::run::{Answer, Order, RunActor, RunMessage, Source};
 use super::seats::{Seat, name, parse, tell};
 use super::step::{Own, Step};
+use super::stuck::TRIES;
 use super::utc;
 use crate::error::ControlError;
 use crate::index::Entry;
@@ -132,7 +133,13 @@ impl WorkflowEngine {
             Some(state) if state.has_ended() => return Err(ControlError::AlreadyEnded { state }),
             _ => {}
         }
-        if self.seat_stored(run, false, ctx) { Ok(()) } else { Err(ControlError::NotFound) }
+        let stuck = self.stuck(run).cloned();
+        let seated = self.seat_stored(run, false, ctx);
+        if let Some(why) = stuck {
+            let reason = format!("the run is stuck, and is tried again: {why}");
+            return Err(ControlError::Unavailable { reason });
+        }
+        if seated { Ok(()) } else { Err(ControlError::NotFound) }
     }
 
     /// Sends an input to an open run; to one that is not it would mean nothing.
@@ -151,6 +158,8 @@ impl WorkflowEngine {
         }
         tell(&seat.address, RunMessage::Leave);
         self.seats.remove(run);
+        self.seats.crashes.remove(&run);
+        self.seats.stuck.remove(&run);
         self.park(run);
     }
 
@@ -189,12 +198,16 @@ impl WorkflowEngine {
         tracing::warn!(run_id = %run, %reason, "the actor of a run ended; another one goes on");
         let crashes = self.seats.crashes.entry(run).or_default();
         *crashes += 1;
-        let wait = REVIVE_AFTER * 2_u32.pow((*crashes - 1).min(MOST_DOUBLINGS));
+        let tries = *crashes;
+        let wait = REVIVE_AFTER * 2_u32.pow((tries - 1).min(MOST_DOUBLINGS));
         let unstored = self.seats.by_run.get_mut(&run).map_or(0, |seat| {
             seat.crashed = true;
             seat.unstored
         });
-        if unstored == 0 {
+        if unstored == 0 && tries >= TRIES {
+            self.leave(run, ctx);
+            self.strand(run, reason, ctx);
+        } else if unstored == 0 {
             self.leave(run, ctx);
             ctx.send_after(wait, WorkflowsMessage::Own(Step(Own::Revive(run))));
         }

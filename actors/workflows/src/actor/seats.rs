@@ -40,6 +40,8 @@ pub(super) struct Seats {
     freed: Vec<Arc<str>>,
     /// Crashes in a row.
     pub crashes: HashMap<RunId, u32>,
+    /// Runs that nobody can go on with, and why.
+    pub stuck: HashMap<RunId, Arc<str>>,
 }
 
 impl Seats {
@@ -82,6 +84,7 @@ impl Seats {
         let seat = self.by_run.get_mut(&run).filter(|seat| seat.incarnation == incarnation)?;
         seat.unstored = seat.unstored.saturating_sub(1);
         self.crashes.remove(&run);
+        self.stuck.remove(&run);
         (!seat.crashed).then(|| seat.address.clone())
     }
 

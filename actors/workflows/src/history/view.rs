@@ -23,7 +23,10 @@ use crate::run::{
 /// A run, step by step.
 pub(crate) fn status(run: &Run, trace: Option<Correlation>) -> RunStatusResponse {
     let opening = run.opening();
-    let steps = |level| run.steps(level).map(|view| step(run, &view)).collect::<Vec<_>>();
+    let steps = |level| {
+        let plan = run.plan_of(level);
+        run.steps(level).map(|view| step(plan, &view)).collect::<Vec<_>>()
+    };
     let fallback = (1..run.levels()).flat_map(steps).collect();
     let variables = run.variables().map(|(name, value)| (name.to_owned(), value.value().clone()));
     let (outputs, error) = match run.ending().filter(|_| run.run_state().has_ended()) {
@@ -70,6 +73,7 @@ fn summary(run: &Run, trace: Option<Correlation>) -> RunSummary {
         ended_at: ended_at.map(time),
         waiting_for: waits.collect(),
         trace_id: trace.map(|trace| trace.trace_hex()),
+        stuck: None,
     }
 }
 
@@ -110,12 +114,13 @@ fn links(opening: &Opening) -> Vec<RunLink> {
     both.map(|(relation, run_id)| RunLink { relation, run_id }).collect()
 }
 
-fn step(run: &Run, view: &StepView<'_>) -> StepStatus {
+fn step(plan: Option<&Arc<Plan>>, view: &StepView<'_>) -> StepStatus {
     let child = match &view.waits {
         Some(WaitView::Child(run)) => Some(*run),
         _ => None,
     };
-    let depends_on = view.plan.depends_on.iter().filter_map(|step| run.step_id(*step));
+    let depends_on = view.plan.depends_on.iter();
+    let depends_on = depends_on.filter_map(|step| Some(&plan?.steps().get(step.at())?.id));
     StepStatus {
         id: view.plan.id.to_string(),
         doing: doing(&view.plan.work).to_owned(),

@@ -108,6 +108,7 @@ pub(crate) fn summary(run: RunId, entry: &Entry) -> RunSummary {
         ended_at: entry.ended_at.map(time),
         waiting_for: Vec::new(),
         trace_id: entry.trace.map(|trace| trace.trace_hex()),
+        stuck: None,
     }
 }
 

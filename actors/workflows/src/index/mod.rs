@@ -22,7 +22,7 @@ pub(crate) use counters::Counters;
 pub(crate) use definitions::{Definitions, Named};
 pub(crate) use entry::Entry;
 pub(crate) use keys::{Half, KeyUse, Keys, half};
-pub(crate) use list::time;
+pub(crate) use list::{summary, time};
 pub(crate) use packs::{Moved, Pack};
 pub(crate) use results::{MOST_KEPT, Results};
 

@@ -76,6 +76,7 @@ fn run() -> RunStatusResponse {
             ended_at: None,
             waiting_for: Vec::new(),
             trace_id: None,
+            stuck: None,
         },
         input: Value::Null,
         variables: BTreeMap::new(),

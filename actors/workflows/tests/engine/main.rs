@@ -13,6 +13,7 @@ mod keeping;
 mod many;
 mod random;
 mod stage;
+mod stuck;
 mod waits;
 mod watching;
 
