@@ -1,16 +1,23 @@
 //! The OpenAPI 3.1 document, made from the routes and the types themselves.
 
+use axum::http::Method;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde_json::json;
 use synod_agents::{AgentKind, AgentStatus, FromAgent};
+use synod_security::Permission;
 use synod_tasks::{TaskMode, TaskState};
 use utoipa::OpenApi;
 use utoipa::openapi::schema::Schema;
-use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr, Response as DocumentedResponse};
 
+use super::access::permission;
 use super::problem::{PROBLEM_JSON, ProblemMembers, ProblemType};
+
+/// The name of the one way to say who asks.
+const BEARER: &str = "token";
 
 #[derive(OpenApi)]
 #[openapi(
@@ -40,6 +47,12 @@ struct Frame;
 pub(super) fn frame() -> Document {
     let mut document = Frame::openapi();
     name_problems(&mut document);
+    let token = Http::builder().scheme(HttpAuthScheme::Bearer).bearer_format("JWT");
+    let token =
+        token.description(Some("Made by `synod tokens issue`; needed where http.auth says"));
+    if let Some(components) = &mut document.components {
+        components.add_security_scheme(BEARER, SecurityScheme::Http(token.build()));
+    }
     document
 }
 
@@ -52,6 +65,48 @@ fn name_problems(document: &mut Document) {
         && let Some(RefOr::T(Schema::Object(urn))) = problem.properties.get_mut("type")
     {
         urn.enum_values = Some(urns);
+    }
+}
+
+/// Says what each route asks of its caller where `http.auth` is `tokens`, and how it refuses.
+fn describe_access(document: &mut Document) {
+    for (route, path) in &mut document.paths.paths {
+        let operations = [
+            (Method::GET, &mut path.get),
+            (Method::POST, &mut path.post),
+            (Method::PATCH, &mut path.patch),
+            (Method::DELETE, &mut path.delete),
+        ];
+        for (method, operation) in operations {
+            let (Some(operation), wanted) = (operation, permission(&method, Some(route))) else {
+                continue;
+            };
+            if wanted == Permission::Open {
+                continue;
+            }
+            let bearer = SecurityRequirement::new(BEARER, Vec::<String>::new());
+            // Where the node asks for no tokens, none is needed.
+            operation.security = Some(vec![bearer, SecurityRequirement::default()]);
+            let roles = format!("The token has none of the roles {}", wanted.roles());
+            let refusals = [
+                ("401", "There is no token, or one that is not taken"),
+                ("403", roles.as_str()),
+                ("429", "Too many requests without a valid token came from this address"),
+            ];
+            for (status, why) in refusals {
+                let responses = &mut operation.responses.responses;
+                match responses.get_mut(status) {
+                    None => {
+                        let told = DocumentedResponse::new(why);
+                        responses.insert(status.to_owned(), RefOr::T(told));
+                    }
+                    Some(RefOr::T(told)) => {
+                        told.description = format!("{}; or: {why}", told.description);
+                    }
+                    Some(RefOr::Ref(_)) => {}
+                }
+            }
+        }
     }
 }
 
@@ -74,6 +129,7 @@ fn describe_errors(document: &mut Document) {
 
 /// Writes the document once; it never changes while the node runs.
 pub(super) fn render(mut document: Document) -> Bytes {
+    describe_access(&mut document);
     describe_errors(&mut document);
     // Maps with string keys only: it can't fail to serialise.
     document.to_json().unwrap_or_default().into()
@@ -135,6 +191,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn every_route_says_which_roles_may_ask_it() {
+        let document = document();
+        assert_eq!(document["components"]["securitySchemes"]["token"]["scheme"], "bearer");
+        let decide = &document["paths"]["/api/v1/approvals/{approval_id}/decide"]["post"];
+        assert_eq!(decide["security"], json!([{"token": []}, {}]));
+        let told = decide["responses"]["403"]["description"].as_str().unwrap();
+        assert!(told.starts_with("Who decides may not; or:"), "{told}");
+        assert!(told.ends_with("none of the roles approver,admin"), "{told}");
+        assert!(decide["responses"]["401"].is_object());
+        let health = &document["paths"]["/healthz"]["get"];
+        assert!(health.get("security").is_none() && health["responses"].get("401").is_none());
     }
 
     #[test]
