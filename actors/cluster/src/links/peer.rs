@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::admission::Known;
-use super::channel::Channel;
+use super::channel::{Channel, Waiting};
 use super::config::LinksConfig;
 use super::demand::{Demand, Demands};
 use super::error::LinkError;
@@ -131,7 +131,7 @@ impl Peer {
         &self,
         service: Service,
         body: Bytes,
-        call: Option<(oneshot::Sender<Result<Bytes, LinkError>>, Instant)>,
+        call: Option<Waiting>,
     ) -> Result<(), LinkError> {
         let channel = self.channel(service.stream());
         let mut rest = match channel.push(service, body, call) {
@@ -139,7 +139,7 @@ impl Peer {
             Err((LinkError::Full, body, call)) => (body, call),
             Err((error, ..)) => return Err(error),
         };
-        let _waiting = Waiting::new(channel, service);
+        let _queued = InLine::new(channel, service);
         loop {
             let room = channel.room(service).notified();
             match channel.push(service, rest.0, rest.1) {
@@ -213,19 +213,19 @@ impl Drop for Claim {
 }
 
 /// A sender that waits for room; the connection wakes as many as may find some.
-struct Waiting<'a> {
+struct InLine<'a> {
     channel: &'a Channel,
     service: Service,
 }
 
-impl<'a> Waiting<'a> {
+impl<'a> InLine<'a> {
     fn new(channel: &'a Channel, service: Service) -> Self {
         channel.waits(service, true);
         Self { channel, service }
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for InLine<'_> {
     fn drop(&mut self) {
         self.channel.waits(self.service, false);
         // It may have been woken in another's place.

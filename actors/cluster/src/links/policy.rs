@@ -64,9 +64,12 @@ struct Stream {
 pub(super) struct Policy {
     streams: [Stream; 2],
     heard: Instant,
+    /// When it was last looked after.
+    looked: Instant,
     /// Since when the control connection has been missing.
     deaf_since: Option<Instant>,
     backoff: Backoff,
+    heartbeat: Duration,
     silence: Duration,
     handshake: Duration,
     idle: [Duration; 2],
@@ -82,9 +85,17 @@ impl Policy {
         };
         let idle = [config.control_idle_ms, config.idle_ms].map(Duration::from_millis);
         let stream = Stream { state: State::Idle, failures: 0 };
-        let (silence, handshake) = (config.silence(), config.handshake());
-        let streams = [stream; 2];
-        Self { streams, heard: now, deaf_since: None, backoff, silence, handshake, idle }
+        Self {
+            streams: [stream; 2],
+            heard: now,
+            looked: now,
+            deaf_since: None,
+            backoff,
+            heartbeat: config.heartbeat(),
+            silence: config.silence(),
+            handshake: config.handshake(),
+            idle,
+        }
     }
 
     pub(super) fn is_up(&self, kind: StreamKind) -> bool {
@@ -115,10 +126,16 @@ impl Policy {
     pub(super) fn installed(&mut self, kind: StreamKind, now: Instant) -> Option<Command> {
         self.streams[kind.index()].state = State::Up { since: now, used: now };
         self.heard = now;
+        let data = &mut self.streams[StreamKind::Data.index()];
         match kind {
             StreamKind::Control => {
                 self.deaf_since = None;
-                None
+                // The node is there again: no use in waiting longer.
+                if !matches!(data.state, State::Waiting { .. }) {
+                    return None;
+                }
+                *data = Stream { state: State::Idle, failures: 0 };
+                Some(Command::Relent(StreamKind::Data))
             }
             // Only the control connection tells whether the node is alive.
             StreamKind::Data => {
@@ -197,6 +214,7 @@ impl Policy {
         chance: f64,
     ) -> Vec<Command> {
         let mut commands = Vec::new();
+        self.forgive(now);
         if self.is_up(StreamKind::Control) {
             commands.push(Command::Beat);
         }
@@ -218,6 +236,17 @@ impl Policy {
             commands.push(Command::Leave);
         }
         commands
+    }
+
+    /// A node that stood still itself, stopped or starved, has heard nothing meanwhile through no
+    /// fault of others.
+    fn forgive(&mut self, now: Instant) {
+        let since_last = now.saturating_duration_since(self.looked);
+        self.looked = now;
+        if since_last > 2 * self.heartbeat {
+            self.heard = (self.heard + since_last).min(now);
+            self.deaf_since = self.deaf_since.map(|since| (since + since_last).min(now));
+        }
     }
 
     fn close_silent(&mut self, now: Instant, commands: &mut Vec<Command>) {

@@ -11,6 +11,21 @@ fn policy(now: Instant) -> Policy {
     Policy::new(&LinksConfig::default(), now)
 }
 
+/// Looks every quarter of a second until `until`, and returns what the last look led to.
+fn looks_until(
+    policy: &mut Policy,
+    from: Instant,
+    until: Instant,
+    looks: [Look; 2],
+) -> Vec<Command> {
+    let (mut now, mut commands) = (from, Vec::new());
+    while now < until {
+        now += Duration::from_millis(250);
+        commands = policy.tick(now, looks, false, 0.0);
+    }
+    commands
+}
+
 fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
@@ -52,12 +67,34 @@ async fn a_silent_node_loses_both_its_connections() {
     policy.installed(Control, now);
     assert_eq!(policy.installed(Data, now), None);
     let soon = now + secs(4);
-    assert_eq!(policy.tick(soon, [SILENT; 2], false, 0.0), [Command::Beat]);
+    assert_eq!(looks_until(&mut policy, now, soon, [SILENT; 2]), [Command::Beat]);
     let late = now + secs(5);
     let reason = || "no sign of life for 5000 ms".to_owned();
     let expected =
         [Command::Beat, Command::Close(Control, reason()), Command::Close(Data, reason())];
-    assert_eq!(policy.tick(late, [SILENT; 2], false, 0.0), expected);
+    assert_eq!(looks_until(&mut policy, soon, late, [SILENT; 2]), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_stood_still_itself_gives_others_their_time_anew() {
+    let now = Instant::now();
+    let mut policy = policy(now);
+    policy.installed(Control, now);
+    let awake = now + secs(60);
+    assert_eq!(policy.tick(awake, [SILENT; 2], true, 0.0), [Command::Beat]);
+    assert_eq!(looks_until(&mut policy, awake, awake + secs(4), [SILENT; 2]), [Command::Beat]);
+    let commands = looks_until(&mut policy, awake + secs(4), awake + secs(5), [SILENT; 2]);
+    assert!(matches!(commands[..], [Command::Beat, Command::Close(Control, _)]), "{commands:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_control_connection_that_comes_back_ends_the_wait_of_the_data_connection() {
+    let now = Instant::now();
+    let mut policy = policy(now);
+    policy.demanded(Data);
+    policy.failed(Data, "refused", now, 0.0);
+    assert_eq!(policy.installed(Control, now), Some(Command::Relent(Data)));
+    assert_eq!(policy.demanded(Data), Some(Command::Dial(Data)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -66,8 +103,11 @@ async fn a_data_connection_asks_for_a_control_connection_and_ends_without_one() 
     let mut policy = policy(now);
     assert_eq!(policy.installed(Data, now), Some(Command::Dial(Control)));
     policy.failed(Control, "refused", now, 0.0);
+    let looks = [SILENT, USED];
+    let soon = looks_until(&mut policy, now, now + Duration::from_millis(9_750), looks);
+    assert!(!soon.iter().any(|command| matches!(command, Command::Close(..))), "{soon:?}");
     let later = now + secs(10);
-    let commands = policy.tick(later, [SILENT, USED], false, 0.0);
+    let commands = policy.tick(later, looks, false, 0.0);
     assert!(matches!(commands[0], Command::Close(Data, _)), "{commands:?}");
 }
 

@@ -105,7 +105,6 @@ impl Answer {
     }
 
     /// An answer to a call of this same node, and where it arrives: for tests of ports.
-    #[must_use]
     pub fn local(within: Duration) -> (Self, oneshot::Receiver<Result<Bytes, LinkError>>) {
         let (sender, receiver) = oneshot::channel();
         let deadline = synod_runtime::after(Instant::now(), within);

@@ -74,6 +74,20 @@ impl Lane {
         }
     }
 
+    /// Forgets calls whose callers have gone; tells how many.
+    pub(super) fn forget_expired(&mut self) -> usize {
+        let before = self.queue.len();
+        let is_wanted = |outgoing: &Outgoing| {
+            outgoing.call.as_ref().is_none_or(|(caller, _)| !caller.is_closed())
+        };
+        self.queue.retain(is_wanted);
+        let forgotten = before - self.queue.len();
+        if forgotten > 0 {
+            self.bytes = self.queue.iter().map(|outgoing| outgoing.body.len()).sum();
+        }
+        forgotten
+    }
+
     /// A new connection: the other side has all its room.
     pub(super) fn begin(&mut self, window: Window) {
         let (frames, bytes) = (i64::from(window.frames), i64::from(window.bytes));

@@ -8,6 +8,7 @@
 //!                    Links: somebody needs a connection
 //! ```
 
+mod ids;
 mod incoming;
 mod lane;
 mod line;
@@ -65,6 +66,8 @@ struct Limits {
 
 /// A call's way back to its caller.
 pub(crate) type Caller = oneshot::Sender<Result<Bytes, LinkError>>;
+/// A caller, and until when it waits.
+pub(crate) type Waiting = (Caller, Instant);
 
 /// What a connection may send before the other side grants more.
 #[derive(Clone, Copy, Debug)]
@@ -110,8 +113,8 @@ impl Channel {
         &self,
         service: Service,
         body: Bytes,
-        call: Option<(Caller, Instant)>,
-    ) -> Result<bool, (LinkError, Bytes, Option<(Caller, Instant)>)> {
+        call: Option<Waiting>,
+    ) -> Result<bool, (LinkError, Bytes, Option<Waiting>)> {
         if body.len() > self.limits.body {
             return Err((LinkError::TooLarge, body, call));
         }
@@ -199,6 +202,13 @@ impl Channel {
         self.outbox.lock().is_wanted()
     }
 
+    /// Wakes so many of each service's senders that wait.
+    fn tell_rooms(&self, rooms: [usize; Service::COUNT]) {
+        for (room, count) in self.room.iter().zip(rooms) {
+            (0..count).for_each(|_| room.notify_one());
+        }
+    }
+
     fn note_lost(&self, lost: u64) {
         self.counters.lost.fetch_add(lost, Ordering::Relaxed);
     }
@@ -242,8 +252,11 @@ impl Channel {
     pub(crate) fn take_used(&self) -> bool {
         let moved = self.used.swap(false, Ordering::Relaxed);
         let mut outbox = self.outbox.lock();
-        outbox.forget_expired();
-        moved || outbox.is_busy()
+        let rooms = outbox.forget_expired();
+        let is_busy = outbox.is_busy();
+        drop(outbox);
+        self.tell_rooms(rooms);
+        moved || is_busy
     }
 
     /// The last round trip in microseconds.

@@ -1,13 +1,13 @@
 //! What is under the lock of a channel: lanes, answers, signals, pending calls. No I/O in it.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::task::Waker;
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::ids::IdHash;
 use super::lane::{Lane, Outgoing};
 use super::line::Line;
 use super::{Caller, Limits, LinkError};
@@ -70,27 +70,6 @@ pub(super) enum Departing {
     Call(Service, u64, Bytes, u32),
 }
 
-/// Ids rise by one: they need no mixing.
-#[derive(Clone, Copy, Default)]
-pub(super) struct IdHasher(u64);
-
-impl Hasher for IdHasher {
-    fn finish(&self) -> u64 {
-        // The table takes its tag from the high bits.
-        self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 << 8) | u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, id: u64) {
-        self.0 = id;
-    }
-}
-
 #[derive(Default)]
 pub(super) struct Outbox {
     phase: Phase,
@@ -98,7 +77,7 @@ pub(super) struct Outbox {
     replies: VecDeque<Reply>,
     /// At most one of each waits: a later one takes the place of the former.
     signals: Signals,
-    pending: HashMap<u64, (Service, Caller), BuildHasherDefault<IdHasher>>,
+    pending: HashMap<u64, (Service, Caller), IdHash>,
     last_id: u64,
     last_beat: u64,
     beat_sent: Option<(u64, Instant)>,
@@ -240,9 +219,11 @@ impl Outbox {
         holds || !self.pending.is_empty() || !self.replies.is_empty() || !self.is_drained()
     }
 
-    /// Forgets calls whose callers have gone.
-    pub(super) fn forget_expired(&mut self) {
+    /// Forgets calls whose callers have gone. Tells for each service how many senders may find
+    /// room now.
+    pub(super) fn forget_expired(&mut self) -> [usize; Service::COUNT] {
         self.pending.retain(|_, (_, caller)| !caller.is_closed());
+        self.lanes.each_mut().map(|lane| lane.forget_expired().min(lane.waiting))
     }
 
     pub(super) fn state(&self) -> LinkState {

@@ -7,10 +7,11 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use tokio::io::AsyncReadExt;
-use tokio::time::Instant;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, timeout};
 
 use super::incoming::Incoming;
 use super::line::Line;
@@ -31,6 +32,11 @@ const LARGEST_READ: usize = 256 << 10;
 const WRITE_AHEAD: usize = 128 << 10;
 /// Bytes of a call's body before that of its caller.
 pub(super) const CALL_PREFIX: usize = 4;
+
+/// Bytes of the longest reason for which a call is refused.
+const REASON_LIMIT: usize = 1 << 10;
+/// How long the last bytes of a connection that both sides have agreed to close may take.
+const PARTING: Duration = Duration::from_secs(1);
 
 /// Why a connection has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +77,24 @@ impl Connection {
         if let Err(end) = self.take_frames() {
             return end;
         }
-        std::future::poll_fn(|cx| self.poll(cx)).await
+        let end = std::future::poll_fn(|cx| self.poll(cx)).await;
+        if end == End::Rested {
+            // The other side agrees already; all that can go wrong is a late word of it.
+            let _ = timeout(PARTING, self.part()).await;
+        }
+        end
+    }
+
+    /// Closes this side and waits for the other one to do so: to close with bytes unread would
+    /// take back what was written last (RFC 1122, 4.2.2.13).
+    async fn part(&mut self) -> io::Result<()> {
+        self.stream.shutdown().await?;
+        loop {
+            self.read.clear();
+            if self.stream.read_buf(&mut self.read).await? == 0 {
+                return Ok(());
+            }
+        }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
@@ -173,9 +196,7 @@ impl Connection {
         let channel = Arc::clone(self.line.channel());
         let mut batch = std::mem::take(&mut self.batch);
         let rooms = channel.outbox.lock().drain(&mut batch, Instant::now(), cx.waker());
-        for (service, room) in rooms.into_iter().enumerate() {
-            (0..room).for_each(|_| channel.room[service].notify_one());
-        }
+        channel.tell_rooms(rooms);
         let mut sent = 0;
         for departing in batch.drain(..) {
             sent += u64::from(self.encode(departing));
@@ -237,7 +258,11 @@ pub(super) const TOO_LARGE: u8 = 2;
 
 fn decline(error: LinkError) -> (u8, Bytes) {
     match error {
-        LinkError::Refused(reason) => (REFUSED, reason.into_bytes().into()),
+        LinkError::Refused(reason) => {
+            let mut text = Bytes::from(reason);
+            text.truncate(REASON_LIMIT);
+            (REFUSED, text)
+        }
         LinkError::TooLarge => (TOO_LARGE, Bytes::new()),
         _ => (UNANSWERED, Bytes::new()),
     }

@@ -219,3 +219,70 @@ async fn when_both_call_at_once_one_connection_of_each_kind_remains() {
         assert_eq!(a.peers.refusals() + b.peers.refusals(), 0, "crossing is no refusal");
     }
 }
+
+/// What a listener was told, in order.
+#[derive(Default)]
+struct Diary(Mutex<Vec<(NodeId, Option<Duration>)>>, Mutex<Vec<NodeId>>);
+
+impl HeartbeatListener for Diary {
+    fn heard(&self, from: NodeId, _at: tokio::time::Instant, round_trip: Option<Duration>) {
+        self.0.lock().push((from, round_trip));
+    }
+
+    fn silenced(&self, node: NodeId, _at: tokio::time::Instant) {
+        self.1.lock().push(node);
+    }
+
+    fn phi(&self, _node: NodeId, _at: tokio::time::Instant) -> Option<f64> {
+        Some(0.5)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn heartbeats_are_heard_with_their_round_trip_until_the_link_breaks() {
+    let network = SimulatedNetwork::new(1);
+    network.set_all(crate::simulated::Conditions::delayed(10 * MS));
+    let (a, b) = pair(&network, LinksConfig::default()).await;
+    let diary = Arc::new(Diary::default());
+    a.peers.listen(Arc::clone(&diary) as Arc<dyn HeartbeatListener>);
+    a.is_linked_to(&b).await;
+    tokio::time::sleep(10 * SECOND).await;
+    let beats = diary.0.lock().clone();
+    assert!((70..=90).contains(&beats.len()), "four each way in a second: {}", beats.len());
+    let trips: Vec<_> = beats.iter().filter_map(|(_, trip)| *trip).collect();
+    assert!(trips.len() >= 38 && trips.iter().all(|trip| (20..=24).contains(&trip.as_millis())));
+    assert_eq!((a.view(&b).phi, a.view(&b).rtt_us.is_some()), (Some(0.5), true));
+    network.cut("a", "b");
+    eventually(|| *diary.1.lock() == [b.id()], SECOND).await;
+}
+
+/// Two nodes that talk over a bad network: all that the feed of one tells, and when.
+async fn talk(seed: u64) -> Vec<(Duration, LinkEvent)> {
+    let network = SimulatedNetwork::new(seed);
+    let bad = crate::simulated::Conditions {
+        delay: MS,
+        jitter: 20 * MS,
+        loss: 0.05,
+        breakage: 0.005,
+        ..Default::default()
+    };
+    network.set_all(bad);
+    let (a, b) = pair(&network, LinksConfig::default()).await;
+    b.peers.serve(Service::Remote, Arc::new(Echo::default()));
+    let (feed, begun) = (a.peers.subscribe(1_000), tokio::time::Instant::now());
+    let mut told = Vec::new();
+    while begun.elapsed() < 60 * SECOND {
+        let _ = a.call(&b, Service::Remote, "x").await;
+        tokio::time::sleep(20 * MS).await;
+        told.extend(events(&feed).into_iter().map(|event| (begun.elapsed(), event)));
+    }
+    told
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_seed_gives_the_same_breaks_at_the_same_times() {
+    let (first, second) = (talk(7).await, talk(7).await);
+    assert!(first.len() > 5, "the network is not bad enough: {first:?}");
+    assert_eq!(first, second);
+    assert_ne!(first, talk(8).await);
+}
