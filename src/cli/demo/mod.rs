@@ -41,7 +41,8 @@ pub(crate) struct Demo {
     /// Crash no agent
     #[arg(long)]
     no_crash: bool,
-    /// Keep the node's data in this folder; without it they go with the demo
+    /// Keep the node's data in this folder; a demo over the same input that was killed goes on from
+    /// there. Without it they go with the demo
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
     #[command(flatten)]
