@@ -208,7 +208,7 @@ impl Machine {
     }
 
     /// Shows this node's seat to another one at once.
-    fn announce(&mut self, to: NodeId) {
+    pub(super) fn announce(&mut self, to: NodeId) {
         if let Some(seat) = self.table.get(to).map(|row| row.seat.clone()) {
             let result = self.foca.announce(seat, &mut self.runtime);
             self.note(result);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use foca::{AccumulatingRuntime, Foca, Member, NoCustomBroadcast, OwnedNotification, State};
+use foca::{AccumulatingRuntime, Foca, Member, NoCustomBroadcast, OwnedNotification, State, Timer};
 use parking_lot::Mutex;
 use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
@@ -14,11 +14,14 @@ use super::config::MembershipConfig;
 use super::joining::Joining;
 use super::messages::{Expulsion, MemberChange, MemberState, MemberView, Standing};
 use super::packet::{Door, SeatCodec, SharedDoor, get_header};
-use super::roster::{self, Letter};
+use super::roster::{self, Doubt, Letter};
 use super::seat::Seat;
 use super::table::Table;
 use super::timers::{Due, LocalHealth, Timers};
 use crate::node::{NodeId, NodeRecord};
+
+/// When in its time a suspect is told of it.
+const DOUBT_TOLD: [f64; 4] = [0.05, 0.3, 0.55, 0.8];
 
 /// What happens to a member.
 #[derive(Debug)]
@@ -181,6 +184,7 @@ impl Machine {
                 self.note(result);
                 self.schedule(now);
             }
+            Due::Doubt(doubt) => self.doubt(doubt, commands),
             Due::Look => {
                 self.timers.set(now, self.config.gossip(), Due::Look);
                 self.health.is_calm(now);
@@ -201,6 +205,7 @@ impl Machine {
             Some(Letter::Packet(packet)) => self.packet(from, &packet),
             Some(Letter::Renew(rank)) if rank == self.foca.identity().rank => self.renew(),
             Some(Letter::Renew(_)) => {}
+            Some(Letter::Doubt(doubt)) => self.refute(from, doubt),
             Some(Letter::Removed(rank)) => {
                 let own = self.foca.identity().clone();
                 self.door.lock().notice_self(Seat { rank, ..own });
@@ -231,6 +236,34 @@ impl Machine {
         let result = self.foca.change_identity(seat, &mut self.runtime);
         self.note(result);
         self.door.lock().own = self.foca.identity().clone();
+    }
+
+    /// Gossip may not reach a suspect, or its refutation not reach this node; so who has to
+    /// judge it asks it in person (the buddy system of Lifeguard).
+    fn doubt(&mut self, doubt: Doubt, commands: &mut Vec<Command>) {
+        let Doubt { node, rank, incarnation } = doubt;
+        let is_suspect = self.foca.iter_membership_state().any(|member| {
+            let seat = member.id();
+            (seat.id, seat.rank, member.incarnation()) == (node, rank, incarnation)
+                && member.state() == State::Suspect
+        });
+        if is_suspect {
+            self.send(node, &Letter::Doubt(doubt), commands);
+        }
+    }
+
+    fn refute(&mut self, doubter: NodeId, doubt: Doubt) {
+        let own = self.foca.identity().clone();
+        if own.id != doubt.node {
+            return;
+        }
+        let suspected = Seat { rank: doubt.rank, ..own };
+        let suspected = Member::new(suspected, doubt.incarnation, State::Suspect);
+        let suspected = self.door.lock().pass(suspected);
+        let result = self.foca.apply_many(std::iter::once(suspected), true, &mut self.runtime);
+        self.note(result);
+        // Also where the doubter has missed a newer seat of this node.
+        self.announce(doubter);
     }
 
     pub(super) fn note(&mut self, result: Result<(), foca::Error>) {
@@ -315,6 +348,13 @@ impl Machine {
 
     fn schedule(&mut self, now: Duration) {
         while let Some((after, timer)) = self.runtime.to_schedule() {
+            if let Timer::ChangeSuspectToDown { member_id, incarnation, .. } = &timer {
+                let (node, rank) = (member_id.id, member_id.rank);
+                let doubt = Doubt { node, rank, incarnation: *incarnation };
+                for part in DOUBT_TOLD {
+                    self.timers.set(now, after.mul_f64(part), Due::Doubt(doubt));
+                }
+            }
             self.timers.set(now, after, Due::Protocol(timer));
         }
     }

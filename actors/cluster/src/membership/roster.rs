@@ -8,12 +8,21 @@ use synod_journal::Codec;
 
 use super::packet::{state_number, state_of};
 use super::seat::{Rank, Seat, WrittenSeat};
+use crate::node::NodeId;
 
 /// The layout of what is sent.
 const FORMAT: u8 = 1;
 /// Longest roster: as many seats as membership allows, each at its longest, are longer than a
 /// frame may be; usual ones are far from it.
 const ROSTER_LIMIT: usize = 12 << 20;
+
+/// That a seat is suspected, by the incarnation that its refutation has to exceed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Doubt {
+    pub(super) node: NodeId,
+    pub(super) rank: Rank,
+    pub(super) incarnation: u16,
+}
 
 /// A one-way message.
 #[derive(Debug)]
@@ -24,6 +33,8 @@ pub(super) enum Letter {
     Renew(Rank),
     /// This start of you was removed.
     Removed(Rank),
+    /// Your seat is suspected: refute it now.
+    Doubt(Doubt),
 }
 
 /// One member in a roster.
@@ -40,6 +51,7 @@ impl Letter {
             Self::Packet(packet) => (0, packet.clone()),
             Self::Renew(rank) => (1, Codec::<64>::encode(rank).ok()?),
             Self::Removed(rank) => (2, Codec::<64>::encode(rank).ok()?),
+            Self::Doubt(doubt) => (3, Codec::<64>::encode(doubt).ok()?),
         };
         let mut bytes = BytesMut::with_capacity(body.len() + 2);
         bytes.put_u8(FORMAT);
@@ -57,6 +69,7 @@ impl Letter {
             0 => Some(Self::Packet(body)),
             1 => Codec::<64>::decode(&body).ok().map(Self::Renew),
             2 => Codec::<64>::decode(&body).ok().map(Self::Removed),
+            3 => Codec::<64>::decode(&body).ok().map(Self::Doubt),
             _ => None,
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use foca::Timer;
 
+use super::roster::Doubt;
 use super::seat::Seat;
 
 /// What a timer is for.
@@ -13,6 +14,8 @@ use super::seat::Seat;
 pub(super) enum Due {
     /// The protocol's own.
     Protocol(Timer<Seat>),
+    /// Tell a suspect of it, if it still is one: it alone can refute.
+    Doubt(Doubt),
     /// Look at all members: suspicions have no other sign.
     Look,
     /// Compare everything with some member.

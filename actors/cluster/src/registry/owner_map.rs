@@ -82,6 +82,11 @@ impl OwnerMap {
         Ok(true)
     }
 
+    #[cfg(test)]
+    pub(super) fn is_own(&self, node: NodeId) -> bool {
+        self.own == node
+    }
+
     /// The version of this node's own last change.
     pub(super) fn own_version(&self) -> u64 {
         self.origins.get(&self.own).map_or(0, |origin| origin.version)

@@ -1,1 +1,7 @@
-//! Tests of membership.
+//! Tests of membership: whole clusters of machines without sockets, in virtual time.
+
+mod faults;
+mod forming;
+mod going;
+mod letters;
+mod world;
