@@ -87,7 +87,10 @@ pub(super) async fn trace(
 ) -> Response {
     let parent = parent(request.headers());
     let correlation = tracer.correlate(parent);
-    let caller = Caller { principal: Principal::default(), correlation: Some(correlation) };
+    // Known already when another node passes the request on.
+    let passed_on = request.extensions().get::<Caller>();
+    let principal = passed_on.map(|caller| caller.principal.clone()).unwrap_or_default();
+    let caller = Caller { principal, correlation: Some(correlation) };
     request.extensions_mut().insert(caller);
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let route = request.extensions().get::<MatchedPath>().cloned();

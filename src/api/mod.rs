@@ -14,6 +14,7 @@ mod access;
 mod agent_socket;
 mod agents;
 mod approvals;
+mod cluster;
 mod config;
 mod connections;
 mod correlation;
@@ -25,6 +26,7 @@ mod lifeline;
 mod listener;
 mod metrics;
 mod openapi;
+mod owner;
 mod plans;
 mod problem;
 mod request;
@@ -59,12 +61,14 @@ pub use error::ApiError;
 pub use json::BodyLimits;
 pub use listener::Listener;
 pub use metrics::Metrics;
+pub use owner::{Owner, OwnerAnswer, OwnerDesk, OwnerError, OwnerRequest};
 pub use problem::{
     FieldError, OneError, PROBLEM_JSON, Problem, ProblemFacts, ProblemMembers, ProblemType,
 };
 pub use server::{HttpServer, HttpServerMessage};
 pub use stream::EventHub;
 
+use crate::node::Cluster;
 use crate::status::StatusMessage;
 use correlation::Tracer;
 use guard::Guard;
@@ -98,6 +102,10 @@ pub struct ApiParts {
     pub metrics: Metrics,
     /// How callers are told apart; none when everybody may do everything.
     pub access: Option<Access>,
+    /// Who owns the work; none when this node owns it all.
+    pub owner: Option<Arc<dyn Owner>>,
+    /// The cluster of the node; none when it is alone.
+    pub cluster: Option<Cluster>,
 }
 
 impl ApiState {
@@ -153,8 +161,20 @@ pub fn router(state: ApiState) -> Router {
         .merge(crate::dashboard::routes())
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
+        .layer(from_fn_with_state(state.clone(), owner::to_owner))
         .layer(from_fn_with_state(state.access.clone(), access::enforce))
         .layer(from_fn_with_state(guard, guard::enforce))
+        .layer(from_fn_with_state(tracer, correlation::trace))
+        .with_state(state)
+}
+
+/// The routes for requests that another node passes on: it has judged who asks.
+fn passed_on(state: ApiState) -> Router {
+    let (routes, _) = documented().split_for_parts();
+    let tracer = Tracer(state.system.clone());
+    routes
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_method)
         .layer(from_fn_with_state(tracer, correlation::trace))
         .with_state(state)
 }
@@ -169,6 +189,7 @@ fn documented() -> OpenApiRouter<ApiState> {
         .merge(agents::routes())
         .merge(agent_socket::routes())
         .merge(status::routes())
+        .merge(cluster::routes())
         .merge(stream::routes())
         .merge(tokens::routes())
         .merge(health::routes())

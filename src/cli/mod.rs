@@ -97,7 +97,7 @@ enum Command {
     /// Issue, list and take back the tokens that callers of a node bring
     #[command(subcommand)]
     Tokens(tokens::TokensCommand),
-    /// Prepare nodes to work together
+    /// Prepare, show and steer nodes that work together
     #[command(subcommand)]
     Cluster(cluster::ClusterCommand),
     /// Print a schema
@@ -173,7 +173,7 @@ impl Cli {
             }
             Command::Workflows(command) => workflows::execute(command, &self.global, screen),
             Command::Tokens(command) => tokens::execute(command, &self.global, screen),
-            Command::Cluster(command) => cluster::execute(command, &screen),
+            Command::Cluster(command) => cluster::execute(command, &self.global, screen),
             Command::Schema(schema) => schema::run(&schema, &screen),
             Command::Config(Config::Reload) => {
                 ask(&self.global, screen, async |session| config::reload(&session).await)

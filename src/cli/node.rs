@@ -1,5 +1,7 @@
 //! `synod node`: a long-lived node in this process.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -8,6 +10,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use super::config::ConfigFile;
 use super::exit::{CliError, Exit};
 use crate::api::Metrics;
+use crate::config::NodeConfig;
 use crate::logging;
 use crate::node::process::{self, Ended};
 use crate::node::{Node, NodeBuilder, NodeError};
@@ -23,14 +26,68 @@ const SECONDS: [f64; 14] =
 /// ready. A second one ends it at once. SIGHUP reads the configuration again.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  synod node --config config/node.toml\n  \
-    SYNOD_HTTP__LISTEN=127.0.0.1:8080 synod node")]
+    SYNOD_HTTP__LISTEN=127.0.0.1:8080 synod node\n  \
+    synod node --name a --cluster\n  \
+    synod node --name b --data b --listen 127.0.0.1:0 --cluster-listen 127.0.0.1:7968 \
+    --join 127.0.0.1:7967")]
 pub(crate) struct NodeOptions {
     #[command(flatten)]
     file: ConfigFile,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// What differs from node to node, so that one file serves them all.
+#[derive(Debug, Args)]
+struct Place {
+    /// What the node is called; short for node.name
+    #[arg(long)]
+    name: Option<String>,
+    /// Where it keeps its data; short for node.data_folder
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+    /// Where its API listens; short for http.listen
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Be one of several nodes: form a cluster, or go back to it
+    #[arg(long)]
+    cluster: bool,
+    /// Where links of other nodes arrive; short for cluster.listen, and means --cluster
+    #[arg(long, value_name = "ADDRESS")]
+    cluster_listen: Option<SocketAddr>,
+    /// A node of the cluster to join; several may be named, one that answers is enough
+    #[arg(long, value_name = "ADDRESS")]
+    join: Vec<String>,
+}
+
+impl Place {
+    /// Lays what was said over the configuration.
+    fn lay_over(&self, config: &mut NodeConfig) -> Result<(), CliError> {
+        if let Some(name) = &self.name {
+            config.node.name.clone_from(name);
+        }
+        if let Some(data) = &self.data {
+            config.node.data_folder.clone_from(data);
+        }
+        if let Some(listen) = &self.listen {
+            let parsed = listen.parse();
+            config.http.listen = parsed.map_err(|_| {
+                CliError::Usage(format!("--listen: expected address:port, got {listen:?}"))
+            })?;
+        }
+        if let Some(listen) = self.cluster_listen {
+            config.cluster.listen = listen;
+        }
+        config.cluster.seeds.extend(self.join.iter().cloned());
+        config.cluster.enabled |=
+            self.cluster || self.cluster_listen.is_some() || !self.join.is_empty();
+        Ok(())
+    }
 }
 
 pub(crate) fn run(options: &NodeOptions, builder: NodeBuilder) -> Result<Exit, CliError> {
-    let config = options.file.load()?.config;
+    let mut config = options.file.load()?.config;
+    options.place.lay_over(&mut config)?;
     let log = logging::init(&config.log).map_err(|error| CliError::Failed(error.to_string()))?;
     let mut builder = builder.config(config).log(log).metrics(recorder()?);
     if let Some(path) = options.file.path() {
@@ -66,6 +123,7 @@ impl From<NodeError> for CliError {
             | NodeError::DataFolder { .. }
             | NodeError::Agent(_)
             | NodeError::Security(_)
+            | NodeError::Cluster { .. }
             | NodeError::Api(_) => Self::Usage(told),
             NodeError::Journal { source, .. } if source.is_lasting() => Self::Usage(told),
             NodeError::Journal { .. }

@@ -10,6 +10,7 @@
 
 mod agents;
 mod agreement;
+mod cluster;
 mod document;
 mod documented;
 mod draft;
@@ -37,6 +38,7 @@ use synod_workflows::WorkflowsConfig;
 use crate::api::ApiConfig;
 
 pub use agents::AgentsSection;
+pub use cluster::ClusterSection;
 pub use env::environment;
 pub use error::{ConfigError, KeyFault, Origin, Place, SyntaxFault};
 pub use explain::toml_text;
@@ -107,6 +109,8 @@ sections! {
     tasks: TasksConfig,
     /// How runs of workflows are accepted, carried out and kept.
     workflows: WorkflowsConfig,
+    /// Whether it is one of several nodes, and whom it joins.
+    cluster: ClusterSection,
     /// The limits of the kernel.
     system: SystemConfig,
     /// The log-triage team.

@@ -6,6 +6,7 @@
 //!  ├─ registry    which agents there are
 //!  ├─ tasks       the engine, on the journal and the registry
 //!  ├─ workflows   the engine of runs, on the journal and the task engine
+//!  │              (in a cluster both run where the work is led: see `cluster/mod.rs`)
 //!  ├─ host        the agents' actors
 //!  ├─ status      answers for the node
 //!  ├─ tokens      issues and takes back tokens, where callers need them
@@ -31,12 +32,13 @@ use synod_runtime::{
 };
 use synod_tasks::{TaskEngine, TasksMessage};
 use synod_triage::{Readable, Team, TeamOptions};
-use synod_workflows::WorkflowEngine;
+use synod_workflows::{WorkflowEngine, WorkflowsMessage};
 use tokio::time::Instant;
 
+use super::cluster::{self, Around, Cluster, Door, Settled};
 use super::start::Start;
 use super::{Engines, Node, NodeBuilder, NodeError, Parts, reload, security};
-use crate::api::stream::{EventSource, LIFECYCLE_BUFFER, StreamLimits};
+use crate::api::stream::{EngineSource, LIFECYCLE_BUFFER, NodeSource, StreamLimits};
 use crate::api::{ApiParts, ApiState, EventHub, HttpServer, Listener};
 use crate::config::{AgentsSection, NodeConfig};
 use crate::status::{StatusActor, StatusParts};
@@ -45,7 +47,7 @@ use crate::status::{StatusActor, StatusParts};
 const INTENSITY: (u32, Duration) = (5, Duration::from_secs(60));
 
 /// A part that can't start is tried again for less than two seconds: what is wrong is told soon.
-const BACKOFF: Backoff = Backoff {
+pub(super) const BACKOFF: Backoff = Backoff {
     initial: Duration::from_millis(50),
     max: Duration::from_secs(5),
     multiplier: 2.0,
@@ -67,7 +69,8 @@ pub(super) async fn start<S>(
     let system = System::builder().config(config.system).build();
     let boot = Boot::now(&system);
     let (journal, faults) = JournalActor::watched(config.journal.clone(), folder.clone());
-    let (parts, root) = wire(&builder, &system, boot, journal, listener)?;
+    let cluster = Door::open(config, &system, url.clone()).await?;
+    let (parts, root) = wire(&builder, (&system, boot), journal, listener, cluster)?;
     let drain_within = drain_within(config);
     let start = Start::new(&system, parts.host.clone(), faults, folder, url.clone());
     Ok(match start.run(root, stop).await? {
@@ -106,44 +109,106 @@ fn drain_within(config: &NodeConfig) -> Duration {
 /// Makes the specs, tells each part of those it needs, and puts them in order.
 fn wire(
     builder: &NodeBuilder,
-    system: &System,
-    boot: Boot,
+    (system, boot): (&System, Boot),
     journal: Spec<JournalActor>,
     listener: Option<Listener>,
+    cluster: Option<Door>,
 ) -> Result<(Parts, Spec<Supervisor>), NodeError> {
     let config = &builder.config;
     let journal = journal.backoff(BACKOFF);
     let agents = Arc::new(config.agents.hosting.clone());
     let registry =
         RegistryActor::spec(Arc::clone(&agents), Some(journal.address())).backoff(BACKOFF);
-    let tasks = TaskEngine::spec(config.tasks.clone(), journal.address(), registry.address())
-        .backoff(BACKOFF);
-    let workflows =
-        WorkflowEngine::spec(config.workflows.clone(), journal.address(), tasks.address())
-            .backoff(BACKOFF);
-    let host = host(builder, registry.address(), tasks.address())?.backoff(BACKOFF);
-    let engines = Engines::alone(tasks.address(), workflows.address());
-    let known = status_parts(builder, boot, journal.address(), engines, host.address());
-    let status = StatusActor::spec(known).backoff(BACKOFF);
-    let parts = Parts {
-        tasks: tasks.address(),
-        workflows: workflows.address(),
-        registry: registry.address(),
-        host: host.address(),
-        status: status.address(),
+    let hub = EventHub::new(&config.node.name, boot.id, config.http.stream_buffer);
+    let around = Around {
+        journal: journal.address(),
+        agents: registry.address(),
+        hub: listener.is_some().then(|| hub.clone()),
     };
-    let mut root = Supervisor::new(Strategy::RestForOne)
+    let (journal_address, registry_address) = (journal.address(), registry.address());
+    let root = Supervisor::new(Strategy::RestForOne)
         .intensity(INTENSITY.0, INTENSITY.1)
         .child(journal)
-        .child(registry)
-        .child(tasks)
-        .child(workflows)
-        .child(host)
-        .child(status);
+        .child(registry);
+    let (root, work) = match cluster {
+        None => alone(root, builder, around)?,
+        Some(door) => among(root, builder, door, around)?,
+    };
+    let status = status_parts(builder, boot, journal_address, &work);
+    let status = StatusActor::spec(status).backoff(BACKOFF);
+    let parts = Parts {
+        tasks: work.tasks.clone(),
+        workflows: work.workflows.clone(),
+        registry: registry_address,
+        host: work.host.clone(),
+        status: status.address(),
+        cluster: work.cluster().cloned(),
+    };
+    let mut root = root.child(status);
     if let Some(listener) = listener {
-        root = with_http(root, builder, (system, boot), listener, &parts)?;
+        root = with_http(root, builder, (system, hub), listener, (&parts, &work))?;
     }
     Ok((parts, root.into_spec("node")))
+}
+
+/// Who does the work of this node.
+struct Work {
+    engines: Engines,
+    tasks: Address<TasksMessage>,
+    workflows: Address<WorkflowsMessage>,
+    host: Address<HostMessage>,
+    /// What this node is among others; none when it is alone.
+    among: Option<Settled>,
+}
+
+impl Work {
+    fn cluster(&self) -> Option<&Cluster> {
+        self.among.as_ref().map(|settled| &settled.cluster)
+    }
+}
+
+/// A node alone has engines for as long as it runs.
+fn alone(
+    root: SupervisorSpec,
+    builder: &NodeBuilder,
+    around: Around,
+) -> Result<(SupervisorSpec, Work), NodeError> {
+    let Around { journal, agents, hub } = around;
+    let config = &builder.config;
+    let tasks = TaskEngine::spec(config.tasks.clone(), journal.clone(), agents.clone());
+    let tasks = tasks.backoff(BACKOFF);
+    let workflows =
+        WorkflowEngine::spec(config.workflows.clone(), journal, tasks.address()).backoff(BACKOFF);
+    let host = host(builder, agents, tasks.address())?.backoff(BACKOFF);
+    let work = Work {
+        engines: Engines::alone(tasks.address(), workflows.address()),
+        tasks: tasks.address(),
+        workflows: workflows.address(),
+        host: host.address(),
+        among: None,
+    };
+    let mut root = root.child(tasks).child(workflows);
+    if let Some(hub) = hub {
+        let changes = EngineSource::spec(hub, work.tasks.clone(), work.workflows.clone());
+        root = root.child(changes.backoff(BACKOFF));
+    }
+    Ok((root.child(host), work))
+}
+
+/// A node among others has them when it is its turn.
+fn among(
+    root: SupervisorSpec,
+    builder: &NodeBuilder,
+    door: Door,
+    around: Around,
+) -> Result<(SupervisorSpec, Work), NodeError> {
+    let agents = around.agents.clone();
+    let (root, room) = cluster::enter(root, builder, door, around);
+    let (tasks, workflows) = (room.engines.tasks(), room.engines.workflows());
+    let host = host(builder, agents, tasks.clone())?.backoff(BACKOFF);
+    let (address, engines) = (host.address(), room.engines.clone());
+    let (root, settled) = room.settle(root.child(host), address.clone());
+    Ok((root, Work { engines, tasks, workflows, host: address, among: Some(settled) }))
 }
 
 /// The agents of the program and of the configuration, and the kinds that the API may add.
@@ -195,8 +260,7 @@ fn status_parts(
     builder: &NodeBuilder,
     boot: Boot,
     journal: Address<JournalMessage>,
-    engines: Engines,
-    host: Address<HostMessage>,
+    work: &Work,
 ) -> StatusParts {
     StatusParts {
         name: builder.config.node.name.clone(),
@@ -204,10 +268,11 @@ fn status_parts(
         started_at: boot.at,
         started: boot.instant,
         journal,
-        engines: engines.clone(),
-        host,
+        engines: work.engines.clone(),
+        cluster: work.cluster().cloned(),
+        host: work.host.clone(),
         drain_within: drain_within(&builder.config),
-        reload: reload::reload(builder, engines),
+        reload: reload::reload(builder, work.engines.clone()),
     }
 }
 
@@ -215,16 +280,14 @@ fn status_parts(
 fn with_http(
     root: SupervisorSpec,
     builder: &NodeBuilder,
-    (system, boot): (&System, Boot),
+    (system, hub): (&System, EventHub),
     listener: Listener,
-    parts: &Parts,
+    (parts, work): (&Parts, &Work),
 ) -> Result<SupervisorSpec, NodeError> {
     let config = &builder.config;
     let (tokens, access) = security::open(config, system)?.unzip();
-    let hub = EventHub::new(&config.node.name, boot.id, config.http.stream_buffer);
     let actors = system.subscribe_lifecycle(LIFECYCLE_BUFFER);
-    let engines = (parts.tasks.clone(), parts.workflows.clone());
-    let source = EventSource::spec(hub.clone(), engines, parts.registry.clone(), actors);
+    let events = NodeSource::spec(hub.clone(), parts.registry.clone(), actors);
     let state = ApiState::new(ApiParts {
         config: config.http.clone(),
         system: system.clone(),
@@ -237,8 +300,13 @@ fn with_http(
         streams: StreamLimits::new(&config.http),
         metrics: builder.metrics.clone(),
         access,
+        owner: work.among.as_ref().map(Settled::owner),
+        cluster: parts.cluster.clone(),
     });
-    let mut root = root.child(source.backoff(BACKOFF));
+    if let Some(among) = &work.among {
+        among.serve(state.clone());
+    }
+    let mut root = root.child(events.backoff(BACKOFF));
     if let Some(tokens) = tokens {
         root = root.child(tokens.backoff(BACKOFF));
     }

@@ -78,9 +78,8 @@ fn workflows_of(pair: &EnginePair) -> &Address<WorkflowsMessage> {
 
 /// What was said of a message, said again to its receiver.
 fn options(metadata: &Metadata) -> SendOptions {
-    let options = SendOptions::new()
-        .priority(metadata.priority)
-        .principal(metadata.principal().clone());
+    let options =
+        SendOptions::new().priority(metadata.priority).principal(metadata.principal().clone());
     match metadata.correlation() {
         Some(correlation) => options.correlation(correlation),
         None => options,

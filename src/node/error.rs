@@ -39,6 +39,12 @@ pub enum NodeError {
     /// The key or the list of tokens can't be read; nothing was started.
     #[error("the security folder can't be used: {0}")]
     Security(FileError),
+    /// The node can't take part in a cluster as it is set up; nothing was started.
+    #[error("the cluster: {reason}")]
+    Cluster {
+        /// Why not.
+        reason: String,
+    },
     /// The journal in the data folder can't be opened; everything has been stopped again.
     #[error("the journal could not be opened: {source}{}", advice(source, folder))]
     Journal {

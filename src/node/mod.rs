@@ -10,6 +10,7 @@
 
 mod assembly;
 mod builder;
+mod cluster;
 mod endpoint;
 mod engines;
 mod error;
@@ -26,6 +27,7 @@ use synod_tasks::{DrainEngine, TasksMessage};
 use synod_workflows::{DrainWorkflows, WorkflowsMessage};
 
 pub use builder::NodeBuilder;
+pub use cluster::{Cluster, ClusterError, ClusterView, GroupStatus, LinkStatus, MemberStatus};
 pub use endpoint::Endpoint;
 pub use engines::{EnginePair, Engines};
 pub use error::NodeError;
@@ -44,6 +46,8 @@ struct Parts {
     registry: Address<RegistryMessage>,
     host: Address<HostMessage>,
     status: Address<StatusMessage>,
+    /// None when the node is alone.
+    cluster: Option<Cluster>,
 }
 
 /// A running node. It runs until [`Node::stop`], not until it is dropped.
@@ -87,6 +91,12 @@ impl Node {
         &self.parts.status
     }
 
+    /// The cluster that the node belongs to, unless it is alone.
+    #[must_use]
+    pub fn cluster(&self) -> Option<&Cluster> {
+        self.parts.cluster.as_ref()
+    }
+
     /// The kernel under it all.
     #[must_use]
     pub fn system(&self) -> &System {
@@ -108,6 +118,9 @@ impl Node {
     /// back what does not, flushes, and ends all actors.
     pub async fn stop(mut self) {
         let within = self.drain_within;
+        if let Some(cluster) = &self.parts.cluster {
+            cluster.part().await;
+        }
         let told = within + STOP_WITHIN;
         let (runs, tasks) = tokio::join!(
             self.parts.workflows.ask(DrainWorkflows { within }, told),

@@ -24,10 +24,7 @@ struct Running {
 }
 
 /// What the status actor calls for a reload, on a thread that may block.
-pub(super) fn reload(
-    builder: &NodeBuilder,
-    engines: Engines,
-) -> Reload {
+pub(super) fn reload(builder: &NodeBuilder, engines: Engines) -> Reload {
     let file = builder.file.clone();
     let config = Mutex::new(builder.config.clone());
     let running = Running { config, log: builder.log.clone(), engines };

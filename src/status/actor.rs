@@ -21,7 +21,7 @@ use super::messages::{
 };
 use super::view::{ActorCounts, Answers, EngineAnswers, NodeStatus, StatusReport};
 use crate::config::reload::Change;
-use crate::node::{EnginePair, Engines};
+use crate::node::{Cluster, ClusterView, EnginePair, Engines};
 
 /// Most time a part of the node has to say how it is.
 const PART: Duration = Duration::from_millis(500);
@@ -50,6 +50,8 @@ pub struct StatusParts {
     pub journal: Address<JournalMessage>,
     /// The engines at work here.
     pub engines: Engines,
+    /// The cluster of the node, unless it is alone.
+    pub cluster: Option<Cluster>,
     /// The host of agents.
     pub host: Address<HostMessage>,
     /// How long running work has when the node drains, unless the operator says otherwise.
@@ -96,6 +98,7 @@ impl StatusActor {
             queue_depth: None,
             agents: None,
             journal: None,
+            cluster: None,
             dead_letters: DeadReason::ALL.into_iter().map(count).collect(),
             abandoned: system.abandoned(),
         }
@@ -111,14 +114,15 @@ impl StatusActor {
         let node = self.node(system);
         let left = deadline.saturating_duration_since(system.clock().now());
         let within = PART.min(left / 2);
-        let StatusParts { journal, engines, host, .. } = self.parts.clone();
+        let StatusParts { journal, engines, cluster, host, .. } = self.parts.clone();
         async move {
-            let (journal, engines, agents) = tokio::join!(
+            let (journal, cluster, engines, agents) = tokio::join!(
                 journal.ask(Health {}, within),
+                ask_cluster(cluster, within),
                 join_all(engines.all().into_iter().map(|pair| ask_pair(pair, within))),
                 host.ask(AwaitAgents, within),
             );
-            node.judge(Answers { journal, engines, agents })
+            node.judge(Answers { journal, cluster, engines, agents })
         }
     }
 
@@ -173,6 +177,19 @@ impl StatusActor {
             }
         });
     }
+}
+
+/// How the cluster is, if there is one.
+async fn ask_cluster(
+    cluster: Option<Cluster>,
+    within: Duration,
+) -> Option<Result<ClusterView, String>> {
+    let cluster = cluster?;
+    let asked = tokio::time::timeout(within, cluster.view()).await;
+    Some(match asked {
+        Ok(view) => view.map_err(|why| why.to_string()),
+        Err(_) => Err("the membership did not answer in time".to_owned()),
+    })
 }
 
 async fn ask_pair(pair: EnginePair, within: Duration) -> EngineAnswers {

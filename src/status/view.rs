@@ -10,6 +10,8 @@ use synod_tasks::{EngineHealthResponse, EnginePhase, EngineStatsResponse, Ledger
 use synod_workflows::WorkflowHealthResponse;
 use utoipa::ToSchema;
 
+use crate::node::ClusterView;
+
 /// The node without its tree.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct NodeStatus {
@@ -41,6 +43,9 @@ pub struct NodeStatus {
     /// The journal; absent when it does not answer.
     #[schema(value_type = Option<Object>)]
     pub journal: Option<JournalHealth>,
+    /// The cluster that the node belongs to; absent when it is alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterView>,
     /// Messages that were not handled, by reason, since the node started.
     pub dead_letters: BTreeMap<String, u64>,
     /// Actors that did not even end when they were killed.
@@ -51,6 +56,8 @@ pub struct NodeStatus {
 #[derive(Debug)]
 pub(super) struct Answers {
     pub(super) journal: Result<JournalHealth, AskError>,
+    /// How the cluster is; none when the node is alone.
+    pub(super) cluster: Option<Result<ClusterView, String>>,
     /// Of each pair of engines at work here.
     pub(super) engines: Vec<EngineAnswers>,
     /// Answered when all agents are there.
@@ -79,6 +86,16 @@ impl NodeStatus {
                     follows = true;
                 }
                 self.journal = Some(health);
+            }
+        }
+        match answers.cluster {
+            None => {}
+            Some(Err(why)) => self.not_ready.push(format!("the cluster can't be seen: {why}")),
+            Some(Ok(view)) => {
+                if !view.accepts {
+                    self.not_ready.push(no_majority(&view));
+                }
+                self.cluster = Some(view);
             }
         }
         for pair in answers.engines {
@@ -123,6 +140,16 @@ impl NodeStatus {
             self.agents = Some(stats.agents_total.max(self.agents.unwrap_or_default()));
         }
     }
+}
+
+/// Why the cluster takes no work.
+fn no_majority(view: &ClusterView) -> String {
+    if view.cluster.is_none() {
+        return "the node is not in its cluster yet".to_owned();
+    }
+    let stuck = view.groups.iter().filter(|group| !group.quorum);
+    let stuck: Vec<_> = stuck.map(|group| group.group.to_string()).collect();
+    format!("no majority of the nodes can be reached for group {}", stuck.join(", "))
 }
 
 /// What the engine does, for people.

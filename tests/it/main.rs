@@ -14,6 +14,7 @@ mod agents;
 mod approvals_page;
 mod bad_input;
 mod cli;
+mod cluster;
 mod commands;
 mod config_faults;
 mod damage;

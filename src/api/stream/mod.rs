@@ -34,7 +34,7 @@ pub use cursor::{Cursor, NotACursor};
 pub use event::{CloudEvent, Content, Event, StreamNotice, Subject};
 pub use filter::Filter;
 pub use hub::{EventHub, Next, Numbered, Subscription};
-pub use source::{EventSource, LIFECYCLE_BUFFER, SourceMessage};
+pub use source::{EngineSource, LIFECYCLE_BUFFER, NodeSource, SourceMessage};
 
 use super::ApiState;
 use super::config::ApiConfig;

@@ -1,8 +1,8 @@
-//! The actor that turns changes of tasks, runs, agents and actors into events.
+//! The actors that turn changes of tasks, runs, agents and actors into events.
 //!
 //! Tasks, runs and agents are told by their engines and registry, in order and after they are
 //! durable: the listeners given to them publish at once, on their thread, and never wait. Actors
-//! are told by the kernel's lifecycle feed, which a task of this actor reads. Where the feed was
+//! are told by the kernel's lifecycle feed, which a task of the source reads. Where the feed was
 //! full, the gap is told with the number of changes that are missing.
 
 use std::convert::Infallible;
@@ -23,44 +23,27 @@ use super::hub::EventHub;
 /// Changes of actors that may wait to be told: more than come in the time of a turn.
 pub const LIFECYCLE_BUFFER: usize = 16_384;
 
-/// From the source to itself.
-#[derive(Debug)]
-pub enum SourceMessage {
-    /// The task that reads the lifecycle feed has ended, which it never does in order.
-    Deaf(TaskFailure),
-}
-
-/// Publishes what changes.
-pub struct EventSource {
+/// Publishes what changes of tasks and runs: one source for each pair of engines.
+pub struct EngineSource {
     hub: EventHub,
     tasks: Address<TasksMessage>,
     workflows: Address<WorkflowsMessage>,
-    registry: Address<RegistryMessage>,
-    /// Outlives the incarnation: what was told is not told again after a restart.
-    agents: Arc<Mutex<KnownAgents>>,
-    /// Outlives it, too: what happens while the source is down waits here.
-    actors: Arc<LifecycleFeed>,
     /// Tells the listeners of this incarnation that it is over.
     listening: Option<DropGuard>,
 }
 
-impl EventSource {
-    /// The actor, called `events`. It belongs after the engines and the registry.
+impl EngineSource {
+    /// The actor, called `changes`. It belongs after the engines.
     #[must_use]
     pub fn spec(
         hub: EventHub,
-        (tasks, workflows): (Address<TasksMessage>, Address<WorkflowsMessage>),
-        registry: Address<RegistryMessage>,
-        actors: LifecycleFeed,
+        tasks: Address<TasksMessage>,
+        workflows: Address<WorkflowsMessage>,
     ) -> Spec<Self> {
-        let (agents, actors) = (Arc::default(), Arc::new(actors));
-        Spec::new("events", move || Self {
+        Spec::new("changes", move || Self {
             hub: hub.clone(),
             tasks: tasks.clone(),
             workflows: workflows.clone(),
-            registry: registry.clone(),
-            agents: Arc::clone(&agents),
-            actors: Arc::clone(&actors),
             listening: None,
         })
     }
@@ -84,6 +67,64 @@ impl EventSource {
             }
             hub.publish(run_event(change));
             true
+        })
+    }
+}
+
+impl Actor for EngineSource {
+    /// Nobody tells it anything but through its listeners.
+    type Message = Infallible;
+    const KIND: &'static str = "events";
+
+    async fn start(&mut self, _: &mut Context<Self>) -> Result<(), ActorError> {
+        let over = CancellationToken::new();
+        let tasks = self.task_listener(over.clone());
+        self.tasks.send(TasksMessage::Subscribe(tasks)).await?;
+        let runs = self.run_listener(over.clone());
+        self.workflows.send(WorkflowsMessage::Subscribe(runs)).await?;
+        self.listening = Some(over.drop_guard());
+        Ok(())
+    }
+
+    async fn handle(&mut self, never: Infallible, _: &mut Context<Self>) -> Result<(), ActorError> {
+        match never {}
+    }
+}
+
+/// From the source to itself.
+#[derive(Debug)]
+pub enum SourceMessage {
+    /// The task that reads the lifecycle feed has ended, which it never does in order.
+    Deaf(TaskFailure),
+}
+
+/// Publishes what changes of agents and actors.
+pub struct NodeSource {
+    hub: EventHub,
+    registry: Address<RegistryMessage>,
+    /// Outlives the incarnation: what was told is not told again after a restart.
+    agents: Arc<Mutex<KnownAgents>>,
+    /// Outlives it, too: what happens while the source is down waits here.
+    actors: Arc<LifecycleFeed>,
+    /// Tells the listeners of this incarnation that it is over.
+    listening: Option<DropGuard>,
+}
+
+impl NodeSource {
+    /// The actor, called `events`. It belongs after the registry.
+    #[must_use]
+    pub fn spec(
+        hub: EventHub,
+        registry: Address<RegistryMessage>,
+        actors: LifecycleFeed,
+    ) -> Spec<Self> {
+        let (agents, actors) = (Arc::default(), Arc::new(actors));
+        Spec::new("events", move || Self {
+            hub: hub.clone(),
+            registry: registry.clone(),
+            agents: Arc::clone(&agents),
+            actors: Arc::clone(&actors),
+            listening: None,
         })
     }
 
@@ -112,7 +153,7 @@ async fn tell_actors(feed: Arc<LifecycleFeed>, hub: EventHub, system: System) ->
     }
 }
 
-impl Actor for EventSource {
+impl Actor for NodeSource {
     type Message = SourceMessage;
     const KIND: &'static str = "events";
 
@@ -120,10 +161,6 @@ impl Actor for EventSource {
         let over = CancellationToken::new();
         let agents = self.agent_listener(over.clone(), ctx);
         self.registry.send(RegistryMessage::Subscribe(agents)).await?;
-        let tasks = self.task_listener(over.clone());
-        self.tasks.send(TasksMessage::Subscribe(tasks)).await?;
-        let runs = self.run_listener(over.clone());
-        self.workflows.send(WorkflowsMessage::Subscribe(runs)).await?;
         self.listening = Some(over.drop_guard());
         let (feed, hub) = (Arc::clone(&self.actors), self.hub.clone());
         ctx.attach(tell_actors(feed, hub, ctx.system().clone()), |ended| match ended {

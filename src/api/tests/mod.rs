@@ -16,7 +16,7 @@ use tower::ServiceExt;
 
 use super::connections::Connections;
 use super::lifeline::Lifeline;
-use super::stream::{EventSource, StreamLimits};
+use super::stream::{EngineSource, NodeSource, StreamLimits};
 use super::{ApiConfig, ApiParts, ApiState, EventHub, Metrics, router};
 use crate::config::NodeConfig;
 use crate::node::{Node, NodeBuilder};
@@ -56,13 +56,9 @@ async fn world_of(mut of_node: NodeConfig) -> World {
     let (tasks, registry) = (node.tasks().clone(), node.registry().clone());
     let workflows = node.workflows().clone();
     let actors = node.system().subscribe_lifecycle(64);
-    let source = EventSource::spec(
-        hub.clone(),
-        (tasks.clone(), workflows.clone()),
-        registry.clone(),
-        actors,
-    );
-    node.system().spawn(source).unwrap();
+    let changes = EngineSource::spec(hub.clone(), tasks.clone(), workflows.clone());
+    node.system().spawn(changes).unwrap();
+    node.system().spawn(NodeSource::spec(hub.clone(), registry.clone(), actors)).unwrap();
     let state = ApiState::new(ApiParts {
         streams: StreamLimits::new(&config),
         system: node.system().clone(),
@@ -74,6 +70,8 @@ async fn world_of(mut of_node: NodeConfig) -> World {
         hub,
         metrics: Metrics::default(),
         access: None,
+        owner: None,
+        cluster: None,
         config,
     });
     World { app: router(state.clone()), node, state, _folder: folder }

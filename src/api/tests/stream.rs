@@ -15,7 +15,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use tower::ServiceExt;
 
 use super::{ApiConfig, World, request, world, world_with};
-use crate::api::stream::{EventHub, EventSource, Filter, Next};
+use crate::api::stream::{EventHub, Filter, Next, NodeSource};
 
 const STREAM: &str = "/api/v1/stream";
 
@@ -107,11 +107,8 @@ async fn changes_of_actors_that_came_too_fast_are_told_as_a_gap() {
     }
     let hub = EventHub::new("test", 2, 64);
     let mut reader = hub.subscribe(None, Filter::new(Some("synod.actor.*"), None, None, None));
-    let node = &world.node;
-    let engines = (node.tasks().clone(), node.workflows().clone());
     let apart = System::new(SystemConfig::default());
-    let source = EventSource::spec(hub, engines, node.registry().clone(), feed);
-    apart.spawn(source).unwrap();
+    apart.spawn(NodeSource::spec(hub, world.node.registry().clone(), feed)).unwrap();
     let Next::Events(events) = reader.next().await else { panic!("nothing was dropped") };
     let gap: Value = serde_json::from_str(events[0].json()).unwrap();
     assert_eq!(gap["type"], "synod.actor.missed");

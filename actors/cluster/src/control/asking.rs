@@ -65,6 +65,11 @@ impl Control {
         let body = match call {
             ControlCall::Propose(command) => encode(&self.propose_here(command, deadline).await),
             ControlCall::ReadIndex => encode(&self.read_index_here(deadline).await),
+            ControlCall::Join { .. } if self.read().cluster.is_none() => {
+                // Whoever asks may form one instead, or ask elsewhere: nothing to wait for.
+                let none = "that node belongs to no cluster".to_owned();
+                encode(&Answered::<ControlAnswer>::Err(ControlError::NoLeader(none)))
+            }
             ControlCall::Join { record, storage } => {
                 let admit = ControlCommand::Admit { record, storage, at_us: 0 };
                 encode(&self.propose_until(admit, deadline).await)

@@ -1,0 +1,244 @@
+//! How a node comes into its cluster: it goes back to the one it belongs to, joins the one that
+//! its seeds know, or forms one of itself alone.
+//!
+//! A node forms a cluster only when it belongs to none and either has no seeds, or is the first of
+//! them and no other seed answers: so nodes with the same list can be started in any order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use synod_cluster::{
+    ClusterId, Control, JoinCluster, Listener, MemberChange, MembershipMessage, NodeId, NodeRecord,
+    OverseerMessage, Peers, Reception,
+};
+use synod_runtime::{
+    Actor, ActorError, Address, Context, Entropy, Priority, SendOptions, Spec, TaskFailure,
+    TrySendError,
+};
+use tokio::time::{Instant, sleep};
+
+use super::identity::Identity;
+
+/// Work groups of a cluster that is formed here.
+pub(super) const GROUPS: u32 = 1;
+
+/// How long one step may take.
+const STEP: Duration = Duration::from_secs(5);
+
+/// How long the first of the seeds looks for the others before it forms a cluster.
+const LOOK_AROUND: Duration = Duration::from_millis(600);
+
+/// Between attempts.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What the founder works with.
+#[derive(Clone)]
+pub(super) struct FounderParts {
+    pub(super) identity: Arc<Mutex<Identity>>,
+    pub(super) peers: Peers,
+    pub(super) control: Control,
+    pub(super) membership: Address<MembershipMessage>,
+    pub(super) overseer: Address<OverseerMessage>,
+    pub(super) seeds: Vec<String>,
+    /// How long it tries.
+    pub(super) within: Duration,
+}
+
+/// Brings the node into its cluster, then keeps its place there known.
+pub(super) struct Founder(FounderParts);
+
+/// What the founder is told.
+#[derive(Debug)]
+pub(super) enum FounderMessage {
+    /// The node is in its cluster, or could not come in.
+    Came(Result<Result<ClusterId, String>, TaskFailure>),
+}
+
+impl Founder {
+    /// The actor, called `founder`.
+    pub(super) fn spec(parts: FounderParts) -> Spec<Self> {
+        Spec::new("founder", move || Self(parts.clone()))
+    }
+}
+
+impl Actor for Founder {
+    type Message = FounderMessage;
+    const KIND: &'static str = "coordinator";
+
+    async fn start(&mut self, ctx: &mut Context<Self>) -> Result<(), ActorError> {
+        let parts = self.0.clone();
+        let seen = MembershipMessage::Subscribe(telling(parts.overseer.clone()));
+        parts.membership.send(seen).await?;
+        let system = ctx.system().clone();
+        ctx.describe("comes into its cluster");
+        let came = async move { parts.come_in(system.entropy()).await };
+        ctx.attach(came, FounderMessage::Came)?;
+        Ok(())
+    }
+
+    async fn handle(
+        &mut self,
+        FounderMessage::Came(came): FounderMessage,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), ActorError> {
+        match came {
+            Ok(Ok(cluster)) => {
+                tracing::info!(%cluster, "this node is a member of its cluster");
+                ctx.describe(format!("member of cluster {cluster}"));
+                Ok(())
+            }
+            Ok(Err(why)) => Err(ActorError::new(why)),
+            Err(why) => Err(ActorError::new(format!("coming in ended: {why}"))),
+        }
+    }
+}
+
+/// Tells the overseer who is up and who is down.
+fn telling(overseer: Address<OverseerMessage>) -> Listener<MemberChange> {
+    let options = SendOptions::new().priority(Priority::High);
+    let tell = move |node, up| {
+        let seen = OverseerMessage::Seen { node, up };
+        match overseer.try_send_with(seen, options.clone()) {
+            Ok(()) => Reception::Taken,
+            Err(TrySendError::Full(_) | TrySendError::Refused(..)) => Reception::Full,
+            Err(TrySendError::Closed(_)) => Reception::Gone,
+        }
+    };
+    Listener::new(move |change| match change {
+        MemberChange::Snapshot(members) => {
+            let told = members.iter().map(|member| tell(member.id(), member.is_up()));
+            told.fold(Reception::Taken, |all, one| if one == Reception::Taken { all } else { one })
+        }
+        MemberChange::Up(record) => tell(record.id, true),
+        MemberChange::Recovered(node) => tell(node, true),
+        MemberChange::Down(node) | MemberChange::Left(node) => tell(node, false),
+        MemberChange::Suspect(_) | MemberChange::Forgotten(_) | MemberChange::Expelled(_) => {
+            Reception::Taken
+        }
+    })
+}
+
+impl FounderParts {
+    /// Tries until it is in, or the time is over.
+    async fn come_in(&self, entropy: &dyn Entropy) -> Result<ClusterId, String> {
+        let begun = Instant::now();
+        let mut told = String::new();
+        loop {
+            let forms = self.is_first() && begun.elapsed() >= self.look_around();
+            let why = match self.try_once(forms, entropy).await {
+                Ok(cluster) => return Ok(cluster),
+                Err(why) => why,
+            };
+            if why != told {
+                tracing::info!(%why, "not in the cluster yet");
+                told = why;
+            }
+            if begun.elapsed() >= self.within {
+                return Err(format!(
+                    "the node could not come into its cluster within {} s: {told}",
+                    self.within.as_secs()
+                ));
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    async fn try_once(&self, forms: bool, entropy: &dyn Entropy) -> Result<ClusterId, String> {
+        let known = self.identity.lock().cluster;
+        if let Some(cluster) = known {
+            return self.go_back(cluster).await;
+        }
+        match self.join().await {
+            Ok(cluster) => Ok(cluster),
+            Err(_) if forms => self.form(entropy).await,
+            Err(why) => Err(why),
+        }
+    }
+
+    /// Whether it is this node that forms a cluster when no other seed answers.
+    fn is_first(&self) -> bool {
+        self.seeds.first().is_none_or(|first| *first == self.own().address)
+    }
+
+    fn look_around(&self) -> Duration {
+        if self.others().next().is_none() { Duration::ZERO } else { LOOK_AROUND }
+    }
+
+    fn others(&self) -> impl Iterator<Item = &String> {
+        self.seeds.iter().filter(|seed| **seed != self.own().address)
+    }
+
+    fn own(&self) -> &NodeRecord {
+        self.peers.own()
+    }
+
+    /// Makes this start known to the cluster it belongs to: through any member, itself included.
+    async fn go_back(&self, cluster: ClusterId) -> Result<ClusterId, String> {
+        let state = self.control.read();
+        for member in state.members.values().filter(|member| member.record.id != self.own().id) {
+            self.peers.learn(member.record.clone());
+        }
+        let known: Vec<String> =
+            state.members.values().map(|member| member.record.address.clone()).collect();
+        let others: Vec<String> =
+            self.others().cloned().chain(known).filter(|one| *one != self.own().address).collect();
+        if !others.is_empty() {
+            // The membership goes on trying by itself; without any other a majority is not there.
+            let join = JoinCluster { seeds: others };
+            let joined = self.membership.ask(join, STEP).await;
+            tracing::debug!(?joined, "looked for the other members");
+        }
+        let via = state.members.keys().copied().chain([self.own().id]);
+        let mut why = String::from("no member can be asked");
+        for node in via.collect::<std::collections::BTreeSet<NodeId>>() {
+            match self.control.join(node, self.own().clone(), STEP).await {
+                Ok(()) => return Ok(cluster),
+                Err(error) => why = error.to_string(),
+            }
+        }
+        Err(why)
+    }
+
+    /// Joins the cluster of the first seed that has one.
+    async fn join(&self) -> Result<ClusterId, String> {
+        let mut why = String::from("no other node was named to join");
+        for seed in self.others() {
+            match self.join_at(seed).await {
+                Ok(cluster) => return Ok(cluster),
+                Err(error) => why = format!("{seed}: {error}"),
+            }
+        }
+        Err(why)
+    }
+
+    async fn join_at(&self, seed: &str) -> Result<ClusterId, String> {
+        let via = self.peers.meet(seed, STEP).await.map_err(|why| why.to_string())?;
+        let own = self.own().clone();
+        self.control.join(via.id, own, STEP).await.map_err(|why| why.to_string())?;
+        let cluster = self.control.read().cluster.ok_or("it belongs to no cluster yet")?;
+        self.adopt(cluster)?;
+        let join = JoinCluster { seeds: vec![seed.to_owned()] };
+        let joined = self.membership.ask(join, STEP).await.map_err(|why| why.to_string())?;
+        joined.map_err(|why| why.to_string())?;
+        Ok(cluster)
+    }
+
+    async fn form(&self, entropy: &dyn Entropy) -> Result<ClusterId, String> {
+        let mut bytes = [0; 16];
+        entropy.fill(&mut bytes);
+        let cluster = ClusterId(u128::from_be_bytes(bytes));
+        let own = self.own().clone();
+        self.control.form(cluster, GROUPS, own, STEP).await.map_err(|why| why.to_string())?;
+        // An attempt before this one may have formed it.
+        let cluster = self.control.read().cluster.unwrap_or(cluster);
+        self.adopt(cluster)?;
+        Ok(cluster)
+    }
+
+    fn adopt(&self, cluster: ClusterId) -> Result<(), String> {
+        self.peers.cluster().adopt(cluster).map_err(|why| why.to_string())?;
+        let kept = self.identity.lock().join(cluster);
+        kept.map_err(|why| format!("the identity of the cluster can't be written: {why}"))
+    }
+}

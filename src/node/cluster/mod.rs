@@ -1,0 +1,281 @@
+//! The node as one of several: what it adds to the tree when `cluster.enabled` says so.
+//!
+//! ```text
+//!  links ── membership ── registry-sync        who is there, what they tell
+//!    └───── consensus ── log-1 ── work-1       who leads, what is stored, the engines while led
+//!              └──────── overseer, founder     who should vote and lead; how the node comes in
+//!  remote-agents                               agents of all nodes on each
+//! ```
+//!
+//! One group has all work: its leader's engines do it, with the agents of all nodes, and every
+//! node passes on to it what it is asked. Never: work on a node that does not lead it.
+
+mod agents;
+mod founder;
+mod handle;
+mod identity;
+mod leaving;
+mod owner;
+mod remote_agent;
+mod view;
+mod work;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use synod_agents::{HostMessage, RegistryMessage as AgentsMessage};
+use synod_cluster::{
+    ClusterIdentity, Consensus, Control, DetectorConfig, GroupId, GroupLog, Groups, Links,
+    Membership, MembershipMessage, NodeName, NodeRecord, NodeRole, Overseer, Peers, RegistrySync,
+    Roles, Service, TcpTransport, Transport, Vitals,
+};
+use synod_journal::{JournalMessage, PartitionShare};
+use synod_runtime::{Address, Spec, SupervisorSpec, System};
+use synod_security::NodeTls;
+
+pub use handle::{Cluster, ClusterError};
+pub use view::{ClusterView, GroupStatus, LinkStatus, MemberStatus};
+
+use self::agents::{AgentParts, RemoteAgents};
+use self::founder::{Founder, FounderParts};
+use self::identity::Identity;
+use self::leaving::Leaving;
+use self::owner::{GroupOwner, OwnerPort};
+use self::remote_agent::AgentPort;
+use self::work::{WorkKeeper, WorkParts};
+use super::assembly::BACKOFF;
+use super::{Engines, NodeBuilder, NodeError};
+use crate::api::{ApiState, EventHub, Owner};
+use crate::config::{ClusterSection, NodeConfig};
+
+/// The group of all work.
+const WORK: GroupId = GroupId(1);
+
+/// The same as the engines are named by.
+const WORK_ENGINES: u16 = 1;
+
+/// The name that a configuration has when nobody has given one.
+const UNNAMED: &str = "synod";
+
+/// What the rest of the node needs of the cluster.
+pub(super) struct Room {
+    pub(super) engines: Engines,
+    pub(super) cluster: Cluster,
+    owner: GroupOwner,
+    peers: Peers,
+    settling: Settling,
+}
+
+/// Whom agents of other nodes are known by.
+struct Settling {
+    agents: Address<AgentsMessage>,
+    told: Address<synod_cluster::RegistryMessage>,
+    members: Address<MembershipMessage>,
+    tells: bool,
+}
+
+/// Whom the cluster works with on this node.
+pub(super) struct Around {
+    pub(super) journal: Address<JournalMessage>,
+    pub(super) agents: Address<AgentsMessage>,
+    /// Where changes of work are told; none when nobody can listen.
+    pub(super) hub: Option<EventHub>,
+}
+
+/// Adds the parts of the cluster that come before the agents' host.
+pub(super) fn enter(
+    root: SupervisorSpec,
+    builder: &NodeBuilder,
+    door: Door,
+    around: Around,
+) -> (SupervisorSpec, Room) {
+    let section = &builder.config.cluster;
+    let Door { identity, own, transport, detector } = door;
+    let known = Arc::new(ClusterIdentity::new(identity.cluster));
+    let (links, peers) = Links::spec(section.links.clone(), own, known, transport);
+    let membership = Membership::spec(section.membership, peers.clone(), detector);
+    let registry = RegistrySync::spec(section.registry, peers.clone(), membership.address());
+    let (consensus, groups) = Consensus::spec(
+        section.consensus.clone(),
+        peers.own().id,
+        around.journal.clone(),
+        Arc::new(peers.clone()),
+    );
+    let control = Control::new(groups.clone());
+    let overseer = Overseer::spec(section.overseer.clone(), control.clone());
+    let log = GroupLog::spec(WORK, &groups);
+    let (keeper, engines) = keeper(builder, &around, log.address(), &groups);
+    let leaving = Arc::new(Leaving::new(groups.clone(), vec![(WORK, keeper.address())]));
+    let founder = Founder::spec(FounderParts {
+        identity: Arc::new(Mutex::new(identity)),
+        peers: peers.clone(),
+        control: control.clone(),
+        membership: membership.address(),
+        overseer: overseer.address(),
+        seeds: section.seeds.clone(),
+        within: Duration::from_secs(section.join_timeout_s),
+    });
+    let (told, members) = (registry.address(), membership.address());
+    let agents = around.agents.clone();
+    let port = AgentPort { registry: around.agents, leaving: Arc::clone(&leaving) };
+    peers.serve(Service::Remote, Arc::new(port));
+    let owner = GroupOwner {
+        group: WORK_ENGINES,
+        peers: peers.clone(),
+        view: groups.watch(WORK),
+        engines: engines.clone(),
+    };
+    let tells = Roles(section.roles.iter().copied().collect()).has(NodeRole::Executor);
+    let root = root
+        .child(links.backoff(BACKOFF))
+        .child(membership.backoff(BACKOFF))
+        .child(registry.backoff(BACKOFF))
+        .child(consensus.backoff(BACKOFF))
+        .child(log.backoff(BACKOFF))
+        .child(overseer.backoff(BACKOFF))
+        .child(keeper.backoff(BACKOFF))
+        .child(founder.backoff(BACKOFF));
+    let membership = members.clone();
+    let cluster = Cluster { peers: peers.clone(), groups, control, membership, leaving };
+    let settling = Settling { agents, told, members, tells };
+    (root, Room { engines, cluster, owner, peers, settling })
+}
+
+impl Room {
+    /// Adds what comes after the agents' host.
+    pub(super) fn settle(
+        self,
+        root: SupervisorSpec,
+        host: Address<HostMessage>,
+    ) -> (SupervisorSpec, Settled) {
+        let Self { cluster, owner, peers, settling, .. } = self;
+        let Settling { agents, told, members, tells } = settling;
+        let agents = RemoteAgents::spec(AgentParts {
+            peers: peers.clone(),
+            agents,
+            host,
+            registry: told,
+            membership: members,
+            tells,
+        });
+        (root.child(agents.backoff(BACKOFF)), Settled { cluster, owner, peers })
+    }
+}
+
+/// What the node's HTTP side needs of the cluster.
+pub(super) struct Settled {
+    pub(super) cluster: Cluster,
+    owner: GroupOwner,
+    peers: Peers,
+}
+
+impl Settled {
+    /// Who owns the work.
+    pub(super) fn owner(&self) -> Arc<dyn Owner> {
+        Arc::new(self.owner.clone())
+    }
+
+    /// Answers from now on what other nodes pass on.
+    pub(super) fn serve(&self, state: ApiState) {
+        let port = OwnerPort::new(self.owner.clone(), state);
+        self.peers.serve(Service::Api, Arc::new(port));
+    }
+}
+
+fn in_folder(config: &NodeConfig, source: io::Error) -> NodeError {
+    NodeError::DataFolder { folder: config.node.data_folder.clone(), source }
+}
+
+fn detector(section: &ClusterSection) -> DetectorConfig {
+    DetectorConfig { interval_ms: section.links.heartbeat_ms, ..section.detector }
+}
+
+/// What a node needs to come into a cluster: who it is, and where its links arrive.
+pub(super) struct Door {
+    identity: Identity,
+    own: NodeRecord,
+    transport: Arc<dyn Transport>,
+    detector: Vitals,
+}
+
+impl Door {
+    /// Opens the socket of the links, and says what this node tells of itself; none for a node
+    /// that is alone.
+    pub(super) async fn open(
+        config: &NodeConfig,
+        system: &System,
+        api: Option<String>,
+    ) -> Result<Option<Self>, NodeError> {
+        let section = &config.cluster;
+        if !section.enabled {
+            return Ok(None);
+        }
+        let utc = system.clock().utc().as_microsecond();
+        let identity = Identity::load(&config.node.data_folder, system.entropy(), utc)
+            .map_err(|source| in_folder(config, source))?;
+        let transport = transport(section, system).await?;
+        let own = NodeRecord {
+            id: identity.id,
+            name: name(config, &identity)?,
+            address: advertised(section, transport.address()),
+            api,
+            incarnation: identity.incarnation,
+            roles: Roles(section.roles.iter().copied().collect()),
+            capacity: section.capacity,
+            labels: section.labels.clone(),
+        };
+        let detector = Vitals::new(detector(section), system.clock().now());
+        Ok(Some(Self { identity, own, transport: Arc::new(transport), detector }))
+    }
+}
+
+async fn transport(section: &ClusterSection, system: &System) -> Result<TcpTransport, NodeError> {
+    let cluster = |reason: String| NodeError::Cluster { reason };
+    let address = section.listen.to_string();
+    let opened = if section.certificates.as_os_str().is_empty() {
+        TcpTransport::plain(&address).await
+    } else {
+        let tls = NodeTls::load(&section.certificates, system.clock().utc());
+        TcpTransport::secured(&address, tls.map_err(|why| cluster(why.to_string()))?).await
+    };
+    opened.map_err(|why| cluster(format!("{address} can't be listened on: {why}")))
+}
+
+fn advertised(section: &ClusterSection, bound: std::net::SocketAddr) -> String {
+    if section.advertise.is_empty() { bound.to_string() } else { section.advertise.clone() }
+}
+
+/// The node's name; one that nobody has named is called by its id.
+fn name(config: &NodeConfig, identity: &Identity) -> Result<NodeName, NodeError> {
+    let text = match config.node.name.as_str() {
+        UNNAMED => format!("synod-{}", &identity.id.to_string()[..6]),
+        name => name.to_owned(),
+    };
+    NodeName::parse(&text).map_err(|why| NodeError::Cluster {
+        reason: format!("node.name is {text:?}, {why}: other nodes know this one by its name"),
+    })
+}
+
+/// The keeper of the work and where its engines are found.
+fn keeper(
+    builder: &NodeBuilder,
+    around: &Around,
+    log: Address<JournalMessage>,
+    groups: &Groups,
+) -> (Spec<WorkKeeper>, Engines) {
+    let engines = Engines::default();
+    let parts = WorkParts {
+        group: WORK_ENGINES,
+        share: PartitionShare::WHOLE,
+        tasks: builder.config.tasks.clone(),
+        workflows: builder.config.workflows.clone(),
+        log,
+        registry: around.agents.clone(),
+        hub: around.hub.clone(),
+        engines: engines.clone(),
+        view: groups.watch(WORK),
+    };
+    (WorkKeeper::spec(parts), engines)
+}

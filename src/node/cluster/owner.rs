@@ -1,0 +1,172 @@
+//! Who owns the work of a group: requests go there, and those of other nodes are answered here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use synod_cluster::{Answer, GroupView, LinkError, NodeId, Peers, Port, Service};
+use synod_journal::{Codec, CodecError};
+use synod_runtime::after;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::api::{Owner, OwnerAnswer, OwnerDesk, OwnerError, OwnerRequest};
+use crate::node::Engines;
+
+/// Bytes of the largest request or answer between nodes.
+const WIRE_LIMIT: usize = 15 << 20;
+
+type Wire = Codec<WIRE_LIMIT>;
+
+/// How long a request waits for an owner when there is none: longer than an election takes.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Between looks for an owner that says nothing of itself.
+const LOOK: Duration = Duration::from_millis(25);
+
+/// What a node says that is not the owner.
+const NOT_OWNER: &str = "this node does not own the work";
+
+/// The owner of a group's work, as this node knows it.
+#[derive(Clone)]
+pub(super) struct GroupOwner {
+    pub(super) group: u16,
+    pub(super) peers: Peers,
+    pub(super) view: watch::Receiver<GroupView>,
+    pub(super) engines: Engines,
+}
+
+impl GroupOwner {
+    fn own(&self) -> bool {
+        let at_work = self.engines.all().iter().any(|pair| pair.group == self.group);
+        at_work && self.view.borrow().accepts()
+    }
+
+    /// The node to ask now, if one is known that may answer.
+    fn target(&self) -> Option<NodeId> {
+        let own = self.peers.own().id;
+        if self.own() {
+            return Some(own);
+        }
+        self.view.borrow().leader.filter(|leader| *leader != own)
+    }
+
+    async fn pass_on(
+        &self,
+        request: OwnerRequest,
+        within: Duration,
+    ) -> Result<OwnerAnswer, OwnerError> {
+        // A question can be asked twice; anything else only when it certainly never arrived.
+        let repeatable = matches!(request.method.as_str(), "GET" | "HEAD");
+        let body = Wire::encode(&request).map_err(|why| OwnerError::Away(why.to_string()))?;
+        let patience = after(Instant::now(), PATIENCE.min(within));
+        loop {
+            let why = match self.target() {
+                None => self.nobody(),
+                Some(node) => {
+                    match self.peers.call(node, Service::Api, body.clone(), within).await {
+                        Ok(answer) => return decode(&answer),
+                        Err(why) if why.is_unsent() || is_refused(&why) || repeatable => {
+                            format!("the owner of the work can't be asked: {why}")
+                        }
+                        Err(why) => return Err(OwnerError::Unknown(why.to_string())),
+                    }
+                }
+            };
+            if Instant::now() >= patience {
+                return Err(OwnerError::Away(why));
+            }
+            self.wait(patience).await;
+        }
+    }
+
+    fn nobody(&self) -> String {
+        let view = self.view.borrow();
+        match view.leader {
+            _ if !view.quorum_ok => "no majority of the nodes can be reached".to_owned(),
+            Some(_) => "the new owner of the work is still reading it".to_owned(),
+            None => "the nodes are choosing an owner of the work".to_owned(),
+        }
+    }
+
+    /// Waits for news of the group, for a while.
+    async fn wait(&self, until: Instant) {
+        let mut view = self.view.clone();
+        view.mark_unchanged();
+        let news = async {
+            tokio::select! {
+                _ = view.changed() => {}
+                () = sleep(LOOK) => {}
+            }
+        };
+        // The caller looks again either way.
+        let _ = timeout_at(until, news).await;
+    }
+}
+
+fn is_refused(why: &LinkError) -> bool {
+    matches!(why, LinkError::Refused(reason) if reason == NOT_OWNER)
+}
+
+fn decode(answer: &[u8]) -> Result<OwnerAnswer, OwnerError> {
+    Wire::decode(answer).map_err(|why: CodecError| {
+        OwnerError::Unknown(format!("the owner's answer can't be read: {why}"))
+    })
+}
+
+impl Owner for GroupOwner {
+    fn is_here(&self) -> bool {
+        self.own()
+    }
+
+    fn ask(
+        &self,
+        request: OwnerRequest,
+        within: Duration,
+    ) -> BoxFuture<'_, Result<OwnerAnswer, OwnerError>> {
+        self.pass_on(request, within).boxed()
+    }
+}
+
+/// Answers what other nodes pass on.
+pub(super) struct OwnerPort {
+    owner: GroupOwner,
+    desk: Arc<OwnerDesk>,
+}
+
+impl OwnerPort {
+    /// A port over the desk, for as long as `owner` is this node.
+    pub(super) fn new(owner: GroupOwner, state: crate::api::ApiState) -> Self {
+        Self { owner, desk: Arc::new(OwnerDesk::new(state, WIRE_LIMIT - (1 << 20))) }
+    }
+}
+
+impl Port for OwnerPort {
+    fn cast(&self, from: NodeId, _: Bytes) {
+        tracing::debug!(%from, "requests are asked, not told");
+    }
+
+    fn call(&self, _: NodeId, body: Bytes, answer: Answer) {
+        if !self.owner.own() {
+            return answer.refuse(NOT_OWNER);
+        }
+        let request = match Wire::decode::<OwnerRequest>(&body) {
+            Ok(request) => request,
+            Err(why) => return answer.refuse(format!("not a request: {why}")),
+        };
+        let desk = Arc::clone(&self.desk);
+        // As many at once as the link's window allows; each ends by its deadline.
+        tokio::spawn(async move {
+            let within = answer.within();
+            let Ok(answered) = tokio::time::timeout(within, desk.answer(request)).await else {
+                return;
+            };
+            match Wire::encode(&answered) {
+                Ok(bytes) => answer.send(bytes),
+                Err(why) => answer.refuse(format!("the answer: {why}")),
+            }
+        });
+    }
+}
