@@ -47,7 +47,7 @@ pub struct LinksConfig {
     /// 86,400,000; default 300,000.
     pub idle_ms: u64,
     /// The same of a control connection, while more than `mesh` nodes are known. 100 to
-    /// 86,400,000; default 60,000.
+    /// 86,400,000; default 10,000.
     pub control_idle_ms: u64,
     /// Up to so many known nodes a control connection is kept to each of them. 0 to 1,024;
     /// default 16.
@@ -72,7 +72,7 @@ impl Default for LinksConfig {
             backoff_ms: 50,
             backoff_max_ms: 5_000,
             idle_ms: 300_000,
-            control_idle_ms: 60_000,
+            control_idle_ms: 10_000,
             mesh: 16,
             max_nodes: 4_096,
         }

@@ -1,7 +1,7 @@
 //! Another node: its record, and the two channels to it. It outlives connections and actors.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::admission::Known;
-use super::channel::{Channel, Waiting};
+use super::channel::{Channel, Counters, Limits, Waiting};
 use super::config::LinksConfig;
 use super::demand::{Demand, Demands};
 use super::error::LinkError;
@@ -19,7 +19,9 @@ use crate::wire::{Service, StreamKind};
 
 pub(crate) struct Peer {
     record: Mutex<NodeRecord>,
-    channels: [Arc<Channel>; 2],
+    /// Made when they are first used: most nodes of a large cluster never talk.
+    channels: [OnceLock<Arc<Channel>>; 2],
+    limits: Limits,
     demands: Demands,
     claims: Mutex<[Claims; 2]>,
     pub(crate) refused: AtomicU64,
@@ -30,7 +32,8 @@ impl Peer {
     pub(crate) fn new(record: NodeRecord, config: &LinksConfig, demands: Demands) -> Self {
         Self {
             record: Mutex::new(record),
-            channels: StreamKind::ALL.map(|kind| Arc::new(Channel::new(kind, config))),
+            channels: Default::default(),
+            limits: Limits::of(config),
             demands,
             claims: Mutex::default(),
             refused: AtomicU64::new(0),
@@ -52,11 +55,20 @@ impl Peer {
     }
 
     pub(crate) fn channel(&self, kind: StreamKind) -> &Arc<Channel> {
-        &self.channels[kind.index()]
+        self.channels[kind.index()].get_or_init(|| Arc::new(Channel::new(kind, self.limits)))
+    }
+
+    /// The same, if it has ever been used.
+    pub(crate) fn used_channel(&self, kind: StreamKind) -> Option<&Channel> {
+        self.channels[kind.index()].get().map(|channel| &**channel)
+    }
+
+    pub(crate) fn state(&self, kind: StreamKind) -> LinkState {
+        self.used_channel(kind).map_or(LinkState::Idle, Channel::state)
     }
 
     pub(crate) fn is_up(&self, kind: StreamKind) -> bool {
-        self.channel(kind).state() == LinkState::Up
+        self.state(kind) == LinkState::Up
     }
 
     pub(crate) fn known(&self) -> Known {
@@ -160,28 +172,33 @@ impl Peer {
 
     pub(crate) fn view(&self, phi: Option<f64>) -> LinkView {
         let record = self.record();
-        let [control, data] = &self.channels;
-        let ((frames, bytes, calls), more) = (control.depth(), data.depth());
-        let sum = |counter: fn(&Channel) -> &AtomicU64| {
-            counter(control).load(Ordering::Relaxed) + counter(data).load(Ordering::Relaxed)
+        let channels = || StreamKind::ALL.into_iter().filter_map(|kind| self.used_channel(kind));
+        let sum = |counter: fn(&Counters) -> &AtomicU64| {
+            let counts = channels().map(|channel| counter(&channel.counters));
+            counts.map(|count| count.load(Ordering::Relaxed)).sum()
         };
+        let (mut queued, mut queued_bytes, mut pending) = (0, 0, 0);
+        for (frames, bytes, calls) in channels().map(Channel::depth) {
+            (queued, queued_bytes, pending) =
+                (queued + frames, queued_bytes + bytes, pending + calls);
+        }
         LinkView {
             node: record.id,
             name: record.name,
             address: record.address,
             incarnation: record.incarnation,
-            control: control.state(),
-            data: data.state(),
-            rtt_us: control.rtt_us(),
+            control: self.state(StreamKind::Control),
+            data: self.state(StreamKind::Data),
+            rtt_us: self.used_channel(StreamKind::Control).and_then(Channel::rtt_us),
             phi,
-            queued: frames + more.0,
-            queued_bytes: bytes + more.1,
-            pending: calls + more.2,
-            sent: sum(|channel| &channel.counters.sent),
-            received: sum(|channel| &channel.counters.received),
+            queued,
+            queued_bytes,
+            pending,
+            sent: sum(|counters| &counters.sent),
+            received: sum(|counters| &counters.received),
             refused: self.refused.load(Ordering::Relaxed),
-            lost: sum(|channel| &channel.counters.lost),
-            breaks: sum(|channel| &channel.counters.breaks),
+            lost: sum(|counters| &counters.lost),
+            breaks: sum(|counters| &counters.breaks),
             last_error: self.last_error.lock().clone(),
         }
     }

@@ -116,8 +116,8 @@ impl Shared {
         let forgotten = self.peers.write().remove(&node);
         if let Some(peer) = forgotten {
             self.demands.tell(LinksMessage::forgotten(node));
-            for kind in StreamKind::ALL {
-                peer.channel(kind).abandon("the node has been forgotten");
+            for channel in StreamKind::ALL.into_iter().filter_map(|kind| peer.used_channel(kind)) {
+                channel.abandon("the node has been forgotten");
             }
         }
     }

@@ -126,7 +126,7 @@ impl Links {
             let has_link = self.links.contains_key(&node);
             for kind in StreamKind::ALL {
                 let is_kept = mesh && !has_link && kind == StreamKind::Control;
-                if is_kept || peer.channel(kind).is_wanted() {
+                if is_kept || peer.state(kind) == LinkState::Connecting {
                     self.tell(node, LinkMessage::Demand(kind), ctx)?;
                 }
             }
@@ -155,7 +155,7 @@ impl Links {
     fn left(&mut self, node: NodeId, ctx: &mut Context<Self>) {
         let is_unused = |kind: &StreamKind| {
             let peer = self.shared.peer(node);
-            peer.is_ok_and(|peer| peer.channel(*kind).state() == LinkState::Idle)
+            peer.is_ok_and(|peer| peer.state(*kind) == LinkState::Idle)
         };
         if StreamKind::ALL.iter().all(is_unused) {
             self.let_go(node, ctx);

@@ -58,10 +58,20 @@ pub(crate) struct Channel {
 
 /// What may wait.
 #[derive(Clone, Copy)]
-struct Limits {
+pub(crate) struct Limits {
     frames: usize,
     bytes: usize,
     body: usize,
+}
+
+impl Limits {
+    pub(crate) fn of(config: &LinksConfig) -> Self {
+        Self {
+            frames: config.queue_frames as usize,
+            bytes: config.queue_bytes as usize,
+            body: config.max_body_bytes as usize,
+        }
+    }
 }
 
 /// A call's way back to its caller.
@@ -78,12 +88,7 @@ pub(crate) struct Window {
 }
 
 impl Channel {
-    pub(crate) fn new(kind: StreamKind, config: &LinksConfig) -> Self {
-        let limits = Limits {
-            frames: config.queue_frames as usize,
-            bytes: config.queue_bytes as usize,
-            body: config.max_body_bytes as usize,
-        };
+    pub(crate) fn new(kind: StreamKind, limits: Limits) -> Self {
         Self {
             kind,
             limits,

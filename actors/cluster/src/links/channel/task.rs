@@ -28,6 +28,8 @@ const ROUNDS: usize = 16;
 /// Bytes that one read asks for at first, and at most.
 const FIRST_READ: usize = 8 << 10;
 const LARGEST_READ: usize = 256 << 10;
+/// After so many small reads a large buffer is let go of.
+const SMALL_READS: u32 = 64;
 /// Bytes waiting for the socket above which nothing more is taken from the queues.
 const WRITE_AHEAD: usize = 128 << 10;
 /// Bytes of a call's body before that of its caller.
@@ -53,6 +55,8 @@ pub(crate) struct Connection {
     incoming: Incoming,
     read: BytesMut,
     read_size: usize,
+    /// Waits in a row for want of bytes without a large read between them.
+    small_reads: u32,
     write: WriteBuffer,
     batch: Vec<Departing>,
     shared: Arc<Shared>,
@@ -69,7 +73,17 @@ impl Connection {
     ) -> Self {
         let incoming = Incoming::new(Arc::clone(&line), from, Arc::clone(&shared));
         let (write, batch) = (WriteBuffer::default(), Vec::new());
-        Self { stream, line, incoming, read, read_size: FIRST_READ, write, batch, shared }
+        Self {
+            stream,
+            line,
+            incoming,
+            read,
+            read_size: FIRST_READ,
+            small_reads: 0,
+            write,
+            batch,
+            shared,
+        }
     }
 
     /// Carries frames until the connection ends.
@@ -133,9 +147,7 @@ impl Connection {
         };
         match read {
             Poll::Pending => {
-                if self.read.is_empty() && self.read_size > FIRST_READ {
-                    (self.read, self.read_size) = (BytesMut::new(), FIRST_READ);
-                }
+                self.release();
                 Poll::Pending
             }
             Poll::Ready(Ok(0)) => {
@@ -147,9 +159,20 @@ impl Connection {
                 if bytes >= room {
                     self.read_size = (self.read_size * 2).min(LARGEST_READ);
                 }
+                if bytes >= FIRST_READ {
+                    self.small_reads = 0;
+                }
                 Poll::Ready(self.take_frames())
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(self.broken(&error))),
+        }
+    }
+
+    /// Lets go of a large buffer that has not been needed for a while.
+    fn release(&mut self) {
+        self.small_reads = self.small_reads.saturating_add(1);
+        if self.small_reads >= SMALL_READS && self.read_size > FIRST_READ && self.read.is_empty() {
+            (self.read, self.read_size) = (BytesMut::new(), FIRST_READ);
         }
     }
 

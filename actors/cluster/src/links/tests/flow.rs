@@ -147,3 +147,57 @@ async fn senders_that_wait_for_room_all_get_it() {
     }
     eventually(|| echo.heard.lock().len() == 5_000, SECOND).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn two_nodes_that_flood_one_another_both_get_all_their_answers() {
+    let network = SimulatedNetwork::new(1);
+    let (a, b) = pair(&network, tight()).await;
+    for node in [&a, &b] {
+        node.peers.serve(Service::Remote, Arc::new(Echo::default()));
+    }
+    let floods: Vec<_> = [(&a, &b), (&b, &a)]
+        .into_iter()
+        .flat_map(|(from, to)| (0..200).map(move |_| (from.peers.clone(), to.id())))
+        .map(|(peers, to)| {
+            tokio::spawn(async move {
+                for _ in 0..5 {
+                    let sent = Bytes::from(vec![7; 20_000]);
+                    let answer = peers.call(to, Service::Remote, sent.clone(), 60 * SECOND).await;
+                    assert_eq!(answer, Ok(sent));
+                }
+            })
+        })
+        .collect();
+    for flood in floods {
+        flood.await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_ran_out_of_time_make_room_for_others_before_the_link_is_given_up() {
+    let network = SimulatedNetwork::new(1);
+    let (a, b) = pair(&network, tight()).await;
+    let hoard = Arc::new(Hoard::default());
+    b.peers.serve(Service::Api, Arc::clone(&hoard) as Arc<dyn Port>);
+    let calls = |count: usize, within: Duration| -> Vec<_> {
+        let call = |_| {
+            let (peers, to) = (a.peers.clone(), b.id());
+            tokio::spawn(async move { peers.call(to, Service::Api, body("x"), within).await })
+        };
+        (0..count).map(call).collect()
+    };
+    // 32 take up the window, 64 the queue.
+    let first = calls(96, SECOND);
+    eventually(|| a.view(&b).queued == 64, SECOND).await;
+    let more = calls(10, 30 * SECOND);
+    for call in first {
+        assert_eq!(call.await.unwrap(), Err(LinkError::Deadline));
+    }
+    eventually(|| a.view(&b).queued == 10, SECOND).await;
+    hoard.let_go();
+    eventually(|| hoard.calls() == 10, SECOND).await;
+    hoard.let_go();
+    for call in more {
+        assert_eq!(call.await.unwrap(), Err(LinkError::Unanswered));
+    }
+}

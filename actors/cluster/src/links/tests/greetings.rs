@@ -144,3 +144,21 @@ async fn a_silent_caller_is_cut_off_and_holds_up_nobody() {
         assert!(end.is_ok_and(|end| end.is_err()), "cut off");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_never_answers_a_hello_is_given_up_by_the_deadline() {
+    let network = SimulatedNetwork::new(1);
+    let a = start(&network, "a", 1).await;
+    let mut listener = network.transport("mute").listen().await.unwrap();
+    let mute = tokio::spawn(async move {
+        let mut kept = Vec::new();
+        while let Ok(caller) = listener.accept().await {
+            kept.push(caller);
+        }
+    });
+    let begun = tokio::time::Instant::now();
+    let met = meets(&a, "mute").await;
+    assert!(matches!(met, Err(LinkError::Unreachable(_))), "{met:?}");
+    assert_eq!(begun.elapsed(), 5 * SECOND);
+    mute.abort();
+}
