@@ -10,6 +10,7 @@ use super::reading;
 use super::run::{Answer, ChildToStart, FromRun, Order, Word};
 use super::starting::ToOpen;
 use super::step::{Own, Step};
+use super::stored::Release;
 use super::utc;
 use crate::definition::ErrorKind;
 use crate::error::{ControlError, StartError};
@@ -27,6 +28,9 @@ impl WorkflowEngine {
         }
         match what {
             Word::Rests { orders } => self.rests(run, orders),
+            Word::Awaits { batch, to } => {
+                self.gathering.releases.push(Release::Awaited(to, batch));
+            }
             Word::StartChild(child) => self.start_child(run, *child, ctx),
             Word::CancelChild { child, ticket } => self.cancel_child(run, child, ticket, ctx),
             Word::Emit(emit) => self.emit(run, *emit, ctx),

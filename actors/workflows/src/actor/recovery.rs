@@ -277,6 +277,10 @@ fn revoke(release: Release, reason: &str) {
         Release::Defined(reply, _) => reply.send(Err(unavailable())),
         Release::Forgotten(reply) => reply.send(Err(unavailable())),
         // What they would have shown may not be so; the askers learn that they get no answer.
-        Release::Engine(_) | Release::Run(_) | Release::Page(..) | Release::Stats(..) => {}
+        Release::Engine(_)
+        | Release::Run(_)
+        | Release::Awaited(..)
+        | Release::Page(..)
+        | Release::Stats(..) => {}
     }
 }

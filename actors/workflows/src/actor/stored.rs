@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use synod_runtime::{Context, Reply};
+use synod_runtime::{Address, Context, Reply};
 use synod_tasks::EnginePhase;
 
 use super::WorkflowEngine;
@@ -27,6 +27,8 @@ pub(super) enum Release {
     Started(Reply<Result<RunAccepted, StartError>>, Result<RunAccepted, StartError>),
     Defined(Reply<Result<DefinitionSummary, DefineError>>, Box<DefinitionSummary>),
     Forgotten(Reply<Result<(), DefineError>>),
+    /// A run's actor waits for its batches up to this one.
+    Awaited(Address<RunMessage>, u64),
     Page(Reply<Result<RunPage, InvalidCursor>>, Result<RunPage, InvalidCursor>),
     Stats(Reply<WorkflowStatsResponse>, Box<WorkflowStatsResponse>),
 }
@@ -77,6 +79,9 @@ impl WorkflowEngine {
             Release::Started(reply, result) => reply.send(result),
             Release::Defined(reply, summary) => reply.send(Ok(*summary)),
             Release::Forgotten(reply) => reply.send(Ok(())),
+            Release::Awaited(run, through) => {
+                tell(&run, RunMessage::Stored { through, waiters: Vec::new() });
+            }
             Release::Page(reply, page) => reply.send(page),
             Release::Stats(reply, stats) => reply.send(*stats),
         }
@@ -112,8 +117,10 @@ impl WorkflowEngine {
         opened
     }
 
-    fn run_stored(&mut self, stored: ToStore, ctx: &mut Context<Self>) {
+    fn run_stored(&mut self, mut stored: ToStore, ctx: &mut Context<Self>) {
         let (run, incarnation) = (stored.run, stored.incarnation);
+        let (through, quiet) = (stored.batch, stored.quiet);
+        let launches = std::mem::take(&mut stored.launches);
         let ending = view::ending_of(stored.records.last().map(|(record, _)| record));
         let opened = self.apply(stored);
         let Some(entry) = self.index.run(run).map(Arc::clone) else { return };
@@ -137,7 +144,14 @@ impl WorkflowEngine {
             }
         }
         match self.seats.stored(run, incarnation) {
-            Some(address) => tell(&address, RunMessage::Stored(waiters)),
+            Some(address) => {
+                for launch in launches {
+                    launch.send(&self.tasks, ctx.now(), &address);
+                }
+                if !quiet {
+                    tell(&address, RunMessage::Stored { through, waiters });
+                }
+            }
             None => self.show_all(run, waiters, ctx),
         }
         if !state.has_ended() && self.seats.is_to_revive(run) {

@@ -38,6 +38,24 @@ async fn cancelling_reaches_the_agent_and_is_final() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_is_shown_at_once_while_its_agent_works_and_nothing_new_is_stored() {
+    let ground = Ground::new(WorkflowsConfig::default());
+    let stage = ground.start().await;
+    let inbox = stage.manual("x").await;
+    let run = stage.start(&linear(2), json!(1)).await;
+    for step in 0..2 {
+        let Some(AgentMessage::Perform(request)) = inbox.next(PATIENCE).await else { panic!() };
+        let begun = tokio::time::Instant::now();
+        for _ in 0..3 {
+            assert_eq!(stage.get(run).await.steps[step].state, StepState::Running);
+        }
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+        request.answer(Ok(output(json!(step))));
+    }
+    assert_eq!(stage.wait(run).await.outputs, Some(json!({"s1": 1})));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_paused_run_begins_nothing_until_it_is_resumed_also_after_a_power_cut() {
     let ground = Ground::new(WorkflowsConfig::default());
     let stage = ground.start().await;

@@ -7,7 +7,7 @@ use synod_journal::{BlobError, BlobId, PutBlob};
 use synod_runtime::{ActorError, AskError, Context};
 
 use super::handles::HandleChanges;
-use super::{Answer, Blob, RunActor, RunMessage, Surroundings, ToStore};
+use super::{Answer, Blob, Launch, RunActor, RunMessage, Surroundings, ToStore, Word};
 use crate::actor::step::{Own, Step};
 use crate::history::{EngineEvent, Piece, RunRecord, Standing, Told};
 use crate::index::time;
@@ -23,9 +23,11 @@ const INSIGHT: usize = 8 << 10;
 
 /// What was decided together, and waits to be stored.
 pub(super) struct Batch {
-    number: u64,
+    pub number: u64,
     pub effects: Vec<Effect>,
     pub answers: Vec<(Answer, Result<bool, Refused>)>,
+    /// Whether the engine will not say that it is stored.
+    quiet: bool,
     /// Blobs that are not stored yet.
     blobs: usize,
     /// What is to be given to the engine once the blobs are stored.
@@ -56,13 +58,7 @@ impl RunActor {
         if self.events.is_empty() && self.defined.is_empty() {
             let effects = std::mem::take(&mut self.effects);
             let answers = std::mem::take(&mut self.answers);
-            return match self.batches.back_mut() {
-                Some(last) => {
-                    last.effects.extend(effects);
-                    last.answers.extend(answers);
-                }
-                None => self.release(effects, answers, ctx),
-            };
+            return self.follow_on(effects, answers, ctx);
         }
         let events = std::mem::take(&mut self.events);
         let at = at.unwrap_or_default();
@@ -73,6 +69,29 @@ impl RunActor {
         }
         let (records, blobs) = self.encode(at, events, changes);
         self.store(records, told, blobs, ctx);
+    }
+
+    /// Releases what follows from nothing new behind what is under way, or at once.
+    fn follow_on(
+        &mut self,
+        effects: Vec<Effect>,
+        answers: Vec<(Answer, Result<bool, Refused>)>,
+        ctx: &mut Context<Self>,
+    ) {
+        let Some(last) = self.batches.back_mut() else {
+            return self.release(effects, answers, ctx);
+        };
+        if effects.is_empty() && answers.is_empty() {
+            return;
+        }
+        last.effects.extend(effects);
+        last.answers.extend(answers);
+        let (batch, quiet) = (last.number, std::mem::take(&mut last.quiet));
+        match &mut last.unsent {
+            Some(to_store) => to_store.quiet = false,
+            None if quiet => self.tell_engine(Word::Awaits { batch, to: ctx.address() }),
+            None => {}
+        }
     }
 
     /// Follows events; says what is to be told of them, if anybody listens.
@@ -146,17 +165,22 @@ impl RunActor {
         records: Vec<(RunRecord, Piece)>,
         told: Vec<RunChange>,
         mut blobs: Vec<Blob>,
-        ctx: &Context<Self>,
+        ctx: &mut Context<Self>,
     ) {
         let defined = std::mem::take(&mut self.defined);
         blobs.extend(defined.iter().filter_map(blob_of));
         self.batch += 1;
-        let (run, incarnation) = (self.id, self.incarnation);
-        let to_store = ToStore { run, incarnation, defined, records, told };
+        let (run, incarnation, batch) = (self.id, self.incarnation, self.batch);
+        let launches = self.launches(ctx);
+        let effects = std::mem::take(&mut self.effects);
+        let answers = std::mem::take(&mut self.answers);
+        let quiet = !launches.is_empty() && effects.is_empty() && answers.is_empty();
+        let to_store = ToStore { run, incarnation, defined, records, told, batch, launches, quiet };
         self.batches.push_back(Batch {
-            number: self.batch,
-            effects: std::mem::take(&mut self.effects),
-            answers: std::mem::take(&mut self.answers),
+            number: batch,
+            effects,
+            answers,
+            quiet,
             blobs: blobs.len(),
             unsent: Some(to_store),
         });
@@ -164,6 +188,29 @@ impl RunActor {
             self.put(id, bytes, ctx);
         }
         self.send_ready();
+    }
+
+    /// The executions among the effects, if nothing else is to be released before them: they go
+    /// along to the engine. When to wake the actor is its own affair, stored or not.
+    fn launches(&mut self, ctx: &mut Context<Self>) -> Vec<Launch> {
+        let simple = |effect: &Effect| match effect {
+            Effect::Execute(execute) => execute.cache_key.is_none(),
+            effect => matches!(effect, Effect::WakeAt(_)),
+        };
+        let waits = self.batches.iter().any(|batch| !batch.effects.is_empty());
+        if waits || self.hands_back.is_some() || !self.effects.iter().all(simple) {
+            return Vec::new();
+        }
+        let mut launches = Vec::new();
+        for effect in std::mem::take(&mut self.effects) {
+            match effect {
+                Effect::Execute(execute) => launches.extend(self.launch(execute, self.batch, ctx)),
+                Effect::WakeAt(at) => self.wake_at(at, ctx),
+                effect => self.effects.push(effect),
+            }
+        }
+        self.outstanding += launches.len();
+        launches
     }
 
     fn put(&self, id: BlobId, bytes: bytes::Bytes, ctx: &Context<Self>) {

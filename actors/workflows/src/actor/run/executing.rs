@@ -7,10 +7,11 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use synod_agents::{Payload, Sign, Usage, Watch};
 use synod_journal::BlobId;
-use synod_runtime::{AskError, Context, SendOptions};
+use synod_runtime::{Address, AskError, Context, SendOptions};
 use synod_tasks::{
-    CancelExecution, ExecutionError, ExecutionSpec, FailureKind, TaskMode, TaskOutput,
+    CancelExecution, ExecutionError, ExecutionSpec, FailureKind, TaskMode, TaskOutput, TasksMessage,
 };
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{Performed, RunActor, RunMessage, instant, utc};
@@ -27,6 +28,31 @@ const OVERTIME: Duration = Duration::from_secs(15);
 
 /// The wait before an execution is offered again that the task engine did not take on.
 const OFFER_AGAIN: Duration = Duration::from_millis(200);
+
+/// An execution that is to be asked for once what it follows from is stored.
+#[derive(Debug)]
+pub(in crate::actor) struct Launch {
+    execute: Box<Execute>,
+    batch: u64,
+    asked: synod_tasks::Execute,
+    options: SendOptions,
+}
+
+impl Launch {
+    /// Asks for it; the run's actor is told the outcome.
+    pub(in crate::actor) fn send(
+        self,
+        tasks: &Address<TasksMessage>,
+        now: Instant,
+        run: &Address<RunMessage>,
+    ) {
+        let Self { execute, batch, asked, options } = self;
+        let within = asked.spec.deadline.saturating_duration_since(now).saturating_add(OVERTIME);
+        let watch = asked.spec.watch.clone();
+        let ended = move |outcome| RunMessage::Executed { execute, batch, watch, outcome };
+        tasks.ask_into_with(asked, within, options, run, ended);
+    }
+}
 
 /// The name of an execution, the same over all attempts.
 fn execution_id(run: RunId, ticket: &Ticket) -> Uuid {
@@ -48,21 +74,34 @@ impl RunActor {
             return;
         }
         let Some(run) = &self.run else { return };
-        let Some((_, action)) = run.plan_step(&execute.ticket) else { return };
+        if run.plan_step(&execute.ticket).is_none() {
+            return;
+        }
         let known = self.scope(&execute).and_then(|key| self.around.cache.get(&key, utc(ctx)));
         if let Some(output) = known {
             ctx.send_after(Duration::ZERO, RunMessage::Known { execute, output });
             return;
         }
-        let Some(mut spec) = spec(run, action, &execute) else { return };
-        let watch = Watch::new();
-        spec.watch = watch.clone();
-        if action.timeout.heartbeat_s.is_some() {
-            self.watched.insert(execute.ticket, watch.clone());
+        if let Some(launch) = self.launch(execute, 0, ctx) {
+            self.outstanding += 1;
+            launch.send(&self.around.tasks, ctx.now(), &ctx.address());
         }
+    }
+
+    /// What to ask the task engine for, because of this batch.
+    pub(super) fn launch(
+        &mut self,
+        execute: Box<Execute>,
+        batch: u64,
+        ctx: &Context<Self>,
+    ) -> Option<Launch> {
+        let run = self.run.as_ref()?;
+        let (_, action) = run.plan_step(&execute.ticket)?;
+        let mut spec = spec(run, action, &execute)?;
+        spec.watch = Watch::new();
+        let watched = action.timeout.heartbeat_s.map(|_| spec.watch.clone());
         spec.deadline = instant(execute.deadline, ctx);
         spec.wait_for_agent = self.resumed;
-        let within = spec.deadline.saturating_duration_since(ctx.now()).saturating_add(OVERTIME);
         let options = self.options(spec.priority);
         let asked = synod_tasks::Execute {
             id: execution_id(self.id, &execute.ticket),
@@ -70,9 +109,8 @@ impl RunActor {
             spec,
             principal: run.opening().principal.clone(),
         };
-        self.outstanding += 1;
-        let ended = move |outcome| RunMessage::Executed { execute, watch, outcome };
-        self.around.tasks.ask_into_with(asked, within, options, &ctx.address(), ended);
+        self.watched.extend(watched.map(|watch| (execute.ticket, watch)));
+        Some(Launch { execute, batch, asked, options })
     }
 
     fn options(&self, priority: synod_runtime::Priority) -> SendOptions {
@@ -123,7 +161,7 @@ impl RunActor {
         let kept = result.as_ref().ok().and_then(|output| self.to_keep(&execute, output, now));
         let ticket = execute.ticket;
         // Cards count where money does; else most executions would have an event more.
-        let counts = self.run.as_ref().is_some_and(|run| run.money_left(&ticket).is_some());
+        let counts = self.run.as_ref().is_some_and(|run| run.money_left(&execute.ticket).is_some());
         let usage = usage(watch, if counts { cost } else { 0.0 });
         let input = Input::Executed { ticket, outcome: result, agent, ran_us, usage };
         if self.decide(input, now) == Ok(true) {

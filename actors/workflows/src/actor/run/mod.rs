@@ -3,7 +3,9 @@
 //!
 //! ```text
 //!  order, result, timer ─▶ Run ─▶ events ─ flush (once a mailbox batch) ─▶ engine ─▶ journal
-//!                            └──▶ effects, answers ◀── released in order ◀── stored ◀─┘
+//!                            ├──▶ effects, answers ◀── released in order ◀── stored ◀─┘
+//!                            └──▶ executions go with the events: the engine asks for them once
+//!                                 the events are stored, and the outcome comes here
 //! ```
 //!
 //! It keeps nothing that is not in its stored events: when it crashes, or rests because the run
@@ -17,6 +19,7 @@ mod loading;
 mod releasing;
 
 pub(super) use cache::Cache;
+pub(super) use executing::Launch;
 pub(super) use loading::{Library, LoadError, Loaded, Packs, blob, load, load_records};
 
 use std::collections::{BTreeMap, VecDeque};
@@ -110,12 +113,18 @@ pub(crate) enum Answer {
 /// What the actor of a run is told.
 #[derive(Debug)]
 pub(crate) enum RunMessage {
-    /// The oldest batch that was given to the engine is stored. These wait for the end.
-    Stored(Vec<Reply<Option<RunStatusResponse>>>),
+    /// All batches up to this one are stored. These wait for the end.
+    Stored { through: u64, waiters: Vec<Reply<Option<RunStatusResponse>>> },
     /// Somebody asks for something.
     Order(Box<Order>),
-    /// An execution has ended.
-    Executed { execute: Box<Execute>, watch: Watch, outcome: Result<Performed, AskError> },
+    /// An execution has ended. It was begun because this batch was stored; 0: not by the engine.
+    Executed {
+        execute: Box<Execute>,
+        batch: u64,
+        /// What was seen of it.
+        watch: Watch,
+        outcome: Result<Performed, AskError>,
+    },
     /// An execution need not be: its result is known.
     Known { execute: Box<Execute>, output: Json },
     /// Try this again, as it was not taken on.
@@ -304,9 +313,10 @@ impl Actor for RunActor {
             self.rouse(ctx);
         }
         match message {
-            RunMessage::Stored(waiters) => self.stored(waiters, ctx),
+            RunMessage::Stored { through, waiters } => self.stored(through, waiters, ctx),
             RunMessage::Order(order) => self.on_order(*order, ctx),
-            RunMessage::Executed { execute, watch, outcome } => {
+            RunMessage::Executed { execute, batch, watch, outcome } => {
+                self.release_through(batch, ctx);
                 self.executed(execute, &watch, outcome, ctx);
             }
             RunMessage::Known { execute, output } => self.known(&execute, output, ctx),
@@ -352,6 +362,12 @@ pub(super) struct ToStore {
     pub records: Vec<(RunRecord, Piece)>,
     /// For who listens, if anybody does.
     pub told: Vec<RunChange>,
+    /// Which batch of this actor it is.
+    pub batch: u64,
+    /// What to ask for once it is stored.
+    pub launches: Vec<Launch>,
+    /// Whether the actor needs not be told that it is stored: the outcome of a launch says so.
+    pub quiet: bool,
 }
 
 /// What a run tells the engine beside.
@@ -367,6 +383,8 @@ pub(super) struct FromRun {
 pub(super) enum Word {
     /// It only waits, and has seen so many orders.
     Rests { orders: u64 },
+    /// Something waits for this batch to be stored, of which the actor would not be told.
+    Awaits { batch: u64, to: Address<RunMessage> },
     /// Open this run.
     StartChild(Box<ChildToStart>),
     /// End this run.

@@ -30,21 +30,27 @@ impl RunActor {
         tell(&self.around.engine, WorkflowsMessage::Own(Step(Own::FromRun(Box::new(from)))));
     }
 
-    /// The oldest batch is stored: what follows from it is released. The last one ends the actor.
+    /// Batches are stored: what follows from them is released. The last one ends the actor.
     pub(super) fn stored(
         &mut self,
+        through: u64,
         waiters: Vec<Reply<Option<RunStatusResponse>>>,
         ctx: &mut Context<Self>,
     ) {
-        if let Some(batch) = self.batches.pop_front() {
-            self.release(batch.effects, batch.answers, ctx);
-        }
+        self.release_through(through, ctx);
         for waiter in waiters {
             waiter.send(self.status());
         }
         let ended = self.run.as_ref().is_some_and(|run| run.run_state().has_ended());
         if ended && self.batches.is_empty() {
             ctx.stop();
+        }
+    }
+
+    /// Releases, in order, what follows from the batches up to this one.
+    pub(super) fn release_through(&mut self, through: u64, ctx: &mut Context<Self>) {
+        while let Some(batch) = self.batches.pop_front_if(|batch| batch.number <= through) {
+            self.release(batch.effects, batch.answers, ctx);
         }
     }
 
@@ -88,7 +94,7 @@ impl RunActor {
         }
     }
 
-    fn wake_at(&mut self, at: Option<i64>, ctx: &mut Context<Self>) {
+    pub(super) fn wake_at(&mut self, at: Option<i64>, ctx: &mut Context<Self>) {
         if let Some((_, Some(timer))) = self.wake.take() {
             ctx.cancel_timer(timer);
         }
