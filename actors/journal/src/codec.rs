@@ -5,6 +5,8 @@
 //! fields with added defaults. A released type is frozen: a change is a new [`Versioned`] type
 //! whose `Previous` is the old one.
 
+use std::cell::Cell;
+
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,6 +16,13 @@ use crate::names::RecordKind;
 
 /// Bytes of the largest value that [`RecordCodec`] encodes or decodes: 16 MiB.
 pub const RECORD_LIMIT: usize = 16 << 20;
+
+/// Bytes of memory that a thread keeps for encoding.
+const MOST_SCRATCH: usize = 64 << 10;
+
+thread_local! {
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// The codec of what is inside a record.
 pub type RecordCodec = Codec<RECORD_LIMIT>;
@@ -29,12 +38,21 @@ impl<const LIMIT: usize> Codec<LIMIT> {
     /// # Errors
     /// [`CodecError::TooLarge`] above the limit, [`CodecError::Encode`] when serde refuses.
     pub fn encode<T: Serialize>(value: &T) -> Result<Bytes, CodecError> {
-        let bytes = bincode::serde::encode_to_vec(value, bincode::config::standard())
-            .map_err(|error| CodecError::Encode(error.to_string()))?;
-        if bytes.len() > LIMIT {
-            return Err(CodecError::TooLarge { bytes: bytes.len(), limit: LIMIT });
+        // Written into memory that is used again, then copied once: no growth by doubling, and what
+        // is kept has no room to spare.
+        let mut scratch = SCRATCH.take();
+        scratch.clear();
+        let written =
+            bincode::serde::encode_into_std_write(value, &mut scratch, bincode::config::standard());
+        let encoded = match written {
+            Err(error) => Err(CodecError::Encode(error.to_string())),
+            Ok(bytes) if bytes > LIMIT => Err(CodecError::TooLarge { bytes, limit: LIMIT }),
+            Ok(_) => Ok(Bytes::copy_from_slice(&scratch)),
+        };
+        if scratch.capacity() <= MOST_SCRATCH {
+            SCRATCH.set(scratch);
         }
-        Ok(bytes.into())
+        encoded
     }
 
     /// Decodes a value that takes up all of `bytes`.
@@ -178,6 +196,23 @@ mod tests {
         let value = (7_u64, "seven".to_owned(), vec![1_u8, 2, 3]);
         let bytes = RecordCodec::encode(&value)?;
         assert_eq!(RecordCodec::decode::<(u64, String, Vec<u8>)>(&bytes)?, value);
+        Ok(())
+    }
+
+    /// Encodes something else while it is encoded.
+    struct Nested(u8);
+
+    impl Serialize for Nested {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let inner = RecordCodec::encode(&self.0).map_err(serde::ser::Error::custom)?;
+            serializer.serialize_bytes(&inner)
+        }
+    }
+
+    #[test]
+    fn a_value_can_encode_another_while_it_is_encoded() -> Result<(), CodecError> {
+        let bytes = RecordCodec::encode(&(1_u8, Nested(7), 2_u8))?;
+        assert_eq!(RecordCodec::decode::<(u8, Vec<u8>, u8)>(&bytes)?, (1, vec![7], 2));
         Ok(())
     }
 
