@@ -1,5 +1,5 @@
-//! Poisoned definitions and inputs: each is refused with the reason, in bounded time and memory, and
-//! costs nobody else anything.
+//! Poisoned definitions and inputs: each is refused with the reason, in bounded time and memory,
+//! and costs nobody else anything.
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
