@@ -30,10 +30,11 @@ const EDGES: [(&str, &[&str]); 19] = [
 ];
 
 /// Crates that one family wraps: no other code names them. Benches hold peers side by side.
-const WRAPPED: [(&str, &[&str]); 3] = [
+const WRAPPED: [(&str, &[&str]); 4] = [
     ("ractor", &["actors/runtime/", "benches/"]),
     ("burn", &["actors/models/burn/", "benches/"]),
     ("wgpu", &["actors/models/burn/"]),
+    ("openraft", &["actors/cluster/src/consensus/"]),
 ];
 
 /// Every dependency of a family on another stands in the edge list.

@@ -155,6 +155,16 @@ impl Blobs {
         Ok(Some(bytes.into()))
     }
 
+    /// The blobs of this owner.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(crate) fn list(&self, owner: Stream) -> Result<Vec<BlobId>, BlobError> {
+        let owner = self.owner(owner).map_err(blob_error)?;
+        let files = self.disk.list(&owner.folder).map_err(blob_error)?;
+        Ok(files.iter().filter_map(|file| file.name.parse().ok()).collect())
+    }
+
     /// Removes what of this owner isn't live and was last put before `before_us`, UTC
     /// microseconds.
     ///

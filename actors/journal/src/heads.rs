@@ -31,6 +31,18 @@ impl Heads {
         self.versions.len()
     }
 
+    /// Each stream with how many records it ever had, by name.
+    pub(crate) fn by_name(&self) -> Vec<(Stream, u64)> {
+        let mut streams: Vec<_> = self.versions.iter().map(|(one, many)| (*one, *many)).collect();
+        streams.sort_unstable();
+        streams
+    }
+
+    /// The epochs of all partitions, by number.
+    pub(crate) fn epochs(&self) -> Vec<Epoch> {
+        self.epochs.to_vec()
+    }
+
     /// The epoch that a partition is at.
     pub(crate) fn epoch(&self, partition: Partition) -> Epoch {
         self.epochs[usize::from(partition.get())]

@@ -65,9 +65,9 @@ pub use error::{
     AppendError, BlobError, Damage, OpenError, ReadError, SnapshotError, TruncateError,
 };
 pub use messages::{
-    Append, AppendLimits, Committed, Expected, GetBlob, Health, JournalHealth, JournalMessage,
-    LoadSnapshot, Page, PutBlob, ReadStream, Record, SaveSnapshot, Snapshot, StoredRecord,
-    SweepBlobs, Swept, Truncate, Truncated,
+    Append, AppendLimits, Committed, Contents, Expected, GetBlob, Health, JournalHealth,
+    JournalMessage, ListBlobs, LoadSnapshot, Page, PutBlob, ReadStream, Record, SaveSnapshot,
+    Snapshot, StoredRecord, Survey, SweepBlobs, Swept, Truncate, Truncated,
 };
 pub use names::{
     Epoch, InvalidName, Partition, Position, RECORD_KIND_LIMIT, RecordKind, STREAM_NAME_LIMIT,

@@ -33,6 +33,10 @@ pub enum JournalMessage {
     GetBlob(Request<GetBlob>),
     /// Remove blobs that their owner no longer names.
     SweepBlobs(Request<SweepBlobs>),
+    /// Tell which blobs an owner has.
+    ListBlobs(Request<ListBlobs>),
+    /// Tell what the journal holds.
+    Survey(Request<Survey>),
     /// Tell how the journal is.
     Health(Request<Health>),
     /// What the journal tells itself: work beside it has ended, or it is time to look again.
@@ -48,6 +52,8 @@ requests!(JournalMessage {
     PutBlob(PutBlob),
     GetBlob(GetBlob),
     SweepBlobs(SweepBlobs),
+    ListBlobs(ListBlobs),
+    Survey(Survey),
     Health(Health),
 });
 
@@ -282,6 +288,36 @@ pub struct Swept {
     pub blobs: u64,
     /// How many bytes.
     pub bytes: u64,
+}
+
+/// Asks which blobs an owner has, in no particular order.
+#[derive(Clone, Copy, Debug)]
+pub struct ListBlobs {
+    /// Whose.
+    pub owner: Stream,
+}
+
+impl Ask for ListBlobs {
+    type Reply = Result<Vec<BlobId>, BlobError>;
+}
+
+/// Asks what the journal holds: which streams there are and where the partitions stand.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Survey {}
+
+impl Ask for Survey {
+    type Reply = Contents;
+}
+
+/// What a journal holds, as it is on the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contents {
+    /// Each stream with how many records it ever had, by name.
+    pub streams: Vec<(Stream, u64)>,
+    /// The epoch of each partition, by number.
+    pub epochs: Vec<Epoch>,
+    /// The position of the last record.
+    pub last: Position,
 }
 
 /// Asks how the journal is.

@@ -73,11 +73,11 @@ pub struct GroupView {
     pub voters: BTreeSet<NodeId>,
     /// Who follows without a vote.
     pub learners: BTreeSet<NodeId>,
-    /// The index of the last entry here; 0 before the first.
+    /// How many entries the log here has ever had.
     pub last: u64,
-    /// The index of the last entry known to be committed.
+    /// How many of them are known to be committed.
     pub committed: u64,
-    /// The index of the last entry applied here.
+    /// How many of them are applied here.
     pub applied: u64,
     /// As leader: whether a majority was heard of within the lease. Otherwise: whether there is a
     /// leader.

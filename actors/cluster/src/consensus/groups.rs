@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use synod_journal::JournalMessage;
+use synod_journal::{JournalMessage, Stream};
 use synod_runtime::Address;
 use tokio::sync::watch;
 
@@ -14,6 +14,7 @@ use super::group::{GroupId, GroupView, StorageId};
 use super::network::Network;
 use super::replica::Replica;
 use super::site::Site;
+use crate::log::{adopt, local_streams};
 use crate::node::NodeId;
 
 /// The groups of this node. Cheap to clone; valid before the actor runs and after it has ended,
@@ -165,6 +166,25 @@ impl Groups {
     /// Those of [`Groups::barrier`].
     pub async fn lease(&self, group: GroupId, within: Duration) -> Result<(), GroupError> {
         self.running(group)?.lease(within).await
+    }
+
+    /// The streams that this node's own journal holds beside those of groups: what it had while it
+    /// was alone. Each with how many records it ever had.
+    ///
+    /// # Errors
+    /// [`GroupError::Storage`]
+    pub async fn local_streams(&self) -> Result<Vec<(Stream, u64)>, GroupError> {
+        local_streams(self).await
+    }
+
+    /// Makes what this node had alone the first state of a group that it leads: streams with their
+    /// versions, newest snapshots, records after them, blobs and epochs. False when the group has
+    /// a state already, or there was nothing. The engines of those streams must not be running.
+    ///
+    /// # Errors
+    /// [`GroupError::NotLeader`], [`GroupError::Storage`]; the group is as it was.
+    pub async fn adopt_local(&self, group: GroupId) -> Result<bool, GroupError> {
+        adopt(self, group).await
     }
 
     /// The members that have all but `nearly` entries of a group that is led here.

@@ -58,7 +58,7 @@ struct Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.replica.stop("it is being opened again");
+        self.replica.stop("it is closed, or being opened again");
         let raft = self.raft.clone();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             // Nobody waits for it: without its writer it can store nothing any more.
@@ -246,8 +246,8 @@ impl Actor for Group {
 
     async fn stop(&mut self, _reason: &ExitReason, _ctx: &mut Context<Self>) {
         if let Some(open) = self.open.take() {
+            // What openraft has not ended by then ends when its writer does.
             let _ = tokio::time::timeout(SHUTDOWN, open.raft.shutdown()).await;
-            open.replica.stop("it was closed");
         }
     }
 }

@@ -20,6 +20,8 @@ mod replica;
 mod site;
 mod state;
 mod store;
+#[cfg(test)]
+mod tests;
 mod tickets;
 mod transfer;
 mod types;

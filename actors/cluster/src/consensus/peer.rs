@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
+use openraft::OptionalSend;
 use openraft::base::{BoxFuture, BoxStream};
 use openraft::errors::{
     NetworkError, RPCError, ReplicationClosed, StreamingError, Timeout, Unreachable,
@@ -15,7 +16,6 @@ use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult,
     TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
 };
-use openraft::{AnyError, OptionalSend};
 use serde::de::DeserializeOwned;
 
 use super::error::GroupError;
@@ -126,7 +126,7 @@ impl RaftNetworkV2<Types> for Peer {
         let peer = self.clone();
         let most = peer.site.config.max_calls as usize;
         // An append waits at the other side for its disk, and behind those before it.
-        let within = option.hard_ttl().max(peer.site.config.lease() * 4);
+        let within = option.hard_ttl().max(peer.site.config.lease() * 2);
         let calls = input.map(move |append| {
             let peer = peer.clone();
             let (prev, last) = (append.prev_log_id, last_of(&append));
@@ -184,9 +184,4 @@ impl RaftNetworkV2<Types> for Peer {
 
 fn last_of(append: &AppendEntriesRequest<Types>) -> Option<super::types::LogId> {
     append.entries.last().map(|entry| entry.log_id).or(append.prev_log_id)
-}
-
-/// An error that is only a text.
-pub(super) fn told(text: impl ToString) -> AnyError {
-    AnyError::error(text.to_string())
 }

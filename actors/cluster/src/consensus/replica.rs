@@ -82,10 +82,6 @@ impl Replica {
         self.view.borrow().accepts()
     }
 
-    pub(crate) fn leader(&self) -> Option<NodeId> {
-        self.view.borrow().leader
-    }
-
     pub(crate) fn check_running(&self) -> Result<(), GroupError> {
         self.running().map(drop)
     }

@@ -11,7 +11,7 @@ use crate::node::NodeId;
 pub const LEASE_NAME_LIMIT: usize = 128;
 
 /// Shortest and longest duration of a lease, microseconds: 100 ms to a day.
-pub const LEASE_RANGE_US: (u64, u64) = (100_000, 86_400_000_000);
+pub(super) const LEASE_RANGE_US: (u64, u64) = (100_000, 86_400_000_000);
 
 /// Leases that there may be at once.
 pub const LEASE_LIMIT: usize = 100_000;

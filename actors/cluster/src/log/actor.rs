@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use synod_journal::{
-    Append, AppendError, AppendLimits, Health, JournalHealth, JournalMessage, LoadSnapshot, Page,
-    ReadError, ReadStream, Record, Snapshot, SnapshotError, Truncated,
+    Append, AppendError, AppendLimits, Contents, Health, JournalHealth, JournalMessage,
+    LoadSnapshot, Page, Position, ReadError, ReadStream, Record, Snapshot, SnapshotError,
+    Truncated,
 };
 use synod_runtime::{Actor, ActorError, Address, Context, MailboxConfig, Reply, Request, Spec};
 use tokio::task::JoinSet;
@@ -238,6 +239,18 @@ impl Actor for GroupLog {
                 let storing = self.storing();
                 let work = async move { storing.sweep_blobs(sweep).await };
                 self.job(reply, Err(synod_journal::BlobError::Overloaded), work);
+            }
+            JournalMessage::ListBlobs(request) => {
+                let owner = request.body.owner;
+                let owned = self.look(|streams| streams.owned(&owner));
+                request.answer(owned.map_err(synod_journal::BlobError::Io));
+            }
+            JournalMessage::Survey(request) => {
+                // Where the group isn't led it may be behind: nothing is told of it there.
+                let nothing =
+                    || Contents { streams: vec![], epochs: vec![], last: Position::START };
+                let contents = self.look(Streams::contents).unwrap_or_else(|_| nothing());
+                request.answer(contents);
             }
             // What snapshots contain has gone when they were saved.
             JournalMessage::Truncate(request) => {

@@ -20,6 +20,7 @@ struct ImageHead {
     epochs: Vec<(u16, Epoch)>,
     streams: Vec<StreamHead>,
     blobs: Vec<(String, BTreeMap<BlobId, Blob>)>,
+    loose: VecDeque<BlobId>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -61,6 +62,7 @@ impl Streams {
             epochs: runs.collect(),
             streams: streams.collect(),
             blobs: blobs.collect(),
+            loose: self.loose.clone(),
         };
         let head = HeadCodec::encode(&head)?;
         let records = || self.streams.values().flat_map(|state| &state.records);
@@ -89,7 +91,8 @@ impl Streams {
         if epochs.len() != usize::from(Partition::COUNT) {
             return Err(wrong("other than 4096 partitions"));
         }
-        let mut state = Self { next: head.next, epochs, ..Self::new(limits) };
+        let (next, loose) = (head.next, head.loose);
+        let mut state = Self { next, epochs, loose, ..Self::new(limits) };
         let mut contents = Contents { bytes, at: end };
         for stream in head.streams {
             let name = named(&stream.name)?;

@@ -11,6 +11,7 @@
 //! - Positions are contiguous in the group; versions and epochs never go back.
 
 mod actor;
+mod adopting;
 mod answer;
 mod command;
 mod image;
@@ -20,6 +21,7 @@ mod streams;
 mod tests;
 
 pub use actor::GroupLog;
+pub(crate) use adopting::{adopt, local_streams};
 pub(crate) use answer::StreamsAnswer;
 pub(crate) use command::Command;
 pub(crate) use streams::{Effect, StreamLimits, Streams};

@@ -125,7 +125,7 @@ impl Storing {
     }
 
     /// Stores content in pieces that a command can name, one after the other.
-    async fn store(&self, bytes: Bytes) -> Result<Vec<BlobId>, String> {
+    pub(super) async fn store(&self, bytes: Bytes) -> Result<Vec<BlobId>, String> {
         let piece = PIECE_LIMIT as usize;
         let mut pieces = Vec::with_capacity(bytes.len().div_ceil(piece).max(1));
         let mut at = 0;
@@ -139,7 +139,7 @@ impl Storing {
         Ok(pieces)
     }
 
-    async fn propose(&self, command: &Command) -> Result<StreamsAnswer, String> {
+    pub(super) async fn propose(&self, command: &Command) -> Result<StreamsAnswer, String> {
         let command = command.encode().map_err(|error| error.to_string())?;
         let (done, proposed) = oneshot::channel();
         let done = Box::new(move |outcome| drop(done.send(outcome)));

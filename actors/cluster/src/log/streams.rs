@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use synod_journal::{BlobId, Epoch, Page, Partition, Position, ReadStream, StoredRecord, Stream};
+use synod_journal::{
+    BlobId, Contents, Epoch, Page, Partition, Position, ReadStream, StoredRecord, Stream,
+};
 
 use super::answer::{AppendRefusal, SnapshotRefusal, StreamsAnswer};
 use super::command::{
@@ -17,6 +19,10 @@ use super::command::{
 
 /// How many snapshots of a stream are kept.
 const KEPT: usize = 2;
+
+/// Pieces that may wait to be named: those of several of the largest snapshots. What is dropped
+/// beyond belongs to uploads that were given up.
+const LOOSE: usize = 2_048;
 
 /// What a record takes in memory beside its contents, as far as limits are concerned.
 const RECORD_OVERHEAD: u64 = 128;
@@ -52,6 +58,9 @@ pub(crate) struct Streams {
     pub(super) streams: BTreeMap<Stream, StreamState>,
     pub(super) blobs: BTreeMap<Stream, BTreeMap<BlobId, Blob>>,
     pub(super) tail_bytes: u64,
+    /// Pieces that no snapshot or blob names yet, the oldest first. They are part of the state: a
+    /// member that gets it needs them for the command that will name them.
+    pub(super) loose: VecDeque<BlobId>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -102,6 +111,7 @@ impl Streams {
             streams: BTreeMap::new(),
             blobs: BTreeMap::new(),
             tail_bytes: 0,
+            loose: VecDeque::new(),
         }
     }
 
@@ -109,7 +119,12 @@ impl Streams {
     pub(crate) fn apply(&mut self, command: Command) -> (StreamsAnswer, Option<Effect>) {
         match command {
             Command::Append(append) => (self.append(append), None),
-            Command::Piece(bytes) => (StreamsAnswer::Done, Some(Effect::Keep(bytes))),
+            Command::Piece(bytes) => {
+                self.loose.push_back(BlobId::of(&bytes));
+                let extra = self.loose.len().saturating_sub(LOOSE);
+                self.loose.drain(..extra);
+                (StreamsAnswer::Done, Some(Effect::Keep(bytes)))
+            }
             Command::PutBlob(put) => (self.put_blob(put), None),
             Command::SaveSnapshot(save) => {
                 let answer = self.save_snapshot(save);
@@ -196,6 +211,7 @@ impl Streams {
             state.snapshots.pop();
         }
         let SaveCommand { at, version, pieces, bytes, .. } = save;
+        self.loose.retain(|piece| !pieces.contains(piece));
         state.snapshots.push(KeptSnapshot { at, version, pieces, bytes });
         let extra = state.snapshots.len().saturating_sub(KEPT);
         state.snapshots.drain(..extra);
@@ -213,6 +229,7 @@ impl Streams {
         let Ok(owner) = Stream::parse(&owner) else {
             return StreamsAnswer::Full(format!("`{owner}` is no name of a stream"));
         };
+        self.loose.retain(|piece| !pieces.contains(piece));
         let owned = self.blobs.entry(owner).or_default();
         let blob = owned.entry(id).or_insert(Blob { pieces, bytes, put_at_us: at_us });
         blob.put_at_us = blob.put_at_us.max(at_us);
@@ -256,9 +273,22 @@ impl Streams {
         self.tail_bytes
     }
 
-    /// Whether nothing was ever stored.
+    /// Which streams there are, with how many records each ever had, and where the partitions
+    /// stand.
+    pub(crate) fn contents(&self) -> Contents {
+        let streams = self.streams.iter().map(|(stream, state)| (*stream, state.version));
+        let epochs = self.epochs.clone();
+        Contents { streams: streams.collect(), epochs, last: self.last() }
+    }
+
+    /// The blobs of an owner.
+    pub(crate) fn owned(&self, owner: &Stream) -> Vec<BlobId> {
+        self.blobs.get(owner).into_iter().flatten().map(|(id, _)| *id).collect()
+    }
+
+    /// Whether no record was ever stored.
     pub(crate) fn is_untouched(&self) -> bool {
-        self.next == Position(1) && self.streams.is_empty() && self.blobs.is_empty()
+        self.next == Position(1) && self.streams.is_empty()
     }
 
     /// A page of a stream.
@@ -307,7 +337,7 @@ impl Streams {
         let snapshots = self.streams.values().flat_map(|state| &state.snapshots);
         let snapshots = snapshots.flat_map(|snapshot| &snapshot.pieces);
         let blobs = self.blobs.values().flat_map(BTreeMap::values).flat_map(|blob| &blob.pieces);
-        snapshots.chain(blobs).copied().collect()
+        snapshots.chain(blobs).chain(&self.loose).copied().collect()
     }
 }
 

@@ -13,8 +13,8 @@ use crate::commit::{Acceptance, Command, CommittedGroup, GroupCommit, Input, Wri
 use crate::config::JournalConfig;
 use crate::error::{AppendError, BlobError, ReadError, SnapshotError, TruncateError};
 use crate::messages::{
-    AppendLimits, Committed, JournalHealth, JournalMessage, LoadSnapshot, Page, ReadStream,
-    SaveSnapshot, SweepBlobs, Truncate, Truncated,
+    AppendLimits, Committed, Contents, JournalHealth, JournalMessage, LoadSnapshot, Page,
+    ReadStream, SaveSnapshot, SweepBlobs, Truncate, Truncated,
 };
 use crate::writer::Written;
 
@@ -99,6 +99,12 @@ impl Running {
                 self.jobs.run(ctx, reply, refusal, move |store| store.blobs.get(get.owner, get.id));
             }
             JournalMessage::SweepBlobs(request) => self.sweep_blobs(request, ctx),
+            JournalMessage::ListBlobs(request) => {
+                let (list, reply) = request.into_parts();
+                let refusal = Err(BlobError::Overloaded);
+                self.jobs.run(ctx, reply, refusal, move |store| store.blobs.list(list.owner));
+            }
+            JournalMessage::Survey(request) => request.answer(self.contents()),
             JournalMessage::Health(request) => request.answer(self.health()),
             JournalMessage::Event(event) => self.hear(event, ctx),
         }
@@ -277,6 +283,11 @@ impl Running {
         let before_us = now_us(ctx).saturating_sub(grace_us);
         let refusal = Err(BlobError::Overloaded);
         self.jobs.run(ctx, reply, refusal, move |store| store.blobs.sweep(&sweep, before_us));
+    }
+
+    fn contents(&self) -> Contents {
+        let heads = self.machine.heads();
+        Contents { streams: heads.by_name(), epochs: heads.epochs(), last: self.machine.last() }
     }
 
     fn health(&self) -> JournalHealth {
