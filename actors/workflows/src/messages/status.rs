@@ -198,8 +198,8 @@ pub struct RunSummary {
     /// The trace it belongs to, 32 hexadecimal digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<String>,
-    /// Why nobody can go on with it, if so: its history can't be read or replayed. It stays as it is
-    /// and is tried again when the node starts anew, or when somebody wants something of it.
+    /// Why nobody can go on with it, if so: its history can't be read or replayed. It stays as it
+    /// is and is tried again when the node starts anew, or when somebody wants something of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stuck: Option<String>,
 }

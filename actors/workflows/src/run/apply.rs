@@ -110,14 +110,14 @@ impl Run {
             Event::Amended(amended) => self.amended(amended)?,
             Event::Concluded { ending } => {
                 self.close_level(at);
-                self.state.to_last();
+                self.state.work_on_last();
                 self.state.ending = Some(ending.clone());
                 self.state.closed = self.closing(ending).is_none();
                 self.state.phase = Phase::Closing;
             }
             Event::Ended { ending } => {
                 self.close_level(at);
-                self.state.to_last();
+                self.state.work_on_last();
                 self.state.ending = Some(ending.clone());
                 self.state.ended_at = Some(at);
                 self.state.phase = Phase::Ended;
@@ -188,7 +188,7 @@ impl Run {
         level.set_variables(variables);
         level.deadline = at.saturating_add(micros(fallback.timeout));
         self.state.levels.push(level);
-        self.state.to_last();
+        self.state.work_on_last();
         self.state.recall_steps(&fallback);
         self.plans.push(fallback);
         self.state.phase = Phase::Working;

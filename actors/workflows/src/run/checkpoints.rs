@@ -100,7 +100,7 @@ impl Run {
         self.state.checkpoints.retain(|_, checkpoint| checkpoint.events <= events);
         let urgency = self.state.urgency();
         let now = std::mem::replace(&mut self.state.levels, levels);
-        self.state.to_last();
+        self.state.work_on_last();
         for (depth, gone) in now.iter().enumerate().skip(self.state.levels.len()) {
             for (row, step) in gone.rows.iter().zip(self.plans[depth].steps()) {
                 self.state.forget_step(depth, &step.id, row);

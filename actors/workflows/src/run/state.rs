@@ -148,7 +148,7 @@ impl State {
     }
 
     /// Works on the last level.
-    pub(crate) fn to_last(&mut self) {
+    pub(crate) fn work_on_last(&mut self) {
         self.depth = self.last();
     }
 

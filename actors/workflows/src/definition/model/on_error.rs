@@ -18,7 +18,9 @@ pub enum HandlerAction {
     Default,
     /// Mark the step failed and go on at `step`, which runs again if it has run.
     GoTo,
-    /// Undo what was done, in reverse order, by each step's `compensate_with`; then fail.
+    /// Undo what was done, in reverse order, by each step's `compensate_with`; then fail, or go on
+    /// with the fallback. When a fallback undoes what it did and there is no other, what the plan
+    /// before it did is undone, too.
     Compensate,
     /// Fail the run, or go on with its fallback.
     Fail,

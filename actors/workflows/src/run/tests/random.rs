@@ -1,5 +1,6 @@
 //! Random workflows, with agents that fail and an engine that is killed between any two stored
-//! events, and messages that come before or while they are awaited: what comes of them is what a naive interpreter says.
+//! events, and messages that come before or while they are awaited: what comes of them is what a
+//! naive interpreter says.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -95,7 +96,10 @@ impl<'a> Play<'a> {
         let key = Some(number.to_string().into());
         let before = self.world.log.len();
         self.give(Input::Message { topic: "news".into(), key, payload });
-        let is_kept = |(_, event): &(i64, Event)| matches!(event, Event::MessageKept { key: Some(key), .. } if **key == number.to_string());
+        let is_kept = |(_, event): &(i64, Event)| match event {
+            Event::MessageKept { key: Some(key), .. } => **key == number.to_string(),
+            _ => false,
+        };
         if self.world.log[before..].iter().any(is_kept) && self.chance.random() {
             self.unsent.swap_remove(one);
         }

@@ -1,6 +1,7 @@
 //! Everything at once, at random: steps of every kind, people who cancel, pause, go back and
-//! decide, messages early and late, budgets, lost children, kills between any two stored events. Whatever happens, the run
-//! ends, a replay gives what was known live, and no key is executed again after its success.
+//! decide, messages early and late, budgets, lost children, kills between any two stored events.
+//! Whatever happens, the run ends, a replay gives what was known live, and no key is executed again
+//! after its success.
 
 use std::collections::BTreeSet;
 
@@ -379,7 +380,8 @@ fn a_run_ends_once_and_replays_alike_whatever_happens_to_it() {
     }
     let everything = "Opened Began Started Retrying Again Lost Redispatched HandedBack Succeeded \
         Joined Failed Skipped Decided Escalated LevelFailed FellBack CancelRequested Paused \
-        Resumed ChildStopped Late Spent MessageKept MessageDropped MessageTaken Unwound Checkpointed RollbackBegan RolledBack Amended Concluded Ended";
+        Resumed ChildStopped Late Spent MessageKept MessageDropped MessageTaken Unwound \
+        Checkpointed RollbackBegan RolledBack Amended Concluded Ended";
     let missing: Vec<_> =
         everything.split_whitespace().filter(|name| !seen.contains(*name)).collect();
     assert!(missing.is_empty(), "it was too calm: no {missing:?}");
