@@ -26,7 +26,7 @@ use synod_agents::{
     RegistryMessage, factory,
 };
 use synod_integrations::http::{HttpAgent, HttpAgentConfig, kind_factory};
-use synod_journal::{JournalActor, JournalMessage};
+use synod_journal::{JournalActor, JournalMessage, OpenFaults};
 use synod_runtime::{
     Address, Backoff, ConfigFault, Spec, Strategy, Supervisor, SupervisorSpec, System,
 };
@@ -66,10 +66,9 @@ pub(super) async fn start<S>(
     make_folder(folder)?;
     let listener = if builder.serves { Some(Listener::bind(&config.http)?) } else { None };
     let url = listener.as_ref().map(Listener::url);
-    let system = System::builder().config(config.system).build();
+    let (system, (journal, faults)) = foundation(&builder);
     let boot = Boot::now(&system);
-    let (journal, faults) = JournalActor::watched(config.journal.clone(), folder.clone());
-    let cluster = Door::open(config, &system, url.clone()).await?;
+    let cluster = Door::open(&builder, &system, url.clone()).await?;
     let (parts, root) = wire(&builder, (&system, boot), journal, listener, cluster)?;
     let drain_within = drain_within(config);
     let start = Start::new(&system, parts.host.clone(), faults, folder, url.clone());
@@ -79,6 +78,22 @@ pub(super) async fn start<S>(
             ControlFlow::Continue(Node { system, root, parts, url, endpoint, drain_within })
         }
     })
+}
+
+/// The kernel and the journal: of the machine, unless the node stands on another ground.
+fn foundation(builder: &NodeBuilder) -> (System, (Spec<JournalActor>, OpenFaults)) {
+    let config = builder.config.journal.clone();
+    match &builder.ground {
+        Some(ground) => {
+            let disk = ground.disk.clone();
+            (ground.system.clone(), JournalActor::simulated_watched(config, disk))
+        }
+        None => {
+            let system = System::builder().config(builder.config.system).build();
+            let folder = builder.config.node.data_folder.clone();
+            (system, JournalActor::watched(config, folder))
+        }
+    }
 }
 
 /// One start of the node.

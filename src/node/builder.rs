@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use synod_agents::{Agent, AgentFactory, Programs, factory};
 
-use super::{Node, NodeError, assembly};
+use super::{Ground, Node, NodeError, assembly};
 use crate::api::Metrics;
 use crate::config::NodeConfig;
 use crate::logging::LogLevel;
@@ -33,6 +33,7 @@ pub struct NodeBuilder {
     pub(super) metrics: Metrics,
     pub(super) log: Option<LogLevel>,
     pub(super) programs: Programs,
+    pub(super) ground: Option<Ground>,
 }
 
 impl Default for NodeBuilder {
@@ -52,6 +53,7 @@ impl NodeBuilder {
             metrics: Metrics::default(),
             log: None,
             programs: Programs::default(),
+            ground: None,
         }
     }
 
@@ -97,6 +99,12 @@ impl NodeBuilder {
     /// Lets a reload change the level of the log.
     pub fn log(mut self, log: LogLevel) -> Self {
         self.log = Some(log);
+        self
+    }
+
+    /// Puts the node on a ground in memory instead of the machine: for simulations.
+    pub fn on(mut self, ground: Ground) -> Self {
+        self.ground = Some(ground);
         self
     }
 

@@ -14,6 +14,7 @@ mod cluster;
 mod endpoint;
 mod engines;
 mod error;
+mod ground;
 pub mod process;
 mod reload;
 pub(crate) mod security;
@@ -31,6 +32,7 @@ pub use cluster::{Cluster, ClusterError, ClusterView, GroupStatus, LinkStatus, M
 pub use endpoint::Endpoint;
 pub use engines::{EnginePair, Engines};
 pub use error::NodeError;
+pub use ground::{ClusterParts, Ground, Witness};
 
 use crate::status::StatusMessage;
 use endpoint::EndpointFile;

@@ -77,6 +77,7 @@
 
 mod actor;
 pub mod address;
+mod beside;
 mod cell;
 pub mod clock;
 pub mod config;
@@ -107,6 +108,7 @@ mod system;
 
 pub use actor::{Actor, ChildEvent};
 pub use address::{Address, Permit, Reply, SendOptions};
+pub use beside::beside;
 pub use clock::{Clock, SystemClock, VirtualClock, after};
 pub use config::ConfigFault;
 pub use context::{Context, TaskFailure, TaskKey, TimerKey};

@@ -12,6 +12,7 @@
 
 mod agents;
 mod founder;
+mod ground;
 mod handle;
 mod identity;
 mod leaving;
@@ -46,7 +47,7 @@ use self::owner::{GroupOwner, OwnerPort};
 use self::remote_agent::AgentPort;
 use self::work::{WorkKeeper, WorkParts};
 use super::assembly::BACKOFF;
-use super::{Engines, NodeBuilder, NodeError};
+use super::{Engines, Ground, NodeBuilder, NodeError};
 use crate::api::{ApiState, EventHub, Owner};
 use crate::config::{ClusterSection, NodeConfig};
 
@@ -100,13 +101,14 @@ pub(super) fn enter(
     let (consensus, groups) = Consensus::spec(
         section.consensus.clone(),
         peers.own().id,
-        around.journal.clone(),
+        ground::journal(builder, &around.journal),
         Arc::new(peers.clone()),
     );
     let control = Control::new(groups.clone());
     let overseer = Overseer::spec(section.overseer.clone(), control.clone());
     let log = GroupLog::spec(WORK, &groups);
-    let (keeper, engines) = keeper(builder, &around, log.address(), &groups);
+    let work_log = ground::work_log(builder, &log.address());
+    let (keeper, engines) = keeper(builder, &around, work_log, &groups);
     let leaving = Arc::new(Leaving::new(groups.clone(), vec![(WORK, keeper.address())]));
     let founder = Founder::spec(FounderParts {
         identity: Arc::new(Mutex::new(identity)),
@@ -140,6 +142,7 @@ pub(super) fn enter(
     let membership = members.clone();
     let cluster = Cluster { peers: peers.clone(), groups, control, membership, leaving };
     let settling = Settling { agents, told, members, tells };
+    ground::show(builder, &cluster, &settling);
     (root, Room { engines, cluster, owner, peers, settling })
 }
 
@@ -204,10 +207,11 @@ impl Door {
     /// Opens the socket of the links, and says what this node tells of itself; none for a node
     /// that is alone.
     pub(super) async fn open(
-        config: &NodeConfig,
+        builder: &NodeBuilder,
         system: &System,
         api: Option<String>,
     ) -> Result<Option<Self>, NodeError> {
+        let config = &builder.config;
         let section = &config.cluster;
         if !section.enabled {
             return Ok(None);
@@ -215,11 +219,14 @@ impl Door {
         let utc = system.clock().utc().as_microsecond();
         let identity = Identity::load(&config.node.data_folder, system.entropy(), utc)
             .map_err(|source| in_folder(config, source))?;
-        let transport = transport(section, system).await?;
+        let (transport, address) = match &builder.ground {
+            Some(Ground { transport, address, .. }) => (Arc::clone(transport), address.clone()),
+            None => listening(section, system).await?,
+        };
         let own = NodeRecord {
             id: identity.id,
             name: name(config, &identity)?,
-            address: advertised(section, transport.address()),
+            address,
             api,
             incarnation: identity.incarnation,
             roles: Roles(section.roles.iter().copied().collect()),
@@ -227,11 +234,15 @@ impl Door {
             labels: section.labels.clone(),
         };
         let detector = Vitals::new(detector(section), system.clock().now());
-        Ok(Some(Self { identity, own, transport: Arc::new(transport), detector }))
+        Ok(Some(Self { identity, own, transport, detector }))
     }
 }
 
-async fn transport(section: &ClusterSection, system: &System) -> Result<TcpTransport, NodeError> {
+/// The socket of the links, and the address that others are told.
+async fn listening(
+    section: &ClusterSection,
+    system: &System,
+) -> Result<(Arc<dyn Transport>, String), NodeError> {
     let cluster = |reason: String| NodeError::Cluster { reason };
     let address = section.listen.to_string();
     let opened = if section.certificates.as_os_str().is_empty() {
@@ -240,7 +251,9 @@ async fn transport(section: &ClusterSection, system: &System) -> Result<TcpTrans
         let tls = NodeTls::load(&section.certificates, system.clock().utc());
         TcpTransport::secured(&address, tls.map_err(|why| cluster(why.to_string()))?).await
     };
-    opened.map_err(|why| cluster(format!("{address} can't be listened on: {why}")))
+    let opened = opened.map_err(|why| cluster(format!("{address} can't be listened on: {why}")))?;
+    let told = advertised(section, opened.address());
+    Ok((Arc::new(opened), told))
 }
 
 fn advertised(section: &ClusterSection, bound: std::net::SocketAddr) -> String {

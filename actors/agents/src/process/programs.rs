@@ -117,7 +117,7 @@ impl Programs {
             return;
         }
         let programs = self.clone();
-        let killed = tokio::task::spawn_blocking(move || programs.kill_noted()).await;
+        let killed = synod_runtime::beside(move || programs.kill_noted()).await;
         if let Err(error) = killed {
             tracing::warn!(%error, "programs of an earlier node may still run");
         }

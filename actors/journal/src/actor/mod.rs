@@ -67,7 +67,17 @@ impl JournalActor {
     /// a run under virtual time repeats.
     #[must_use]
     pub fn simulated(config: JournalConfig, disk: SimulatedDisk) -> Spec<Self> {
-        Self::spec_on(config, Storage::Simulated(disk)).0
+        Self::simulated_watched(config, disk).0
+    }
+
+    /// Like [`JournalActor::simulated`], and tells why the journal could not be opened, if it
+    /// could not.
+    #[must_use]
+    pub fn simulated_watched(
+        config: JournalConfig,
+        disk: SimulatedDisk,
+    ) -> (Spec<Self>, OpenFaults) {
+        Self::spec_on(config, Storage::Simulated(disk))
     }
 
     fn spec_on(config: JournalConfig, storage: Storage) -> (Spec<Self>, OpenFaults) {

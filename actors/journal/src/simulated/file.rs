@@ -190,7 +190,9 @@ impl DiskFile for SimulatedFile {
                 inode.settle(|change| lose_sectors(change, &mut world.chance));
                 return Err(io::Error::other("the disk reports an error"));
             }
-            inode.settle(|change| vec![change]);
+            if !world.lies {
+                inode.settle(|change| vec![change]);
+            }
             Ok(())
         })
     }

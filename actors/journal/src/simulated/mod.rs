@@ -38,6 +38,7 @@ struct World {
     power_left: Option<u64>,
     failing_write: Option<u64>,
     failing_sync: Option<u64>,
+    lies: bool,
     syncs: u64,
 }
 
@@ -66,6 +67,7 @@ impl SimulatedDisk {
             power_left: None,
             failing_write: None,
             failing_sync: None,
+            lies: false,
             syncs: 0,
         };
         Self { world: Arc::new(Mutex::new(world)) }
@@ -98,6 +100,12 @@ impl SimulatedDisk {
     /// file succeeds without changing that.
     pub fn fail_sync(&self, nth: u64) {
         self.world.lock().failing_sync = Some(nth);
+    }
+
+    /// From now on a sync of a file says that it is done, and does nothing: as when a program leaves
+    /// it out, or a disk lies.
+    pub fn skip_syncs(&self) {
+        self.world.lock().lies = true;
     }
 
     /// How many files were synced so far.

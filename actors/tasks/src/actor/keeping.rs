@@ -118,7 +118,7 @@ impl TaskEngine {
             encoded.map(|bytes| EncodedSnapshot { bytes, live })
         };
         let work = async move {
-            match tokio::task::spawn_blocking(encode).await {
+            match synod_runtime::beside(encode).await {
                 Ok(Ok(snapshot)) => Some(snapshot),
                 Ok(Err(error)) => {
                     tracing::error!(%error, "a snapshot of the tasks can't be encoded");

@@ -61,7 +61,7 @@ impl TaskEngine {
         };
         let (version, bytes) = (snapshot.version, snapshot.bytes);
         let decode = move || records::decode_snapshot(version, &bytes);
-        let book = tokio::task::spawn_blocking(decode).await??;
+        let book = synod_runtime::beside(decode).await??;
         Ok((book, snapshot.at))
     }
 

@@ -167,7 +167,7 @@ impl WorkflowEngine {
             return self.compiled(text, ctx);
         }
         let work = async move {
-            let outcome = tokio::task::spawn_blocking(move || compile(&text)).await;
+            let outcome = synod_runtime::beside(move || compile(&text)).await;
             let outcome = outcome.unwrap_or_else(|_| Err(vec![unread()]));
             Box::new(CompiledText { text: hash, outcome: outcome.map(Arc::new), then })
         };

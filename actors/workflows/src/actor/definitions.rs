@@ -103,7 +103,7 @@ impl WorkflowEngine {
                 let (workflow, warnings) = (None, Vec::new());
                 return reply.send(DefinitionReport { workflow, steps: 0, faults, warnings });
             }
-            match tokio::task::spawn_blocking(move || report(&text, &known)).await {
+            match synod_runtime::beside(move || report(&text, &known)).await {
                 Ok(report) => reply.send(report),
                 Err(error) => tracing::error!(%error, "a definition was not checked"),
             }

@@ -152,7 +152,7 @@ impl WorkflowEngine {
             records::encode_snapshot(&index).map(|bytes| Snapshot { bytes, live })
         };
         let work = async move {
-            let encoded = tokio::task::spawn_blocking(encode).await;
+            let encoded = synod_runtime::beside(encode).await;
             let encoded = encoded.inspect_err(|error| tracing::error!(%error, "no snapshot"));
             let encoded = encoded.ok()?;
             encoded.inspect_err(|error| tracing::error!(%error, "no snapshot of the runs")).ok()

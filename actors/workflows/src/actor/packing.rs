@@ -171,7 +171,7 @@ impl WorkflowEngine {
         let (first, around) = (self.index.next_pack(), self.surround(ctx));
         let work = async move {
             let write = move || write_packs(&runs, first);
-            let packs = tokio::task::spawn_blocking(write).await;
+            let packs = synod_runtime::beside(write).await;
             let packs = packs.inspect_err(|error| tracing::error!(%error, "no packs were written"));
             let mut packs = packs.ok()?;
             let next = packs.last().map_or(first, |last| last.number + 1);

@@ -83,7 +83,7 @@ async fn compared(
     };
     let library = Arc::clone(&around.library);
     let read = move || diff::facts(&records, |hash| library.plan(hash));
-    Ok((compared, tokio::task::spawn_blocking(read).await?))
+    Ok((compared, synod_runtime::beside(read).await?))
 }
 
 impl WorkflowEngine {
@@ -200,7 +200,7 @@ impl WorkflowEngine {
             match (compared(&around, a).await, compared(&around, b).await) {
                 (Ok((a, facts_a)), Ok((b, facts_b))) => {
                     let compare = move || diff::compare((a, &facts_a), (b, &facts_b));
-                    if let Ok(found) = tokio::task::spawn_blocking(compare).await {
+                    if let Ok(found) = synod_runtime::beside(compare).await {
                         reply.send(Ok(found));
                     }
                 }

@@ -78,7 +78,7 @@ impl WorkflowEngine {
         };
         let (version, bytes) = (snapshot.version, snapshot.bytes);
         let decode = move || records::decode_snapshot(version, &bytes);
-        let index = tokio::task::spawn_blocking(decode).await??;
+        let index = synod_runtime::beside(decode).await??;
         Ok((index, snapshot.at))
     }
 

@@ -148,7 +148,7 @@ pub(in crate::actor) async fn load(
         let run = Run::replay(|hash| library.plan(hash), times)?;
         Ok(Loaded { run, records })
     };
-    if events > LONG { tokio::task::spawn_blocking(replay).await? } else { replay() }
+    if events > LONG { synod_runtime::beside(replay).await? } else { replay() }
 }
 
 /// Reads a run's records, with the values that are in blobs.
