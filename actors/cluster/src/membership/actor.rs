@@ -63,7 +63,8 @@ struct Kept {
 
 impl Membership {
     /// The spec of this node's membership. It serves [`Service::Membership`] of `peers`, teaches
-    /// them where members are found, and tells `vitals` what it thinks of each.
+    /// them where members are found, lets `vitals` hear their heartbeats, and tells it what it
+    /// thinks of each node.
     #[must_use]
     pub fn spec(config: MembershipConfig, peers: Peers, vitals: Vitals) -> Spec<Self> {
         let kept = Arc::<Mutex<Kept>>::default();
@@ -318,6 +319,7 @@ impl Actor for Membership {
         let (renewal, rng) = (lives - 1, ctx.system().entropy().child());
         self.machine = Some(Machine::new(own, renewal, self.config, rng, self.now(ctx)));
         self.peers.serve(Service::Membership, Arc::new(MembershipPort { actor: ctx.address() }));
+        self.peers.listen(Arc::new(self.vitals.clone()));
         self.follow(ctx, self.peers.subscribe(LINK_EVENTS))?;
         if lives > 1 {
             seeds.extend(self.peers.known().into_iter().map(|record| record.address));

@@ -338,9 +338,8 @@ impl Machine {
         }
         self.schedule(now);
         self.after_rejoin(commands);
-        let silent = matches!(self.phase, Phase::Superseded | Phase::Removed);
         while let Some((to, packet)) = self.runtime.to_send() {
-            if !silent && to.id != self.foca.identity().id {
+            if to.id != self.foca.identity().id {
                 self.send(to.id, &Letter::Packet(packet), commands);
             }
         }
@@ -360,7 +359,9 @@ impl Machine {
     }
 
     pub(super) fn send(&mut self, to: NodeId, letter: &Letter, commands: &mut Vec<Command>) {
-        if let Some(body) = letter.encode() {
+        // Whoever was put out says nothing any more; who leaves says that.
+        let silent = matches!(self.phase, Phase::Superseded | Phase::Removed);
+        if !silent && let Some(body) = letter.encode() {
             self.counters.sent += 1;
             commands.push(Command::Cast { to, body });
         }
