@@ -1,6 +1,6 @@
 //! What ties everything a client holds open to the server: when it stops, streams end with a reason
-//! and are waited for; when it crashes, they end all the same. A stream that was opened with a token
-//! ends with it, too.
+//! and are waited for; when it crashes, they end all the same. A stream that was opened with a
+//! token ends with it, too.
 
 use std::convert::Infallible;
 use std::sync::Arc;

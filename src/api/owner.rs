@@ -8,6 +8,7 @@
 //! The node that was asked has judged who asks and passes that on; the owner answers, and the
 //! answer goes back unchanged. Never: a request that may have been carried out is sent again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -22,6 +23,7 @@ use synod_runtime::Principal;
 use tower::ServiceExt;
 
 use super::ApiState;
+use super::access::Groups;
 use super::correlation::Caller;
 use super::problem::{Problem, ProblemType};
 
@@ -56,6 +58,8 @@ pub struct OwnerRequest {
     pub headers: Vec<(String, String)>,
     /// Who asks, as the node that was asked found.
     pub principal: Principal,
+    /// The names that approvals know as roles, of who asks.
+    pub groups: Vec<Arc<str>>,
     /// The body.
     #[serde(with = "serde_bytes")]
     pub body: Vec<u8>,
@@ -137,6 +141,7 @@ async fn packed(request: Request, limit: usize) -> Result<OwnerRequest, Problem>
     let (parts, body) = request.into_parts();
     let caller = parts.extensions.get::<Caller>();
     let principal = caller.map(|caller| caller.principal.clone()).unwrap_or_default();
+    let Groups(groups) = parts.extensions.get().cloned().unwrap_or_default();
     let correlation = caller.and_then(|caller| caller.correlation);
     let text = |name: &HeaderName| {
         let value = parts.headers.get(name)?.to_str().ok()?;
@@ -152,6 +157,7 @@ async fn packed(request: Request, limit: usize) -> Result<OwnerRequest, Problem>
         uri: parts.uri.path_and_query().map_or_else(String::new, ToString::to_string),
         headers: PASSED_ON.iter().filter_map(text).chain(traced).collect(),
         principal,
+        groups: groups.to_vec(),
         body: body.into(),
     })
 }
@@ -237,5 +243,31 @@ fn asked(request: OwnerRequest) -> Result<Request, Problem> {
         asked.headers_mut().append(name, value);
     }
     asked.extensions_mut().insert(Caller { principal: request.principal, correlation: None });
+    asked.extensions_mut().insert(Groups(request.groups.into()));
     Ok(asked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_asks_goes_along_and_no_header_can_say_so_instead() {
+        let ada = Principal::user("ada");
+        let mut request = Request::post("/api/v1/approvals/1/decide?x=1")
+            .header("authorization", "Bearer secret")
+            .header("content-type", "application/json")
+            .body(Body::from("{}"))
+            .unwrap();
+        let boss = Groups(Arc::from([Arc::from("boss")]));
+        request.extensions_mut().insert(Caller { principal: ada.clone(), correlation: None });
+        request.extensions_mut().insert(boss);
+        let packed = packed(request, 100).await.unwrap();
+        assert_eq!(packed.uri, "/api/v1/approvals/1/decide?x=1");
+        assert!(!packed.headers.iter().any(|(name, _)| name == "authorization"));
+        let asked = asked(packed).unwrap();
+        let Groups(groups) = asked.extensions().get().unwrap();
+        assert_eq!(groups.join(","), "boss");
+        assert_eq!(asked.extensions().get::<Caller>().unwrap().principal, ada);
+    }
 }

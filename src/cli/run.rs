@@ -176,8 +176,9 @@ fn here(
     let outcome = runtime.block_on(async {
         let node = builder.config(config).start().await?;
         triage_team::connect(team.as_ref(), &node);
+        let asked = (&node, &credentials);
         let outcome = tokio::select! {
-            outcome = drive(command, request, (&node, &credentials), screen, &folder.begun) => outcome,
+            outcome = drive(command, request, asked, screen, &folder.begun) => outcome,
             told = told_to_stop() => told.map_err(CliError::from).and(Err(CliError::Interrupted)),
         };
         node.stop().await;

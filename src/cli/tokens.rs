@@ -1,5 +1,5 @@
-//! `synod tokens`: what callers of a node bring, made on its machine or, by an administrator, through
-//! its API.
+//! `synod tokens`: what callers of a node bring, made on its machine or, by an administrator,
+//! through its API.
 
 use std::io::{self, Write};
 use std::time::Duration;

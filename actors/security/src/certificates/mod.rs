@@ -3,8 +3,8 @@
 //!
 //! ```text
 //! Authority (authority.pem, authority.key) ─▶ issue ─▶ node.pem, node.key, authority.pem
-//! NodeTls   (node.pem, node.key, authority.pem)      links: TLS 1.3 alone, both ends show who they are
-//! http_tls  (any certificate and its key)            the API: TLS 1.2 and 1.3, callers bring tokens
+//! NodeTls   (node.pem, node.key, authority.pem)  links: TLS 1.3 alone, both ends show theirs
+//! http_tls  (any certificate and its key)        the API: TLS 1.2 and 1.3, callers bring tokens
 //! ```
 //!
 //! A node is known by its name and its cluster, `synod://CLUSTER/NAME` among the alternative names
