@@ -40,7 +40,8 @@ pub enum LinkEvent {
         /// As in [`LinkEvent::Down`].
         lost: u64,
     },
-    /// Both sides agreed to close a control connection that nobody used; the next message opens it again.
+    /// Both sides agreed to close a control connection that nobody used; the next message opens
+    /// it again.
     Idle {
         /// Which node.
         node: NodeId,

@@ -156,6 +156,7 @@ fn body_bytes(length: u32, limit: usize) -> Result<usize, FrameFault> {
 #[cfg(test)]
 mod tests {
     use bytes::BufMut;
+    use proptest::collection::vec;
     use proptest::prelude::*;
 
     use super::*;
@@ -172,7 +173,7 @@ mod tests {
     proptest! {
         #[test]
         fn random_bytes_never_make_the_decoder_panic(
-            bytes in proptest::collection::vec(any::<u8>(), 0..256),
+            bytes in vec(any::<u8>(), 0..256),
             limit in 0_usize..512,
         ) {
             let mut buffer = BytesMut::from(&bytes[..]);
@@ -183,7 +184,7 @@ mod tests {
 
         #[test]
         fn a_frame_with_a_flipped_byte_never_makes_the_decoder_panic(
-            body in proptest::collection::vec(any::<u8>(), 0..64),
+            body in vec(any::<u8>(), 0..64),
             at in 0_usize..64,
             mask in 1_u8..,
         ) {
@@ -195,7 +196,7 @@ mod tests {
 
         #[test]
         fn frames_survive_any_cut_of_their_bytes(
-            bodies in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..6000), 1..6),
+            bodies in vec(vec(any::<u8>(), 0..6000), 1..6),
             cut in 1_usize..2000,
         ) {
             let mut wire = BytesMut::new();

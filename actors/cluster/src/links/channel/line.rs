@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
-use super::outbox::Reply;
+use super::departing::Reply;
 use super::{Channel, Window, wake};
 use crate::links::error::LinkError;
 use crate::links::port::{Return, Room};

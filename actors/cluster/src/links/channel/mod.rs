@@ -8,6 +8,7 @@
 //!                    Links: somebody needs a connection
 //! ```
 
+mod departing;
 mod ids;
 mod incoming;
 mod lane;

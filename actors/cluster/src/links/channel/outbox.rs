@@ -7,11 +7,11 @@ use std::task::Waker;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::departing::{Departing, Reply};
 use super::ids::IdHash;
 use super::lane::{Lane, Outgoing};
 use super::line::Line;
 use super::{Caller, Limits, LinkError};
-use crate::links::port::Room;
 use crate::links::view::LinkState;
 use crate::wire::{Kind, Service};
 
@@ -52,22 +52,6 @@ pub(crate) enum Unsent<'a> {
     Keep,
     /// They have failed.
     Fail(&'a str),
-}
-
-/// An answer that has not been written yet.
-pub(super) struct Reply {
-    pub(super) id: u64,
-    pub(super) room: Room,
-    pub(super) answer: Result<Bytes, LinkError>,
-}
-
-/// A frame on its way to the wire.
-pub(super) enum Departing {
-    Signal(Kind, u64),
-    Reply(Reply),
-    Cast(Service, u64, Bytes),
-    /// With the time that its caller still waits, in milliseconds.
-    Call(Service, u64, Bytes, u32),
 }
 
 #[derive(Default)]

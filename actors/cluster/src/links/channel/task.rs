@@ -13,9 +13,9 @@ use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 
+use super::departing::{Departing, Reply};
 use super::incoming::Incoming;
 use super::line::Line;
-use super::outbox::{Departing, Reply};
 use super::writing::WriteBuffer;
 use crate::links::error::LinkError;
 use crate::links::shared::Shared;
