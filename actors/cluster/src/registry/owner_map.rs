@@ -242,7 +242,7 @@ impl OwnerMap {
     }
 
     fn may_tell(&mut self, teller: NodeId, node: NodeId, incarnation: Incarnation) -> bool {
-        if !self.admitted.get(&node).is_some_and(|known| *known <= incarnation) {
+        if self.admitted.get(&node).is_none_or(|known| *known > incarnation) {
             return false;
         }
         let buried = self.graves.get(&node).is_some_and(|grave| *grave >= incarnation);
