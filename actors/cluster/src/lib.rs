@@ -14,7 +14,7 @@ mod wire;
 
 pub use consensus::{
     Consensus, ConsensusConfig, ConsensusMessage, GROUP_LIMIT, GroupError, GroupId, GroupView,
-    Groups, Network, OpenGroup, StorageId,
+    Groups, Network, OpenGroup, StorageId, Tenant,
 };
 pub use control::{
     Control, ControlAnswer, ControlCommand, ControlError, ControlRefusal, ControlState,

@@ -22,7 +22,7 @@ pub enum GroupError {
         reason: Arc<str>,
     },
     /// Another node leads the group, or none. Nothing was changed.
-    #[error("group {group} is led {}", .leader.map_or("by nobody now".to_owned(), |id| format!("by node {id}")))]
+    #[error("group {group} is not led by this node, but by {}", named(*.leader))]
     NotLeader {
         /// Which group.
         group: GroupId,
@@ -63,4 +63,8 @@ pub enum GroupError {
         /// Why.
         reason: Arc<str>,
     },
+}
+
+fn named(leader: Option<NodeId>) -> String {
+    leader.map_or("nobody now".to_owned(), |leader| format!("node {leader}"))
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use synod_journal::{JournalMessage, Stream};
 use synod_runtime::Address;
 use tokio::sync::watch;
@@ -16,6 +17,15 @@ use super::replica::Replica;
 use super::site::Site;
 use crate::log::{adopt, local_streams};
 use crate::node::NodeId;
+
+/// Who works on what a group stores, as long as it is led here.
+pub trait Tenant: Send + Sync + 'static {
+    /// Another node is to lead: ends what it does, within a time of its own.
+    fn let_go(&self) -> BoxFuture<'_, ()>;
+
+    /// No other node took it: goes on.
+    fn stay(&self) -> BoxFuture<'_, ()>;
+}
 
 /// The groups of this node. Cheap to clone; valid before the actor runs and after it has ended,
 /// when every group is told of as stopped.
@@ -135,8 +145,13 @@ impl Groups {
         self.running(group)?.remove_learners(nodes, within).await
     }
 
+    /// Lets `tenant` know before a group that is led here is given to another node on purpose.
+    pub fn house(&self, group: GroupId, tenant: Arc<dyn Tenant>) {
+        self.site.tenants.write().insert(group, tenant);
+    }
+
     /// Gives the leadership of a group that is led here to another voter, and waits until it has
-    /// it.
+    /// it. Whoever works on it has let go by then.
     ///
     /// # Errors
     /// [`GroupError::NotLeader`], [`GroupError::Invalid`], [`GroupError::Deadline`]: another
@@ -147,7 +162,18 @@ impl Groups {
         to: NodeId,
         within: Duration,
     ) -> Result<(), GroupError> {
-        self.running(group)?.transfer_leader(to, within).await
+        let replica = self.running(group)?;
+        let tenant = self.site.tenants.read().get(&group).cloned();
+        if let Some(tenant) = &tenant
+            && self.view(group).is_leader_here
+        {
+            tenant.let_go().await;
+        }
+        let transferred = replica.transfer_leader(to, within).await;
+        if let (Err(_), Some(tenant)) = (&transferred, &tenant) {
+            tenant.stay().await;
+        }
+        transferred
     }
 
     /// Waits until what is applied here contains all that was committed anywhere before this
@@ -185,6 +211,11 @@ impl Groups {
     /// [`GroupError::NotLeader`], [`GroupError::Storage`]; the group is as it was.
     pub async fn adopt_local(&self, group: GroupId) -> Result<bool, GroupError> {
         adopt(self, group).await
+    }
+
+    /// Whether this node can't write the log of a group at the moment.
+    pub(crate) fn is_stalled(&self, group: GroupId) -> bool {
+        self.running(group).is_ok_and(|replica| replica.stalled().is_some())
     }
 
     /// The members that have all but `nearly` entries of a group that is led here.

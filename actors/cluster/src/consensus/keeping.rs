@@ -18,7 +18,7 @@ use super::replica::{Raft, Replica, Running};
 use super::site::Site;
 use super::state::{Applied, Keeper, StateStore};
 use super::store::{LogStore, Recovered, WriterFault, recover};
-use super::types::StoredMembership;
+use super::types::{Runtime, StoredMembership};
 
 /// How often a group that is quiet saves its state anew, so that no segment of the journal is
 /// kept for the sake of a few of its records.
@@ -115,7 +115,9 @@ impl Group {
         let network = PeerFactory { group, site: Arc::clone(site) };
         let state = StateStore { keeper: keeper.clone() };
         let settings = Arc::new(settings(group, config).validate()?);
-        let raft = Raft::new(site.own, settings, network, LogStore(log.clone()), state).await?;
+        let store = LogStore(log.clone());
+        let raft = Raft::new(site.own, settings, network, store, state);
+        let raft = Runtime::scope(ctx.system().entropy().next_u64(), raft).await?;
         let (appends, append_calls) = mpsc::channel(APPENDS);
         let (others, other_calls) = mpsc::channel(OTHERS);
         ctx.attach(serve_appends(group, raft.clone(), append_calls), |_| ended("entries"))?;

@@ -1,8 +1,8 @@
 //! Raft, by openraft: the only folder that names it.
 //!
 //! ```text
-//!  GroupLog, Control ─ propose ─▶ Replica (one for each group) ─▶ openraft ─▶ LogStore ─▶ journal
-//!                                    │  applied: Streams or ControlState       group commit, shared
+//!  GroupLog, Control ─ propose ─▶ Replica (one a group) ─▶ openraft ─▶ LogStore ─▶ journal
+//!                                    │  applied: Streams or ControlState    one, shared by all
 //!  other nodes ◀─ Network ─ entries, votes, pieces of state
 //! ```
 
@@ -34,7 +34,7 @@ pub use actor::{Consensus, ConsensusMessage, OpenGroup};
 pub use config::ConsensusConfig;
 pub use error::GroupError;
 pub use group::{GROUP_LIMIT, GroupId, GroupView, StorageId};
-pub use groups::Groups;
+pub use groups::{Groups, Tenant};
 pub use network::Network;
 pub(crate) use replica::{ProposeFault, Replica};
 pub(crate) use state::gather;

@@ -166,7 +166,8 @@ impl RaftNetworkV2<Types> for Peer {
             biased;
             closed = cancel => Err(StreamingError::Closed(closed)),
             sent = transfer::send(self, vote, snapshot) => sent.map_err(|error| {
-                tracing::warn!(group = %self.to.group, node = %self.node, %error, "a state was not taken");
+                let (group, node) = (self.to.group, self.node);
+                tracing::warn!(%group, %node, %error, "a state was not taken");
                 StreamingError::Unreachable(Unreachable::new(&error))
             }),
         }

@@ -194,9 +194,13 @@ impl Replica {
         let metrics = raft.metrics();
         let metrics = metrics.borrow_watched();
         let last = metrics.last_log_index.unwrap_or(0);
+        let term = metrics.current_term;
         let members = metrics.replication.iter().flatten();
-        let near = members
-            .filter(|(_, matched)| matched.as_ref().is_some_and(|id| id.index + nearly >= last));
+        // With an entry of this term: who can't write any more has none.
+        let near = members.filter(|(_, matched)| {
+            let matched = matched.as_ref();
+            matched.is_some_and(|id| id.index + nearly >= last && plain(id).0 == term)
+        });
         near.map(|(node, _)| *node).collect()
     }
 

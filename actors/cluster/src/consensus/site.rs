@@ -13,6 +13,7 @@ use super::actor::{ConsensusMessage, OpenGroup};
 use super::config::ConsensusConfig;
 use super::error::GroupError;
 use super::group::{GROUP_LIMIT, GroupId, StorageId};
+use super::groups::Tenant;
 use super::network::Network;
 use super::replica::Replica;
 use super::transfer::Transfers;
@@ -34,6 +35,8 @@ pub(crate) struct Site {
     pub(crate) transfers: Transfers,
     pub(super) storage: watch::Sender<Option<StorageId>>,
     replicas: RwLock<BTreeMap<GroupId, Arc<Replica>>>,
+    /// Who works on what the groups store.
+    pub(super) tenants: RwLock<BTreeMap<GroupId, Arc<dyn Tenant>>>,
 }
 
 impl Site {
@@ -54,6 +57,7 @@ impl Site {
             transfers: Transfers::default(),
             storage: watch::Sender::new(None),
             replicas: RwLock::default(),
+            tenants: RwLock::default(),
         }
     }
 

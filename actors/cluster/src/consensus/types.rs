@@ -7,6 +7,7 @@ use openraft::impls::{BoxedErrorSource, InlineBatch, Vote, leader_id_std};
 use openraft::raft::responder::Responder;
 use openraft::vote::RaftLeaderId;
 use openraft::{Entry, EntryPayload, OptionalSend, RaftTypeConfig};
+use openraft_rt::deterministic_rng::DeterministicRng;
 use openraft_rt_tokio::TokioRuntime;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,10 @@ use crate::node::NodeId;
 /// openraft's types. One leader a term, so that the term alone is the fence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Types;
+
+/// tokio, with the node's entropy instead of the thread's: a seed repeats a run. What starts
+/// openraft's tasks runs inside of [`Runtime::scope`].
+pub(crate) type Runtime = DeterministicRng<TokioRuntime>;
 
 type LeaderId = leader_id_std::LeaderId<u64, NodeId>;
 
@@ -31,7 +36,7 @@ impl RaftTypeConfig for Types {
     type Vote = Vote<LeaderId>;
     type Payload = EntryPayload<Proposal, NodeId, Seat>;
     type Entry = Entry<<LeaderId as RaftLeaderId>::Committed, Self::Payload>;
-    type AsyncRuntime = TokioRuntime;
+    type AsyncRuntime = Runtime;
     type Responder<T>
         = Ticket<T>
     where

@@ -1,8 +1,8 @@
 //! What the cluster agrees on: members, partitions, shards, leases.
 //!
 //! ```text
-//!  any node ─ Control::propose ─▶ the control group's leader ─▶ its log ─▶ ControlState, everywhere
-//!  leader: Overseer ─ decides who should vote and lead ─▶ Seat;  each group's leader carries it out
+//!  any node ─ Control::propose ─▶ the control group's leader ─▶ its log ─▶ ControlState of all
+//!  Overseer there ─ who should vote and lead ─▶ Seat; each group's leader carries it out
 //! ```
 
 mod asking;

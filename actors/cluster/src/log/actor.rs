@@ -184,6 +184,7 @@ impl GroupLog {
             journal: self.groups.journal().clone(),
             now_us: self.groups.site.now_us(),
             grace_us: self.groups.config().blob_grace_s.saturating_mul(1_000_000),
+            piece_bytes: self.limits.record_bytes,
         }
     }
 }
@@ -195,12 +196,7 @@ impl Actor for GroupLog {
 
     async fn start(&mut self, _ctx: &mut Context<Self>) -> Result<(), ActorError> {
         let own = self.groups.journal().ask(Health {}, WITHIN).await?.limits;
-        let most = self.groups.config().max_payload_bytes;
-        // An append becomes one entry, which the node's journal must take as a whole beside
-        // others; what it takes more there than here is in the half.
-        let bytes = own.bytes.min(most) / 2;
-        let record_bytes = own.record_bytes.min(bytes - Record::OVERHEAD);
-        self.limits = AppendLimits { records: own.records, record_bytes, bytes };
+        self.limits = limits(own, self.groups.config().max_payload_bytes);
         Ok(())
     }
 
@@ -266,6 +262,15 @@ impl Actor for GroupLog {
         }
         Ok(())
     }
+}
+
+/// What an append to a group may hold, when the node's journal takes so much: it becomes one
+/// entry, which the journal must take as a whole; what it takes more there than here is in the
+/// half.
+pub(super) fn limits(own: AppendLimits, most: u64) -> AppendLimits {
+    let bytes = own.bytes.min(most) / 2;
+    let record_bytes = own.record_bytes.min(bytes.saturating_sub(Record::OVERHEAD));
+    AppendLimits { records: own.records, record_bytes, bytes }
 }
 
 /// What the journal would say of an append before it looks at any stream.

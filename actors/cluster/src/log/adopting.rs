@@ -3,16 +3,19 @@
 //! The streams of the node's own journal, with their newest snapshots, the records after them and
 //! their blobs, go piece by piece into the group's log, and one last command makes them its
 //! state. An attempt that is cut short leaves pieces that nobody names; the next begins anew.
+//! Afterwards the node's own streams are closed by snapshots that say so, which lets the journal
+//! drop their records, and keeps an engine from going on where they ended.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use synod_journal::{
-    BlobError, Contents, GetBlob, ListBlobs, LoadSnapshot, Position, ReadStream, StoredRecord,
-    Stream, Survey,
+    BlobError, Contents, GetBlob, Health, ListBlobs, LoadSnapshot, Position, ReadStream,
+    SaveSnapshot, SnapshotError, StoredRecord, Stream, Survey, SweepBlobs,
 };
 
+use super::actor::limits;
 use super::command::{AdoptCommand, Command};
 use super::storing::Storing;
 use super::streams::{Blob, Kept, KeptSnapshot, StreamLimits, StreamState, Streams};
@@ -24,6 +27,9 @@ const WITHIN: Duration = Duration::from_secs(60);
 /// Records and bytes of a page.
 const PAGE: (u32, u64) = (4_096, 4 << 20);
 
+/// The version of a snapshot that closes a stream.
+const RETIRED: u16 = u16::MAX;
+
 /// The streams of groups, which stay the node's own.
 const OWN: &str = "raft";
 
@@ -33,7 +39,17 @@ const OWN: &str = "raft";
 /// # Errors
 /// [`GroupError::Storage`]
 pub(crate) async fn local_streams(groups: &Groups) -> Result<Vec<(Stream, u64)>, GroupError> {
-    Ok(survey(groups, GroupId::CONTROL).await?.streams)
+    let group = GroupId::CONTROL;
+    let mut streams = Vec::new();
+    for (stream, version) in survey(groups, group).await?.streams {
+        let loaded = groups.journal().ask(LoadSnapshot { stream }, WITHIN).await;
+        let loaded = loaded.map_err(|error| failed(group, error))?;
+        // One that can't be read is still the node's own.
+        if !matches!(loaded, Ok(Some(snapshot)) if snapshot.version == RETIRED) {
+            streams.push((stream, version));
+        }
+    }
+    Ok(streams)
 }
 
 /// Makes what this node's journal holds the state of a group that it leads and to which nothing
@@ -47,8 +63,8 @@ pub(crate) async fn adopt(groups: &Groups, group: GroupId) -> Result<bool, Group
     if !replica.accepts() {
         return Err(GroupError::NotLeader { group, leader: replica.view().leader });
     }
-    let untouched = replica.applied()?.read().streams().is_some_and(Streams::is_untouched);
-    if !untouched {
+    let contents = survey(groups, group).await?;
+    if contents.streams.is_empty() {
         return Ok(false);
     }
     let storing = Storing {
@@ -57,18 +73,25 @@ pub(crate) async fn adopt(groups: &Groups, group: GroupId) -> Result<bool, Group
         journal: groups.journal().clone(),
         now_us: groups.site.now_us(),
         grace_us: 0,
+        piece_bytes: piece_bytes(groups, group).await?,
     };
-    let contents = survey(groups, group).await?;
-    if contents.streams.is_empty() {
+    let adopting = Adopting { groups, group, storing };
+    let known = replica.applied()?.read().streams().map(Streams::contents);
+    if known.as_ref().is_some_and(|known| known.last > Position::START) {
+        // An earlier attempt may have got as far as that, and no further.
+        if known.is_some_and(|known| contains(&known, &contents)) {
+            adopting.retire(&contents).await?;
+        }
         return Ok(false);
     }
-    let adopting = Adopting { groups, group, storing };
-    let state = adopting.gather(contents).await?;
+    let state = adopting.gather(contents.clone()).await?;
     let bytes = state.encode().map_err(|error| adopting.failed(error))?;
     let pieces = adopting.storing.store(bytes).await.map_err(|error| adopting.failed(error))?;
     let adopt = Command::Adopt(AdoptCommand { pieces });
     adopting.storing.propose(&adopt).await.map_err(|error| adopting.failed(error))?;
-    tracing::info!(%group, streams = state.count(), last = %state.last(), "a group took over what the node had alone");
+    let (streams, last) = (state.count(), state.last());
+    tracing::info!(%group, streams, %last, "a group took over what the node had alone");
+    adopting.retire(&contents).await?;
     Ok(true)
 }
 
@@ -84,6 +107,20 @@ async fn survey(groups: &Groups, group: GroupId) -> Result<Contents, GroupError>
 
 fn failed(group: GroupId, error: impl ToString) -> GroupError {
     GroupError::Storage { group, reason: error.to_string().into() }
+}
+
+async fn piece_bytes(groups: &Groups, group: GroupId) -> Result<u64, GroupError> {
+    let health = groups.journal().ask(Health {}, WITHIN).await;
+    let own = health.map_err(|error| failed(group, error))?.limits;
+    Ok(limits(own, groups.config().max_payload_bytes).record_bytes)
+}
+
+/// Whether a group has all that a journal's streams ever had.
+fn contains(group: &Contents, local: &Contents) -> bool {
+    let has = |(stream, version): &(Stream, u64)| {
+        group.streams.iter().any(|(name, known)| name == stream && known >= version)
+    };
+    local.streams.iter().all(has)
 }
 
 struct Adopting<'a> {
@@ -115,6 +152,28 @@ impl Adopting<'_> {
         }
         state.next = last.next();
         Ok(state)
+    }
+
+    /// Closes the node's own streams: two snapshots that contain all their records, so that these
+    /// may go, of a version that no engine reads.
+    async fn retire(&self, contents: &Contents) -> Result<(), GroupError> {
+        let journal = self.groups.journal();
+        let health = journal.ask(Health {}, WITHIN).await;
+        let last = health.map_err(|error| self.failed(error))?.last;
+        for (stream, _) in &contents.streams {
+            for at in [contents.last.min(last), last] {
+                let bytes = format!("this stream went on in group {}", self.group).into();
+                let save = SaveSnapshot { stream: *stream, at, version: RETIRED, bytes };
+                match journal.ask(save, WITHIN).await.map_err(|error| self.failed(error))? {
+                    Ok(()) | Err(SnapshotError::Outdated { .. }) => {}
+                    Err(error) => return Err(self.failed(error)),
+                }
+            }
+            let sweep = SweepBlobs { owner: *stream, live: HashSet::new() };
+            let swept = journal.ask(sweep, WITHIN).await.map_err(|error| self.failed(error))?;
+            swept.map_err(|error| self.failed(error))?;
+        }
+        Ok(())
     }
 
     async fn snapshot(&self, stream: Stream) -> Result<Vec<KeptSnapshot>, GroupError> {

@@ -31,6 +31,8 @@ pub(super) struct Storing {
     pub(super) journal: Address<JournalMessage>,
     pub(super) now_us: i64,
     pub(super) grace_us: u64,
+    /// Bytes of a piece.
+    pub(super) piece_bytes: u64,
 }
 
 impl Storing {
@@ -126,7 +128,7 @@ impl Storing {
 
     /// Stores content in pieces that a command can name, one after the other.
     pub(super) async fn store(&self, bytes: Bytes) -> Result<Vec<BlobId>, String> {
-        let piece = PIECE_LIMIT as usize;
+        let piece = usize::try_from(self.piece_bytes.clamp(1, PIECE_LIMIT)).unwrap_or(1);
         let mut pieces = Vec::with_capacity(bytes.len().div_ceil(piece).max(1));
         let mut at = 0;
         while at < bytes.len() || pieces.is_empty() {

@@ -96,7 +96,8 @@ fn timeless(records: Vec<StoredRecord>) -> Vec<StoredRecord> {
 }
 
 async fn same_answers(asks: Vec<Ask>) {
-    let config = JournalConfig { max_streams: LIMITS.streams, ..JournalConfig::default() };
+    let (max_streams, segment_bytes) = (LIMITS.streams, 8 << 20);
+    let config = JournalConfig { max_streams, segment_bytes, ..JournalConfig::default() };
     let journal = JournalActor::simulated(config, SimulatedDisk::new(1));
     let real = journal.address();
     let system = System::builder().clock(VirtualTime::new()).build();

@@ -236,6 +236,7 @@ async fn what_a_node_had_alone_becomes_the_first_state_of_a_group_and_reaches_ne
     let node = world.node(alone);
     assert!(node.groups.adopt_local(G1).await.unwrap());
     assert!(!node.groups.adopt_local(G1).await.unwrap(), "once");
+    assert_eq!(node.groups.local_streams().await.unwrap(), [], "it is the group's now");
     assert_eq!(node.texts().await, ["record 7", "record 8", "record 9"]);
     let next = node.ask(super::world::append("more", synod_journal::Expected::Exact(10))).await;
     assert_eq!(next.unwrap().first, last.next(), "positions go on");
@@ -256,4 +257,23 @@ async fn what_a_node_had_alone_becomes_the_first_state_of_a_group_and_reaches_ne
     let loaded = node.log(G1).ask(LoadSnapshot { stream: TASKS }, SOON).await.unwrap();
     let loaded = loaded.unwrap().unwrap();
     assert_eq!((loaded.version, &loaded.bytes[..]), (2, &b"state"[..]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_cannot_write_gives_its_group_away_and_has_it_again_later() {
+    let mut world = overseen(1);
+    let nodes = cluster(&mut world, 1).await;
+    let leader = world.leader(G1).await;
+    world.node(leader).append("one").await.unwrap();
+    world.disks[&leader].fail_write(1);
+    world.disks[&leader].set_free_bytes(0);
+    // Nobody knows, or the others have it.
+    let _ = world.node(leader).append("two").await;
+    world.wait("another leads", |world| world.leaders(G1).iter().any(|node| *node != leader)).await;
+    let other = world.leaders(G1).into_iter().find(|node| *node != leader).unwrap();
+    world.node(other).append("three").await.unwrap();
+    world.disks[&leader].set_free_bytes(1 << 40);
+    settled(&world, &nodes, 1).await;
+    world.even(G1).await;
+    world.assert_same(G1);
 }

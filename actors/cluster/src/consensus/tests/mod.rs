@@ -1,6 +1,7 @@
 //! Groups of several nodes in one process, in virtual time, on disks that lose power.
 
 mod bytes;
+mod chance;
 mod faults;
 mod logs;
 mod members;

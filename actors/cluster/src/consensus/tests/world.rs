@@ -148,6 +148,7 @@ pub(super) struct World {
     pub(super) wires: Wires,
     pub(super) config: ConsensusConfig,
     pub(super) overseer: Option<OverseerConfig>,
+    pub(super) journal: JournalConfig,
     pub(super) disks: BTreeMap<NodeId, SimulatedDisk>,
     pub(super) nodes: BTreeMap<NodeId, Node>,
     /// Work groups for which each node has a log.
@@ -162,6 +163,7 @@ impl World {
             wires: Wires::default(),
             config: ConsensusConfig::default(),
             overseer: None,
+            journal: JournalConfig { segment_bytes: 16 << 20, ..JournalConfig::default() },
             disks: BTreeMap::new(),
             nodes: BTreeMap::new(),
             logs: 1,
@@ -177,8 +179,7 @@ impl World {
         let disk = self.disks.entry(id).or_insert_with(|| SimulatedDisk::new(number));
         // Blobs are as new as the clock says, so that none is swept before its time.
         disk.set_now_us(i64::MAX / 2);
-        let journal_config = JournalConfig { segment_bytes: 16 << 20, ..JournalConfig::default() };
-        let journal = JournalActor::simulated(journal_config, disk.clone());
+        let journal = JournalActor::simulated(self.journal.clone(), disk.clone());
         let address = journal.address();
         let plug = Arc::new(Plug { own: id, wires: self.wires.clone() });
         let (consensus, groups) = Consensus::spec(self.config.clone(), id, address.clone(), plug);
@@ -349,10 +350,6 @@ impl Node {
         let applied = replica.applied().unwrap();
         let applied = applied.read();
         format!("{:?} {:?}", applied.last, applied.machine)
-    }
-
-    pub(super) fn record(&self) -> NodeRecord {
-        record(self.id)
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::OverseerConfig;
 use crate::consensus::{GroupId, GroupView};
 use crate::control::command::Seats;
+use crate::control::member::Member;
 use crate::control::shards::ranking;
 use crate::control::state::ControlState;
 use crate::node::{NodeId, NodeRole};
@@ -108,6 +109,18 @@ fn spread_leaders(state: &ControlState, wanted: &mut BTreeMap<GroupId, Seats>) {
     }
 }
 
+/// Another voter that could lead a group as well.
+pub(super) fn other(
+    state: &ControlState,
+    view: &GroupView,
+    own: NodeId,
+    caught_up: &BTreeSet<NodeId>,
+) -> Option<NodeId> {
+    let available = |node: &NodeId| state.members.get(node).is_some_and(Member::is_available);
+    let mut others = view.voters.intersection(caught_up);
+    others.find(|node| **node != own && available(node)).copied()
+}
+
 /// What the leader of a group does next to bring it to where it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
@@ -136,8 +149,8 @@ pub(super) fn step(
         _ => seats.voters.contains(node),
     };
     let missing = state.members.keys().filter(|node| follows(node));
-    let missing = missing.filter(|node| !view.voters.contains(*node));
-    if let Some(node) = missing.filter(|node| !view.learners.contains(*node)).next() {
+    let mut missing = missing.filter(|node| !view.voters.contains(*node));
+    if let Some(node) = missing.find(|node| !view.learners.contains(*node)) {
         return Some(Step::Add(*node));
     }
     let newcomers: Vec<_> = seats.voters.difference(&view.voters).collect();

@@ -180,7 +180,13 @@ impl Overseer {
         let groups = self.control.groups.clone();
         let group = view.group;
         let caught_up = groups.caught_up(group, NEARLY);
-        let step = decide::step(state, view, groups.own(), &caught_up);
+        let own = groups.own();
+        let stalled = groups.is_stalled(group);
+        let step = match decide::other(state, view, own, &caught_up).filter(|_| stalled) {
+            // A leader that can't write gives its group to one that can.
+            Some(other) => Some(Step::Lead(other)),
+            None => decide::step(state, view, own, &caught_up),
+        };
         let Some(step) = step else { return Ok(()) };
         let storage = |node: &NodeId| state.members.get(node).map(|member| member.storage);
         let step = match &step {
