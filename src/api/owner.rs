@@ -25,7 +25,8 @@ use tower::ServiceExt;
 use super::ApiState;
 use super::access::Groups;
 use super::correlation::Caller;
-use super::problem::{Problem, ProblemType};
+use super::json::{BodyLimits, read};
+use super::problem::{Problem, ProblemType, Untouched};
 
 /// Where the routes about work begin.
 const OF_WORK: [&str; 5] = [
@@ -75,6 +76,8 @@ pub struct OwnerAnswer {
     /// The body.
     #[serde(with = "serde_bytes")]
     pub body: Vec<u8>,
+    /// Whether it was refused before anything was done.
+    pub untouched: bool,
 }
 
 /// Why the owner gave no answer.
@@ -111,9 +114,34 @@ pub(super) async fn to_owner(
         return next.run(request).await;
     };
     if owner.is_here() {
-        return next.run(request).await;
+        return here(&state, &**owner, request, next).await;
     }
     ask(&state, &**owner, request).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// Answers here. What the work left behind on its way to another node goes after it: a question,
+/// or what was refused before anything was done.
+async fn here(state: &ApiState, owner: &dyn Owner, request: Request, next: Next) -> Response {
+    let is_question = matches!(*request.method(), Method::GET | Method::HEAD);
+    let (request, again) = match twice(state, request).await {
+        Ok(both) => both,
+        Err(problem) => return problem.into_response(),
+    };
+    let response = next.run(request).await;
+    let missed = response.status() == StatusCode::SERVICE_UNAVAILABLE
+        && (is_question || response.extensions().get::<Untouched>().is_some());
+    if !missed || owner.is_here() {
+        return response;
+    }
+    ask(state, owner, again).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// The request, and once more the same.
+async fn twice(state: &ApiState, request: Request) -> Result<(Request, Request), Problem> {
+    let (parts, body) = request.into_parts();
+    let body = read(&parts.headers, body, state.config.body()).await?;
+    let again = Request::from_parts(parts.clone(), Body::from(body.clone()));
+    Ok((Request::from_parts(parts, Body::from(body)), again))
 }
 
 fn is_of_work(path: &str) -> bool {
@@ -124,8 +152,7 @@ fn is_of_work(path: &str) -> bool {
 
 async fn ask(state: &ApiState, owner: &dyn Owner, request: Request) -> Result<Response, Problem> {
     let within = state.config.ask_timeout() + Duration::from_secs(state.config.max_wait_s);
-    let limit = state.config.max_body_bytes;
-    let request = packed(request, limit).await?;
+    let request = packed(request, state.config.body()).await?;
     let answer = owner.ask(request, within).await.map_err(|why| match why {
         OwnerError::Away(reason) => Problem::new(ProblemType::Unavailable, reason)
             .retry_after(Duration::from_secs(1))
@@ -137,7 +164,7 @@ async fn ask(state: &ApiState, owner: &dyn Owner, request: Request) -> Result<Re
     unpacked(answer)
 }
 
-async fn packed(request: Request, limit: usize) -> Result<OwnerRequest, Problem> {
+async fn packed(request: Request, limits: BodyLimits) -> Result<OwnerRequest, Problem> {
     let (parts, body) = request.into_parts();
     let caller = parts.extensions.get::<Caller>();
     let principal = caller.map(|caller| caller.principal.clone()).unwrap_or_default();
@@ -148,17 +175,14 @@ async fn packed(request: Request, limit: usize) -> Result<OwnerRequest, Problem>
         Some((name.as_str().to_owned(), value.to_owned()))
     };
     let traced = correlation.map(|span| (TRACEPARENT.as_str().to_owned(), span.to_string()));
-    let body = to_bytes(body, limit).await.map_err(|why| {
-        let detail = format!("the body could not be read: {why}");
-        Problem::new(ProblemType::BodyTooLarge, detail).expected(format!("at most {limit}"), "more")
-    })?;
+    let body = read(&parts.headers, body, limits).await?;
     Ok(OwnerRequest {
         method: parts.method.as_str().to_owned(),
         uri: parts.uri.path_and_query().map_or_else(String::new, ToString::to_string),
         headers: PASSED_ON.iter().filter_map(text).chain(traced).collect(),
         principal,
         groups: groups.to_vec(),
-        body: body.into(),
+        body,
     })
 }
 
@@ -203,7 +227,8 @@ impl OwnerDesk {
             let detail = format!("the answer has more than {} bytes", self.most);
             return plain(Problem::new(ProblemType::Internal, detail).into_response()).await;
         };
-        answer_of(parts.status, &parts.headers, &body)
+        let untouched = parts.extensions.get::<Untouched>().is_some();
+        OwnerAnswer { untouched, ..answer_of(parts.status, &parts.headers, &body) }
     }
 }
 
@@ -218,7 +243,8 @@ fn answer_of(status: StatusCode, headers: &axum::http::HeaderMap, body: &Bytes) 
     let text = kept.filter_map(|(name, value)| {
         Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
     });
-    OwnerAnswer { status: status.as_u16(), headers: text.collect(), body: body.to_vec() }
+    let untouched = false;
+    OwnerAnswer { status: status.as_u16(), headers: text.collect(), body: body.to_vec(), untouched }
 }
 
 /// Nothing but work is answered for: all else belongs to the node that was asked.

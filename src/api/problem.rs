@@ -98,6 +98,7 @@ impl From<DefinitionFault> for OneError {
 #[derive(Debug, Clone)]
 pub struct Problem {
     status: StatusCode,
+    untouched: bool,
     members: Box<ProblemMembers>,
 }
 
@@ -120,7 +121,7 @@ impl Problem {
             trace_id: None,
             retry_after_s: None,
         };
-        Self { status, members: Box::new(members) }
+        Self { status, untouched: false, members: Box::new(members) }
     }
 
     /// A field that holds something else than was expected.
@@ -159,7 +160,7 @@ impl Problem {
     pub fn perhaps_accepted(part: &str, why: &AskError) -> Self {
         let problem = Self::unanswered(part, why);
         if !matches!(why, AskError::Deadline | AskError::Unanswered) {
-            return problem;
+            return problem.untouched();
         }
         problem.next("it may have been accepted; send it again with the same Idempotency-Key")
     }
@@ -183,6 +184,13 @@ impl Problem {
     #[must_use]
     pub fn errors<E: Into<OneError>>(mut self, errors: impl IntoIterator<Item = E>) -> Self {
         self.members.errors = errors.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Says that it is certain that nothing was done: another node may be asked.
+    #[must_use]
+    pub fn untouched(mut self) -> Self {
+        self.untouched = true;
         self
     }
 
@@ -221,6 +229,10 @@ impl Problem {
     }
 }
 
+/// In the extensions of a response: the request was refused before anything was done.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Untouched;
+
 impl IntoResponse for Problem {
     /// Renders the problem, and leaves it in the response's extensions, so that the outermost layer
     /// can add path and trace id once for all.
@@ -231,6 +243,9 @@ impl IntoResponse for Problem {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         if let Some(seconds) = self.members.retry_after_s {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.untouched {
+            response.extensions_mut().insert(Untouched);
         }
         response.extensions_mut().insert(self);
         response

@@ -145,9 +145,9 @@ fn refused(why: SubmitError) -> Problem {
         SubmitError::Unavailable { .. } => new(ProblemType::Unavailable)
             .retry_after(Duration::from_secs(1))
             .next("GET /readyz says when tasks are accepted again; repeat with an idempotency key"),
-        SubmitError::Draining => {
-            new(ProblemType::Unavailable).next("submit to another node, or after the restart")
-        }
+        SubmitError::Draining => new(ProblemType::Unavailable)
+            .next("submit to another node, or after the restart")
+            .untouched(),
     }
 }
 

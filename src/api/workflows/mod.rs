@@ -32,7 +32,7 @@ use super::ApiState;
 use super::correlation::Caller;
 use super::json::Json;
 use super::problem::Problem;
-use super::request::Segment;
+use super::request::{KeyHeader, Segment};
 
 /// What answers for workflows.
 pub(super) const PART: &str = "workflow engine";
@@ -98,6 +98,9 @@ struct MessageRequest {
     /// Only this run; absent: every run that awaits the topic.
     #[schema(value_type = Option<String>, format = "uuid")]
     run: Option<RunId>,
+    /// Makes it safe to repeat: a run takes one message of a key once, and counts as `unmatched`
+    /// from then on. Each run remembers the last 256 keys of messages that it took.
+    idempotency_key: Option<String>,
 }
 
 /// Sends a message to the steps that await its topic.
@@ -107,6 +110,11 @@ struct MessageRequest {
     post,
     path = "/api/v1/messages",
     tag = "workflows",
+    params((
+        "Idempotency-Key" = Option<String>,
+        Header,
+        description = "Makes it safe to repeat, as the field `idempotency_key` does",
+    )),
     request_body = MessageRequest,
     responses(
         (status = 200, description = "How far it came; durable", body = MessageSent),
@@ -122,11 +130,13 @@ struct MessageRequest {
 async fn send_message(
     State(state): State<ApiState>,
     caller: Caller,
+    key: KeyHeader,
     Json(message): Json<MessageRequest>,
 ) -> Result<Answer<MessageSent>, Problem> {
-    let MessageRequest { topic, payload, run } = message;
+    let MessageRequest { topic, payload, run, idempotency_key } = message;
+    let idempotency_key = key.or(idempotency_key)?;
     let principal = caller.principal.clone();
-    let question = SendMessage { topic, payload, run, principal };
+    let question = SendMessage { topic, payload, run, idempotency_key, principal };
     let outcome = state.ask(PART, &state.workflows, question, &caller).await?;
     outcome.map(Answer).map_err(|why| refusal::control(run.unwrap_or_default(), why))
 }

@@ -59,9 +59,9 @@ pub(super) fn start(why: StartError) -> Problem {
             .expected("the definition and input that the key was first used with", "others")
             .next(format!("use another key; GET {RUNS}/{existing} is the run of this one")),
         StartError::Unavailable { .. } => unavailable(detail),
-        StartError::Draining => {
-            new(ProblemType::Unavailable).next("start it on another node, or after the restart")
-        }
+        StartError::Draining => new(ProblemType::Unavailable)
+            .next("start it on another node, or after the restart")
+            .untouched(),
     }
 }
 

@@ -77,6 +77,9 @@ pub(crate) enum WorkflowsCommand {
         /// Only this run
         #[arg(long, value_name = "ID")]
         run: Option<RunId>,
+        /// A run takes one message of a key once, however often it is sent
+        #[arg(long, value_name = "KEY")]
+        idempotency_key: Option<String>,
     },
     /// Check a definition: each fault with its line and a suggestion
     ///
@@ -219,9 +222,11 @@ async fn run(command: WorkflowsCommand, session: &Session) -> Result<Exit, CliEr
             session.answer(answer, |found: RunDiff, screen| diff::show(&found, screen))?;
         }
         WorkflowsCommand::Control(command) => control::run(command, session).await?,
-        WorkflowsCommand::Send { topic, payload, run } => {
+        WorkflowsCommand::Send { topic, payload, run, idempotency_key } => {
             let payload = payload.map(|text| json_text("PAYLOAD", &text)).transpose()?;
-            let message = json!({"topic": topic, "payload": payload, "run": run});
+            let message = json!({
+                "topic": topic, "payload": payload, "run": run, "idempotency_key": idempotency_key,
+            });
             let answer = client.send(Method::POST, "/api/v1/messages", &message).await?;
             session.answer(answer, |sent: MessageSent, screen| view::sent(&sent, screen))?;
         }

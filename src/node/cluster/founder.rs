@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use synod_cluster::{
-    ClusterId, Control, JoinCluster, Listener, MemberChange, MembershipMessage, NodeId, NodeRecord,
-    OverseerMessage, Peers, Reception,
+    ClusterId, Control, Expulsion, JoinCluster, Listener, MemberChange, MembershipMessage, NodeId,
+    NodeRecord, OverseerMessage, Peers, Reception,
 };
 use synod_runtime::{
     Actor, ActorError, Address, Context, Entropy, Priority, SendOptions, Spec, TaskFailure,
@@ -53,6 +53,8 @@ pub(super) struct Founder(FounderParts);
 pub(super) enum FounderMessage {
     /// The node is in its cluster, or could not come in.
     Came(Result<Result<ClusterId, String>, TaskFailure>),
+    /// The node was put out.
+    Expelled(Expulsion),
 }
 
 impl Founder {
@@ -68,7 +70,7 @@ impl Actor for Founder {
 
     async fn start(&mut self, ctx: &mut Context<Self>) -> Result<(), ActorError> {
         let parts = self.0.clone();
-        let seen = MembershipMessage::Subscribe(telling(parts.overseer.clone()));
+        let seen = MembershipMessage::Subscribe(telling(parts.overseer.clone(), ctx.address()));
         parts.membership.send(seen).await?;
         let system = ctx.system().clone();
         ctx.describe("comes into its cluster");
@@ -79,23 +81,30 @@ impl Actor for Founder {
 
     async fn handle(
         &mut self,
-        FounderMessage::Came(came): FounderMessage,
+        message: FounderMessage,
         ctx: &mut Context<Self>,
     ) -> Result<(), ActorError> {
-        match came {
-            Ok(Ok(cluster)) => {
+        match message {
+            FounderMessage::Came(Ok(Ok(cluster))) => {
                 tracing::info!(%cluster, "this node is a member of its cluster");
                 ctx.describe(format!("member of cluster {cluster}"));
                 Ok(())
             }
-            Ok(Err(why)) => Err(ActorError::new(why)),
-            Err(why) => Err(ActorError::new(format!("coming in ended: {why}"))),
+            FounderMessage::Came(Ok(Err(why))) => Err(ActorError::new(why)),
+            FounderMessage::Came(Err(why)) => {
+                Err(ActorError::new(format!("coming in ended: {why}")))
+            }
+            // What belongs to the cluster must not go on beside it: the node ends.
+            FounderMessage::Expelled(why) => Err(ActorError::new(why.to_string())),
         }
     }
 }
 
-/// Tells the overseer who is up and who is down.
-fn telling(overseer: Address<OverseerMessage>) -> Listener<MemberChange> {
+/// Tells the overseer who is up and who is down, and the founder when this node is out.
+fn telling(
+    overseer: Address<OverseerMessage>,
+    founder: Address<FounderMessage>,
+) -> Listener<MemberChange> {
     let options = SendOptions::new().priority(Priority::High);
     let tell = move |node, up| {
         let seen = OverseerMessage::Seen { node, up };
@@ -113,9 +122,11 @@ fn telling(overseer: Address<OverseerMessage>) -> Listener<MemberChange> {
         MemberChange::Up(record) => tell(record.id, true),
         MemberChange::Recovered(node) => tell(node, true),
         MemberChange::Down(node) | MemberChange::Left(node) => tell(node, false),
-        MemberChange::Suspect(_) | MemberChange::Forgotten(_) | MemberChange::Expelled(_) => {
-            Reception::Taken
-        }
+        MemberChange::Expelled(why) => match founder.try_send(FounderMessage::Expelled(why)) {
+            Ok(()) => Reception::Taken,
+            Err(_) => Reception::Full,
+        },
+        MemberChange::Suspect(_) | MemberChange::Forgotten(_) => Reception::Taken,
     })
 }
 

@@ -11,6 +11,7 @@ use synod_cluster::{
 use synod_runtime::{Address, AskError};
 
 use super::leaving::{HAND_OVER, Leaving};
+use super::owner::UnderWay;
 use super::remote_agent::hand_over;
 use super::view::{ClusterView, Sources};
 
@@ -25,6 +26,7 @@ pub struct Cluster {
     pub(super) control: Control,
     pub(super) membership: Address<MembershipMessage>,
     pub(super) leaving: Arc<Leaving>,
+    pub(super) under_way: UnderWay,
 }
 
 /// Why the cluster did not do what it was asked.
@@ -146,6 +148,7 @@ impl Cluster {
         if tokio::time::timeout(HAND_OVER, self.leaving.hand_over()).await.is_err() {
             tracing::warn!("not everything was handed over in time; the others elect");
         }
+        self.under_way.settle().await;
     }
 
     /// Says who should lead a group from now on.

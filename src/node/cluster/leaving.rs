@@ -1,8 +1,10 @@
-//! Handing over what this node leads, before it stops or is drained.
+//! Handing over what this node leads, before it stops, is drained, or another is to lead.
 
 use std::time::Duration;
 
-use synod_cluster::{GroupId, Groups, NodeId};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use synod_cluster::{GroupId, Groups, NodeId, Tenant};
 use synod_runtime::Address;
 
 use super::work::{HandOver, WorkMessage};
@@ -20,15 +22,14 @@ const TRANSFER: Duration = Duration::from_secs(3);
 /// Time that all of it takes at most.
 pub(super) const HAND_OVER: Duration = Duration::from_secs(10);
 
-/// Knows what this node leads and how to let go of it.
+/// Hands over what this node leads.
 pub(super) struct Leaving {
     groups: Groups,
-    keepers: Vec<(GroupId, Address<WorkMessage>)>,
 }
 
 impl Leaving {
-    pub(super) fn new(groups: Groups, keepers: Vec<(GroupId, Address<WorkMessage>)>) -> Self {
-        Self { groups, keepers }
+    pub(super) fn new(groups: Groups) -> Self {
+        Self { groups }
     }
 
     /// Hands over all that is led here to nodes that are up to date. What can't be handed over
@@ -36,46 +37,40 @@ impl Leaving {
     pub(super) async fn hand_over(&self) {
         for view in self.groups.list().into_iter().filter(|view| view.is_leader_here) {
             let others = view.voters.iter().copied().filter(|node| *node != self.groups.own());
-            let others: Vec<NodeId> = others.collect();
-            if others.is_empty() {
-                continue;
-            }
-            self.let_go(view.group).await;
-            if !self.transfer(view.group, &others).await {
-                self.stay(view.group).await;
-            }
+            self.transfer(view.group, others.collect()).await;
         }
     }
 
-    /// Has the engines of a group end what runs.
-    async fn let_go(&self, group: GroupId) {
-        let keeper = self.keepers.iter().find(|(of, _)| *of == group);
-        let Some((_, keeper)) = keeper else { return };
-        if let Err(why) = keeper.ask(HandOver { within: RUNNING }, RUNNING + MARGIN).await {
-            tracing::warn!(%group, %why, "the work was not handed over in order");
-        }
-    }
-
-    /// Takes the work up again that nobody else has taken.
-    async fn stay(&self, group: GroupId) {
-        if let Some((_, keeper)) = self.keepers.iter().find(|(of, _)| *of == group)
-            && let Err(why) = keeper.send(WorkMessage::Resume).await
-        {
-            tracing::warn!(%group, %why, "the work is not taken up again");
-        }
-    }
-
-    /// Whether another node leads the group now.
-    async fn transfer(&self, group: GroupId, others: &[NodeId]) -> bool {
+    async fn transfer(&self, group: GroupId, others: Vec<NodeId>) {
         for to in others {
-            match self.groups.transfer_leader(group, *to, TRANSFER).await {
-                Ok(()) => {
-                    tracing::info!(%group, %to, "the group has another leader");
-                    return true;
-                }
+            match self.groups.transfer_leader(group, to, TRANSFER).await {
+                Ok(()) => return tracing::info!(%group, %to, "the group has another leader"),
                 Err(why) => tracing::info!(%group, %to, %why, "the group stays for now"),
             }
         }
-        false
+    }
+}
+
+/// The engines of a group, as consensus knows them.
+pub(super) struct Engaged(pub(super) Address<WorkMessage>);
+
+impl Tenant for Engaged {
+    fn let_go(&self) -> BoxFuture<'_, ()> {
+        async {
+            let within = RUNNING + MARGIN;
+            if let Err(why) = self.0.ask(HandOver { within: RUNNING }, within).await {
+                tracing::warn!(%why, "the work was not handed over in order");
+            }
+        }
+        .boxed()
+    }
+
+    fn stay(&self) -> BoxFuture<'_, ()> {
+        async {
+            if let Err(why) = self.0.send(WorkMessage::Resume).await {
+                tracing::warn!(%why, "the work is not taken up again");
+            }
+        }
+        .boxed()
     }
 }

@@ -42,8 +42,8 @@ pub use view::{ClusterView, GroupStatus, LinkStatus, MemberStatus};
 use self::agents::{AgentParts, RemoteAgents};
 use self::founder::{Founder, FounderParts};
 use self::identity::Identity;
-use self::leaving::Leaving;
-use self::owner::{GroupOwner, OwnerPort};
+use self::leaving::{Engaged, Leaving};
+use self::owner::{GroupOwner, OwnerPort, UnderWay};
 use self::remote_agent::AgentPort;
 use self::work::{WorkKeeper, WorkParts};
 use super::assembly::BACKOFF;
@@ -109,7 +109,8 @@ pub(super) fn enter(
     let log = GroupLog::spec(WORK, &groups);
     let work_log = ground::work_log(builder, &log.address());
     let (keeper, engines) = keeper(builder, &around, work_log, &groups);
-    let leaving = Arc::new(Leaving::new(groups.clone(), vec![(WORK, keeper.address())]));
+    let leaving = Arc::new(Leaving::new(groups.clone()));
+    groups.house(WORK, Arc::new(Engaged(keeper.address())));
     let founder = Founder::spec(FounderParts {
         identity: Arc::new(Mutex::new(identity)),
         peers: peers.clone(),
@@ -140,7 +141,8 @@ pub(super) fn enter(
         .child(keeper.backoff(BACKOFF))
         .child(founder.backoff(BACKOFF));
     let membership = members.clone();
-    let cluster = Cluster { peers: peers.clone(), groups, control, membership, leaving };
+    let under_way = UnderWay::default();
+    let cluster = Cluster { peers: peers.clone(), groups, control, membership, leaving, under_way };
     let settling = Settling { agents, told, members, tells };
     ground::show(builder, &cluster, &settling);
     (root, Room { engines, cluster, owner, peers, settling })
@@ -182,7 +184,8 @@ impl Settled {
 
     /// Answers from now on what other nodes pass on.
     pub(super) fn serve(&self, state: ApiState) {
-        let port = OwnerPort::new(self.owner.clone(), state);
+        let under_way = self.cluster.under_way.clone();
+        let port = OwnerPort::new(self.owner.clone(), under_way, state);
         self.peers.serve(Service::Api, Arc::new(port));
     }
 }

@@ -1,6 +1,7 @@
 //! Who owns the work of a group: requests go there, and those of other nodes are answered here.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,6 +26,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Between looks for an owner that says nothing of itself.
 const LOOK: Duration = Duration::from_millis(25);
+
+/// Time for other nodes to learn that a group has another leader.
+const NEWS: Duration = Duration::from_millis(400);
+
+/// Longest wait for requests that are being answered.
+const LAST: Duration = Duration::from_secs(3);
 
 /// What a node says that is not the owner.
 const NOT_OWNER: &str = "this node does not own the work";
@@ -130,16 +137,47 @@ impl Owner for GroupOwner {
     }
 }
 
+/// How many requests of other nodes are being answered. Cheap to clone.
+#[derive(Clone, Default)]
+pub(super) struct UnderWay(Arc<AtomicUsize>);
+
+/// One of them, until it is dropped.
+struct Answering(UnderWay);
+
+impl UnderWay {
+    fn begin(&self) -> Answering {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Answering(self.clone())
+    }
+
+    /// Waits until all are answered and other nodes have had the time to learn of the new owner;
+    /// not for ever.
+    pub(super) async fn settle(&self) {
+        let begun = Instant::now();
+        let is_busy = || self.0.load(Ordering::Relaxed) > 0;
+        while begun.elapsed() < NEWS || is_busy() && begun.elapsed() < LAST {
+            sleep(LOOK).await;
+        }
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Answers what other nodes pass on.
 pub(super) struct OwnerPort {
     owner: GroupOwner,
+    under_way: UnderWay,
     desk: Arc<OwnerDesk>,
 }
 
 impl OwnerPort {
     /// A port over the desk, for as long as `owner` is this node.
-    pub(super) fn new(owner: GroupOwner, state: crate::api::ApiState) -> Self {
-        Self { owner, desk: Arc::new(OwnerDesk::new(state, WIRE_LIMIT - (1 << 20))) }
+    pub(super) fn new(owner: GroupOwner, under_way: UnderWay, state: crate::api::ApiState) -> Self {
+        Self { owner, under_way, desk: Arc::new(OwnerDesk::new(state, WIRE_LIMIT - (1 << 20))) }
     }
 }
 
@@ -156,13 +194,18 @@ impl Port for OwnerPort {
             Ok(request) => request,
             Err(why) => return answer.refuse(format!("not a request: {why}")),
         };
-        let desk = Arc::clone(&self.desk);
+        let owner = self.owner.clone();
+        let (desk, under_way) = (Arc::clone(&self.desk), self.under_way.begin());
         // As many at once as the link's window allows; each ends by its deadline.
         tokio::spawn(async move {
+            let _under_way = under_way;
             let within = answer.within();
             let Ok(answered) = tokio::time::timeout(within, desk.answer(request)).await else {
                 return;
             };
+            if answered.untouched && !owner.own() {
+                return answer.refuse(NOT_OWNER);
+            }
             match Wire::encode(&answered) {
                 Ok(bytes) => answer.send(bytes),
                 Err(why) => answer.refuse(format!("the answer: {why}")),

@@ -93,7 +93,7 @@ async fn what_was_acknowledged_goes_on_elsewhere_when_the_leader_is_killed() {
 async fn a_run_that_waits_goes_on_under_another_leader() {
     let mut nodes = Nodes::start(3, |_| String::new()).await;
     let definition = "name: patient\nsteps:\n  - {id: a, agent: echo, input: 1}\n  \
-                      - {id: ask, approval: {title: 'go on?'}, depends_on: [a]}\n  \
+                      - {id: ask, approval: {ask: 'go on?'}, depends_on: [a]}\n  \
                       - {id: b, agent: echo, input: 2, depends_on: [ask]}\n";
     let leader = nodes.leader(1).await;
     let (status, run) =
@@ -105,10 +105,10 @@ async fn a_run_that_waits_goes_on_under_another_leader() {
     nodes.kill(leader);
     let other = nodes.follower_of(leader);
     let page = nodes.client(other).until("/api/v1/approvals", open).await;
-    let approval = page["approvals"][0]["approval_id"].as_str().expect("an id").to_owned();
+    let approval = page["approvals"][0]["id"].as_str().expect("an id").to_owned();
     let decide = format!("/api/v1/approvals/{approval}/decide");
     let (status, said) =
-        nodes.client(other).post(&decide, json!({"decision": "approve", "by": "ann"})).await;
+        nodes.client(other).post(&decide, json!({"verdict": "approve", "by": "ann"})).await;
     assert!(status.is_success(), "{said:#}");
     let run = nodes.client(other).run_ended(&id).await;
     assert_eq!(run["state"], "completed", "{run:#}");

@@ -5,7 +5,6 @@ mod planned;
 mod together;
 
 use std::net::TcpListener;
-use std::path::Path;
 use std::time::Duration;
 
 use reqwest::StatusCode;
@@ -36,10 +35,6 @@ impl Seat {
 
     fn client(&self) -> Client {
         Client::new(&self.node.as_ref().expect("a node that runs").url)
-    }
-
-    fn folder(&self) -> &Path {
-        self.folder.path()
     }
 }
 

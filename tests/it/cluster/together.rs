@@ -59,22 +59,23 @@ async fn agents_of_all_nodes_are_known_on_each_and_given_work() {
         let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/agent.py");
         format!(
             "[[agents.process]]\nid = \"only-{index}\"\nversion = \"1.0.0\"\n\
-             command = [\"python3\", {program:?}]\ncapabilities = [\"of.{index}\"]\n"
+             command = \"python3\"\nargs = [{program:?}, \"good\"]\ncapabilities = [\"of.{index}\"]\n"
         )
     };
     let nodes = Nodes::start(3, agent).await;
     for index in 0..3 {
-        let known = nodes.client(index).until(&format!("{AGENTS}?limit=100"), |page| {
+        let client = nodes.client(index);
+        let whole = |page: &serde_json::Value| {
             let agents = page["agents"].as_array().cloned().unwrap_or_default();
             let of = |name: &str| agents.iter().filter(|agent| agent["id"] == name).count();
             of("echo") == 3 && (0..3).all(|index| of(&format!("only-{index}")) == 1)
-        });
-        known.await;
+        };
+        client.until(&format!("{AGENTS}?limit=100"), whole).await;
     }
     let leader = nodes.leader(1).await;
     let elsewhere = nodes.follower().await;
     let task = json!({
-        "kind": "echo", "payload": {"n": 5}, "required_capabilities": [format!("of.{elsewhere}")],
+        "kind": "echo", "payload": {"n": 5}, "capabilities": [format!("of.{elsewhere}")],
     });
     let done = nodes.client(leader).done(task).await;
     assert_eq!(done["state"], "completed", "{done:#}");

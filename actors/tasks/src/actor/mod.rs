@@ -217,7 +217,7 @@ impl Actor for TaskEngine {
         let mut seed = [0; 32];
         ctx.system().entropy().fill(&mut seed);
         let config = self.machine.config().clone();
-        self.machine = TaskMachine::new(config, seed).owning(self.share);
+        self.machine = TaskMachine::new(config, seed).owning(self.share).awaiting_agents();
         self.origin = ctx.now();
         self.look_at_log(ctx);
         self.open(ctx).await?;

@@ -66,6 +66,7 @@ impl TaskMachine {
     }
 
     pub(super) fn only(&mut self, now: Moment, keys: &BTreeSet<AgentKey>, out: &mut Effects) {
+        self.awaits_agents = false;
         let gone = self.matching.roster().map(|agent| agent.card.key());
         let gone: Vec<_> = gone.filter(|key| !keys.contains(key)).collect();
         for key in gone {

@@ -9,7 +9,6 @@ use super::effects::Ending;
 use super::event::SavedState;
 use super::executions::{Ended, Kept};
 use super::{Command, Effects, Event, TaskMachine};
-use crate::config::UnknownCapability;
 use crate::error::{ExecutionError, SubmitError};
 use crate::messages::Executed;
 use crate::modes::Unplannable;
@@ -47,8 +46,7 @@ impl TaskMachine {
         out: &mut Effects,
     ) -> Result<(), ExecutionError> {
         self.admit_execution(now, &asked)?;
-        let waits =
-            asked.wait_for_agent || self.config.unknown_capability == UnknownCapability::Wait;
+        let waits = asked.wait_for_agent || self.waits_for_agents();
         let plan = match self.plan(&asked.spec) {
             Ok(needs) => Ok(needs),
             Err(Unplannable::Missing(shortage)) if waits => Err(shortage.watch),

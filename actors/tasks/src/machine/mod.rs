@@ -55,7 +55,7 @@ use synod_runtime::Principal;
 
 use self::executions::Executions;
 use self::waiting::Waiting;
-use crate::config::TasksConfig;
+use crate::config::{TasksConfig, UnknownCapability};
 use crate::error::{CancelError, ExecutionError, SubmitError};
 use crate::matching::{AgentSlot, Matching};
 use crate::messages::Accepted;
@@ -133,6 +133,8 @@ pub(crate) struct TaskMachine {
     held_bytes: u64,
     /// The batch that stores what an agent saved last.
     saved_in: u64,
+    /// Whether it has yet to be told which agents there are: until then none is missing.
+    awaits_agents: bool,
     /// Whether it works: it has begun, and the journal takes what it gives.
     active: bool,
     draining: bool,
@@ -157,6 +159,7 @@ impl TaskMachine {
             chance: ChaCha12Rng::from_seed(seed),
             held_bytes: 0,
             saved_in: 0,
+            awaits_agents: false,
             active: false,
             draining: false,
             swept: 0,
@@ -167,6 +170,16 @@ impl TaskMachine {
     /// Accepts new tasks in these partitions alone.
     pub(crate) fn owning(self, share: PartitionShare) -> Self {
         Self { share, ..self }
+    }
+
+    /// Takes work that no known agent can do until it was told which agents there are.
+    pub(crate) fn awaiting_agents(self) -> Self {
+        Self { awaits_agents: true, ..self }
+    }
+
+    /// Whether work that no known agent can do waits for one.
+    fn waits_for_agents(&self) -> bool {
+        self.awaits_agents || self.config.unknown_capability == UnknownCapability::Wait
     }
 
     pub(crate) fn config(&self) -> &TasksConfig {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use rand::RngExt;
 
 use super::{Effects, Event, TaskMachine};
-use crate::config::UnknownCapability;
 use crate::error::SubmitError;
 use crate::messages::Accepted;
 use crate::modes::{Agents, Unplannable, mode};
@@ -31,12 +30,10 @@ impl TaskMachine {
         let plan = self.plan(&spec);
         let plan = match plan {
             Ok(needs) => Ok(needs),
-            Err(Unplannable::Missing(shortage)) => match self.config.unknown_capability {
-                UnknownCapability::Wait => Err(shortage.watch),
-                UnknownCapability::Refuse => {
-                    return Err(SubmitError::NoCapableAgent { missing: shortage.missing });
-                }
-            },
+            Err(Unplannable::Missing(shortage)) if self.waits_for_agents() => Err(shortage.watch),
+            Err(Unplannable::Missing(shortage)) => {
+                return Err(SubmitError::NoCapableAgent { missing: shortage.missing });
+            }
             Err(Unplannable::TooManyRequirements) => return Err(self.queue_full(now)),
         };
         let id = self.new_id(now);

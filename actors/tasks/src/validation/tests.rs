@@ -89,7 +89,8 @@ fn the_weight_of_a_task_is_no_less_than_its_record_takes() {
     let event = Event::Accepted { spec: Arc::new(spec), input: input.into() };
     let weight = event.weight();
     let entries = vec![Entry { at: NOW.utc, event }];
-    let record = TaskRecord { task: crate::task::mint_in(PartitionShare::WHOLE, NOW.utc, 7), entries };
+    let record =
+        TaskRecord { task: crate::task::mint_in(PartitionShare::WHOLE, NOW.utc, 7), entries };
     let bytes = crate::records::encode(&record).unwrap().bytes.len();
     assert!(bytes <= weight && weight < 2 * bytes, "{bytes} bytes, weight {weight}");
 }
