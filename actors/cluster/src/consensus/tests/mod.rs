@@ -3,6 +3,7 @@
 mod bytes;
 mod chance;
 mod faults;
+mod history;
 mod logs;
 mod members;
 mod world;
