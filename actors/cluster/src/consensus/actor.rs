@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use synod_journal::{
-    Append, Epoch, Expected, Health, JournalMessage, LoadSnapshot, Partition, Position, ReadStream,
+    Append, Expected, Health, JournalMessage, LoadSnapshot, Partition, Position, ReadStream,
     Record, RecordCodec, RecordKind, SaveSnapshot, Stream,
 };
 use synod_runtime::{
@@ -21,6 +21,7 @@ use super::keeping::Group;
 use super::network::Network;
 use super::ports::{ConsensusPort, SnapshotPort};
 use super::site::Site;
+use super::store::fence;
 use crate::node::NodeId;
 use crate::wire::Service;
 
@@ -125,11 +126,12 @@ impl Consensus {
     }
 
     async fn note(&self, kind: RecordKind, bytes: bytes::Bytes) -> Result<(), ActorError> {
+        let epoch = fence(&self.site.journal).await?;
         let append = Append {
             partition: Partition::default(),
             stream: STREAM,
             expected: Expected::Any,
-            epoch: Epoch(0),
+            epoch,
             records: vec![Record::new(kind, VERSION, bytes)],
         };
         self.site.journal.ask(append, WITHIN).await??;

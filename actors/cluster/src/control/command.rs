@@ -118,6 +118,8 @@ pub struct Seats {
     pub voters: BTreeSet<NodeId>,
     /// The voter that should lead.
     pub preferred: Option<NodeId>,
+    /// Whether an operator said so: leaders are spread around it for as long as it can lead.
+    pub pinned: bool,
 }
 
 /// What came of a command.

@@ -76,7 +76,7 @@ impl ControlState {
         }
         let node = founder.id;
         (self.cluster, self.groups) = (Some(cluster), groups);
-        let seats = Seats { voters: [node].into(), preferred: Some(node) };
+        let seats = Seats { voters: [node].into(), preferred: Some(node), pinned: false };
         self.seats = (0..=groups).map(|group| (GroupId(group), seats.clone())).collect();
         self.members.insert(node, admitted(founder, storage, at_us));
         self.shards = self.shards.spread(&self.weights()).unwrap_or_default();

@@ -177,8 +177,9 @@ impl Streams {
                 return Err(AppendRefusal::Fenced { partition, current });
             }
         }
-        let known = self.streams.get(&append.stream);
-        if known.is_none() && self.streams.len() >= self.limits.streams as usize {
+        // A snapshot alone makes no stream.
+        let known = self.streams.get(&append.stream).filter(|state| state.version > 0);
+        if known.is_none() && self.count() >= self.limits.streams as usize {
             return Err(AppendRefusal::TooManyStreams);
         }
         let found = known.map_or(0, |state| state.version);
@@ -198,9 +199,10 @@ impl Streams {
         let Ok(stream) = Stream::parse(&save.stream) else {
             return StreamsAnswer::Full(format!("`{}` is no name of a stream", save.stream));
         };
-        if !self.streams.contains_key(&stream) && self.streams.len() >= self.limits.streams as usize
+        if !self.streams.contains_key(&stream)
+            && self.streams.len() >= 2 * self.limits.streams as usize
         {
-            return StreamsAnswer::Full("the group has as many streams as it may".to_owned());
+            return StreamsAnswer::Full("the group has as many snapshots as it may".to_owned());
         }
         let state = self.streams.entry(stream).or_default();
         let newest = state.snapshots.last().map(|snapshot| snapshot.at);
@@ -265,7 +267,7 @@ impl Streams {
 
     /// How many streams there are.
     pub(crate) fn count(&self) -> usize {
-        self.streams.len()
+        self.streams.values().filter(|state| state.version > 0).count()
     }
 
     /// Bytes of the records that are kept.
@@ -276,7 +278,8 @@ impl Streams {
     /// Which streams there are, with how many records each ever had, and where the partitions
     /// stand.
     pub(crate) fn contents(&self) -> Contents {
-        let streams = self.streams.iter().map(|(stream, state)| (*stream, state.version));
+        let had = self.streams.iter().filter(|(_, state)| state.version > 0);
+        let streams = had.map(|(stream, state)| (*stream, state.version));
         let epochs = self.epochs.clone();
         Contents { streams: streams.collect(), epochs, last: self.last() }
     }

@@ -22,5 +22,5 @@ mod writer;
 pub(super) use entry::{EntryHead, decode_entry, encode_entry, log_id, plain};
 pub(super) use log::{LogStore, SharedLog};
 pub(super) use record::Saved;
-pub(super) use recovery::{Recovered, recover};
+pub(super) use recovery::{Recovered, fence, recover};
 pub(super) use writer::WriterFault;

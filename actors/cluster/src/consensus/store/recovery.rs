@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use synod_journal::{
     Append, Epoch, Expected, Health, JournalMessage, LoadSnapshot, Partition, Position, ReadStream,
-    Record, RecordCodec, StoredRecord, Stream,
+    Record, RecordCodec, StoredRecord, Stream, Survey,
 };
 use synod_runtime::{ActorError, Address};
 use tokio::sync::mpsc;
@@ -42,11 +42,12 @@ pub(in crate::consensus) async fn recover(
 ) -> Result<Recovered, ActorError> {
     let stream = group.stream();
     let limits = journal.ask(Health {}, WITHIN).await?.limits;
+    let epoch = fence(journal).await?;
     let opened = Append {
         partition: Partition::default(),
         stream,
         expected: Expected::Any,
-        epoch: Epoch(0),
+        epoch,
         records: vec![Record::new(OPENED, VERSION, Bytes::new())],
     };
     let opened = journal.ask(opened, WITHIN).await??;
@@ -72,9 +73,23 @@ pub(in crate::consensus) async fn recover(
         memory: log.memory.clone(),
         writes: waiting,
         version: opened.stream_version,
+        epoch,
         waiting: VecDeque::new(),
     };
     Ok(Recovered { log, writer, saved })
+}
+
+/// The epoch of the partition that the logs of groups are written in: an engine of the time when
+/// the node was alone may have raised it.
+///
+/// # Errors
+/// When the journal doesn't answer.
+pub(in crate::consensus) async fn fence(
+    journal: &Address<JournalMessage>,
+) -> Result<Epoch, ActorError> {
+    let contents = journal.ask(Survey {}, WITHIN).await?;
+    let own = usize::from(Partition::default().get());
+    Ok(contents.epochs.get(own).copied().unwrap_or_default())
 }
 
 /// What the records told so far.

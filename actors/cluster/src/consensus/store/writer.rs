@@ -103,6 +103,9 @@ pub(in crate::consensus) struct Writer {
     pub(super) writes: mpsc::Receiver<Write>,
     /// How many records the stream has, those under way included.
     pub(super) version: u64,
+    /// That of the partition which the log is written in; who wrote in it before may have raised
+    /// it.
+    pub(super) epoch: Epoch,
     pub(super) waiting: VecDeque<Write>,
 }
 
@@ -139,6 +142,10 @@ impl Writer {
             let Some(flight) = flights.pop_front() else { continue };
             match flight.outcome {
                 Some(Ok(Ok(committed))) => self.arrived(flight.writes, committed),
+                Some(Ok(Err(error @ AppendError::Fenced { current, .. }))) => {
+                    (self.version, self.epoch) = (flight.expected, current);
+                    self.retry(flight.writes, &mut flights, error.to_string()).await;
+                }
                 Some(Ok(Err(error @ (AppendError::DiskFull(_) | AppendError::Overloaded)))) => {
                     self.version = flight.expected;
                     self.retry(flight.writes, &mut flights, error.to_string()).await;
@@ -187,7 +194,7 @@ impl Writer {
             partition: Partition::default(),
             stream: self.stream,
             expected: Expected::Exact(expected),
-            epoch: Epoch(0),
+            epoch: self.epoch,
             records,
         };
         let journal = self.journal.clone();

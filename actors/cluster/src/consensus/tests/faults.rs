@@ -289,6 +289,10 @@ async fn the_journals_of_all_nodes_stay_short_however_much_goes_through_a_group(
         ..Default::default()
     };
     world.config.snapshot_bytes = 64 << 10;
+    // Half an hour is less to do at a slower pace.
+    world.config.heartbeat_ms = 2_000;
+    world.config.election_min_ms = 8_000;
+    world.config.election_max_ms = 10_000;
     let nodes = world.three(G1).await;
     let leader = world.leader(G1).await;
     let text = "x".repeat(8 << 10);

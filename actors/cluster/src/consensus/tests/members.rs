@@ -221,7 +221,13 @@ async fn what_a_node_had_alone_becomes_the_first_state_of_a_group_and_reaches_ne
     let mut last = synod_journal::Position::START;
     for number in 0..10 {
         let text = format!("record {number}");
-        let stored = local.ask(super::world::append(&text, synod_journal::Expected::Any), SOON);
+        // In the partition that the logs of groups are written in, too.
+        let append = synod_journal::Append {
+            partition: synod_journal::Partition::default(),
+            epoch: synod_journal::Epoch(7),
+            ..super::world::append(&text, synod_journal::Expected::Any)
+        };
+        let stored = local.ask(append, SOON);
         last = stored.await.unwrap().unwrap().last;
         if number == 6 {
             let bytes = b"state".as_slice().into();
@@ -238,7 +244,15 @@ async fn what_a_node_had_alone_becomes_the_first_state_of_a_group_and_reaches_ne
     assert!(!node.groups.adopt_local(G1).await.unwrap(), "once");
     assert_eq!(node.groups.local_streams().await.unwrap(), [], "it is the group's now");
     assert_eq!(node.texts().await, ["record 7", "record 8", "record 9"]);
-    let next = node.ask(super::world::append("more", synod_journal::Expected::Exact(10))).await;
+    let more = super::world::append("more", synod_journal::Expected::Exact(10));
+    let stale = synod_journal::Append {
+        partition: synod_journal::Partition::default(),
+        epoch: synod_journal::Epoch(6),
+        ..more.clone()
+    };
+    let fenced = node.ask(stale).await;
+    assert!(matches!(fenced, Err(synod_journal::AppendError::Fenced { .. })), "{fenced:?}");
+    let next = node.ask(more).await;
     assert_eq!(next.unwrap().first, last.next(), "positions go on");
 
     for number in 2..=3 {

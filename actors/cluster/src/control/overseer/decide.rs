@@ -90,7 +90,9 @@ fn spread_leaders(state: &ControlState, wanted: &mut BTreeMap<GroupId, Seats>) {
     for (group, seats) in wanted.iter_mut() {
         let fits = |node: &NodeId| available.contains(node) && seats.voters.contains(node);
         let kept = seats.preferred.filter(fits);
-        let kept = kept.filter(|node| load.get(node).copied().unwrap_or(0) < most);
+        seats.pinned &= kept.is_some();
+        let is_spare = |node: &NodeId| load.get(node).copied().unwrap_or(0) < most;
+        let kept = kept.filter(|node| seats.pinned || is_spare(node));
         match kept {
             Some(node) => *load.entry(node).or_default() += 1,
             None => open.push(*group),

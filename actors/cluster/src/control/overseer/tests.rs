@@ -106,7 +106,7 @@ fn a_newcomer_follows_before_it_votes_and_a_stranger_is_let_go_last() {
     let mut state = formed(1, 3);
     let group = GroupId(1);
     let voters: BTreeSet<_> = [NodeId(1), NodeId(2), NodeId(3)].into();
-    let seats = Seats { voters: voters.clone(), preferred: Some(NodeId(2)) };
+    let seats = Seats { voters: voters.clone(), preferred: Some(NodeId(2)), pinned: false };
     let seats = BTreeMap::from([(group, seats)]);
     let epoch = state.epoch;
     tell(&mut state, ControlCommand::Seat { epoch, seats });
