@@ -164,7 +164,7 @@ impl Cluster {
         if !seats.voters.contains(&to) {
             return Err(ClusterError::Invalid(format!("node {to} does not vote in group {group}")));
         }
-        let seats = Seats { preferred: Some(to), ..seats.clone() };
+        let seats = Seats { preferred: Some(to), pinned: true, ..seats.clone() };
         let seats = BTreeMap::from([(group, seats)]);
         self.propose(ControlCommand::Seat { epoch: state.epoch, seats }).await
     }
