@@ -26,6 +26,9 @@ use crate::records;
 /// Texts that are known to be a definition without being read again.
 const TEXTS: usize = 4_096;
 
+/// Bytes of their texts; compiled they take a multiple of it.
+const TEXT_BYTES: usize = 16 << 20;
+
 /// A definition that can be run.
 #[derive(Debug)]
 pub(super) struct Compiled {
@@ -65,6 +68,7 @@ pub(super) struct Known {
     by_hash: HashMap<DefinitionHash, Arc<Compiled>>,
     by_text: HashMap<[u8; 32], DefinitionHash>,
     order: VecDeque<(DefinitionHash, Option<[u8; 32]>)>,
+    bytes: usize,
 }
 
 impl Known {
@@ -74,15 +78,19 @@ impl Known {
 
     pub(super) fn keep(&mut self, text: Option<[u8; 32]>, compiled: &Arc<Compiled>) {
         let hash = compiled.hash();
-        self.by_hash.insert(hash, Arc::clone(compiled));
+        if self.by_hash.insert(hash, Arc::clone(compiled)).is_none() {
+            self.bytes += compiled.known.text.len();
+        }
         if let Some(text) = text {
             self.by_text.insert(text, hash);
         }
         self.order.push_back((hash, text));
-        while self.order.len() > TEXTS {
+        while self.order.len() > TEXTS || (self.bytes > TEXT_BYTES && self.order.len() > 1) {
             let Some((hash, text)) = self.order.pop_front() else { break };
-            if !self.order.iter().any(|(known, _)| *known == hash) {
-                self.by_hash.remove(&hash);
+            if !self.order.iter().any(|(known, _)| *known == hash)
+                && let Some(gone) = self.by_hash.remove(&hash)
+            {
+                self.bytes -= gone.known.text.len();
             }
             text.map(|text| self.by_text.remove(&text));
         }

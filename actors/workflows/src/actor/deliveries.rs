@@ -7,6 +7,7 @@ use serde_json::json;
 use synod_runtime::{Context, Reply, Request};
 
 use super::WorkflowEngine;
+use super::options::{EXPECTED_KEY, is_key};
 use super::run::{Answer, Order};
 use super::utc;
 use crate::error::ControlError;
@@ -49,7 +50,8 @@ pub(super) struct Deliveries {
 
 impl WorkflowEngine {
     pub(super) fn on_send(&mut self, request: Request<SendMessage>, ctx: &mut Context<Self>) {
-        let (SendMessage { topic, payload, run, .. }, reply) = request.into_parts();
+        let (SendMessage { topic, payload, run, idempotency_key, .. }, reply) =
+            request.into_parts();
         if let Some(reason) = self.refusal() {
             return reply.send(Err(ControlError::Unavailable { reason }));
         }
@@ -58,6 +60,15 @@ impl WorkflowEngine {
                 field: "topic".to_owned(),
                 expected: format!("1 to {MAX_TOPIC} bytes"),
                 got: format!("{} bytes", topic.len()),
+            }));
+        }
+        if let Some(key) = &idempotency_key
+            && !is_key(key)
+        {
+            return reply.send(Err(ControlError::Invalid {
+                field: "idempotency_key".to_owned(),
+                expected: EXPECTED_KEY.to_owned(),
+                got: format!("{} bytes", key.len()),
             }));
         }
         let mut runs = self.index.awaiting(&topic);
@@ -72,7 +83,9 @@ impl WorkflowEngine {
                 Some(_) => runs = vec![only],
             }
         }
-        let message = Sent { topic: Arc::from(topic), key: None, payload: Json::from(payload) };
+        // Keys of steps that emit begin with the id of a run.
+        let key = idempotency_key.map(|key| Arc::from(format!("sent:{key}")));
+        let message = Sent { topic: Arc::from(topic), key, payload: Json::from(payload) };
         self.deliver(message, runs, Then::Reply(reply), ctx);
     }
 

@@ -16,6 +16,14 @@ use crate::run::Opening;
 /// Bytes of the longest value that a definition may make a key of.
 const MAX_KEY: usize = 1_024;
 
+/// What an idempotency key is.
+pub(super) const EXPECTED_KEY: &str = "1 to 255 visible ASCII characters";
+
+/// Whether a text may be an idempotency key.
+pub(super) fn is_key(key: &str) -> bool {
+    (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 impl WorkflowEngine {
     pub(super) fn check_options(
         &self,
@@ -38,10 +46,9 @@ impl WorkflowEngine {
             }
         }
         if let Some(key) = &options.idempotency_key
-            && (key.is_empty() || key.len() > 255 || !key.bytes().all(|b| b.is_ascii_graphic()))
+            && !is_key(key)
         {
-            let expected = "1 to 255 visible ASCII characters";
-            return invalid("idempotency_key".to_owned(), expected, format!("{key:?}"));
+            return invalid("idempotency_key".to_owned(), EXPECTED_KEY, format!("{key:?}"));
         }
         if options.timeout_s.is_some_and(|s| !(1..=31_536_000).contains(&s)) {
             let got = options.timeout_s.unwrap_or_default().to_string();

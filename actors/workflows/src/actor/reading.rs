@@ -23,6 +23,9 @@ use crate::run::ApprovalId;
 /// Most events on a page.
 const MAX_EVENTS: usize = 10_000;
 
+/// Bytes of approvals after which a page ends: each has a value of its run in it.
+const MAX_PAGE_BYTES: usize = 8 << 20;
+
 /// Where the stored records of a run are.
 #[derive(Debug, Clone)]
 pub(super) struct StoredTrail {
@@ -230,11 +233,19 @@ impl WorkflowEngine {
         let around = self.surround(ctx);
         let work = async move {
             let _permit = around.readers.acquire().await;
-            let mut approvals = Vec::with_capacity(trails.len());
-            for (id, trail) in trails {
-                approvals.extend(approval(&around, id, trail).await);
+            let mut page = ApprovalPage { approvals: Vec::with_capacity(trails.len()), next };
+            let mut bytes = 0;
+            let mut trails = trails.into_iter().peekable();
+            while let Some((id, trail)) = trails.next() {
+                let Some(found) = approval(&around, id, trail).await else { continue };
+                bytes += serde_json::to_vec(&found).map_or(0, |text| text.len());
+                page.approvals.push(found);
+                if bytes >= MAX_PAGE_BYTES && trails.peek().is_some() {
+                    page.next = Some(id.to_string());
+                    break;
+                }
             }
-            reply.send(Ok(ApprovalPage { approvals, next }));
+            reply.send(Ok(page));
         };
         self.beside(work, ctx);
     }

@@ -20,4 +20,4 @@ pub use model::{Definition, ErrorKind};
 pub use plans::{PLAN_STEP, PlanForm, PlanFormStep, PlanRetry};
 pub use schema::schema;
 
-pub(crate) use nearest::nearest;
+pub(crate) use nearest::{Suggestions, nearest};

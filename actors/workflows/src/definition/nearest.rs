@@ -1,7 +1,38 @@
 //! What was probably meant: the known name that is nearest to an unknown one.
 
+use std::cell::Cell;
+
 /// Longest name that is compared, in characters.
 const LONGEST: usize = 64;
+
+/// Names that are compared for one text: 10,000 unknown names among 10,000 known ones would take
+/// minutes, and nobody reads so many suggestions.
+const COMPARED: usize = 200_000;
+
+/// Suggestions for one text, until as many names were compared as are allowed.
+#[derive(Debug)]
+pub(crate) struct Suggestions {
+    left: Cell<usize>,
+}
+
+impl Default for Suggestions {
+    fn default() -> Self {
+        Self { left: Cell::new(COMPARED) }
+    }
+}
+
+impl Suggestions {
+    /// As [`nearest`]; nothing when `known` has more names than may still be compared.
+    pub(crate) fn nearest<'a>(
+        &self,
+        name: &str,
+        known: impl ExactSizeIterator<Item = &'a str>,
+    ) -> Option<String> {
+        let left = self.left.get().checked_sub(known.len())?;
+        self.left.set(left);
+        nearest(name, known)
+    }
+}
 
 /// `did you mean 'read'?`, when one of `known` is near to `name`: at most a third of its
 /// characters away, by the edit distance with transpositions (Damerau 1964, Levenshtein 1966).
@@ -52,5 +83,14 @@ mod tests {
         assert_eq!(of("retyr").unwrap(), "did you mean 'retry'?");
         assert_eq!(of("colour"), None);
         assert_eq!(of(&"x".repeat(100_000)), None);
+    }
+
+    #[test]
+    fn suggestions_end_when_enough_names_were_compared() {
+        let known: Vec<_> = (0..COMPARED / 2).map(|at| format!("step{at}")).collect();
+        let suggestions = Suggestions::default();
+        let of = || suggestions.nearest("stepp1", known.iter().map(String::as_str));
+        assert!(of().is_some() && of().is_some());
+        assert_eq!(of(), None);
     }
 }

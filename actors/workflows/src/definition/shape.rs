@@ -30,6 +30,9 @@ struct Shape<'a> {
 
 impl<'a> Shape<'a> {
     fn check(&mut self, node: &Node, schema: &'a Value) {
+        if self.faults.len() == TOLD {
+            return;
+        }
         let Some(schema) = self.resolved(schema) else { return };
         for key in ["anyOf", "oneOf"] {
             if let Some(branches) = schema.get(key).and_then(Value::as_array) {
@@ -124,6 +127,9 @@ impl<'a> Shape<'a> {
         let properties = schema.get("properties").and_then(Value::as_object);
         let others = schema.get("additionalProperties");
         for (key, member) in members {
+            if self.faults.len() == TOLD {
+                return;
+            }
             match properties.and_then(|known| known.get(&key.name)).or(others) {
                 Some(Value::Bool(false)) => {
                     let known = properties.into_iter().flat_map(Map::keys).map(String::as_str);

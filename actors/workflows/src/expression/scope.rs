@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::definition::nearest;
+use crate::definition::Suggestions;
 use crate::json::Json;
 use crate::plan::StepIndex;
 
@@ -71,6 +71,7 @@ pub struct Names {
     aliases: HashMap<String, StepIndex>,
     /// Names of variables.
     variables: Vec<Arc<str>>,
+    suggestions: Suggestions,
 }
 
 /// Why a name is not known: the message, and what is probably meant.
@@ -110,7 +111,7 @@ impl Names {
     /// What is said about an id that no step has.
     pub(crate) fn unknown_step(&self, id: &str) -> Unknown {
         let ids = self.steps.keys().map(AsRef::as_ref);
-        (format!("there is no step '{}'", shown(id)), nearest(id, ids))
+        (format!("there is no step '{}'", shown(id)), self.suggestions.nearest(id, ids))
     }
 
     /// The step that an expression calls `name`.
@@ -124,7 +125,8 @@ impl Names {
         let known = self.variables.iter().find(|known| known.as_ref() == name);
         known.cloned().ok_or_else(|| {
             let names = self.variables.iter().map(AsRef::as_ref);
-            (format!("there is no variable '{}'", shown(name)), nearest(name, names))
+            let meant = self.suggestions.nearest(name, names);
+            (format!("there is no variable '{}'", shown(name)), meant)
         })
     }
 }

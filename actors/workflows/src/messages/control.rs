@@ -154,6 +154,9 @@ pub struct SendMessage {
     pub payload: Value,
     /// Only this run; `None`: every run that awaits the topic.
     pub run: Option<RunId>,
+    /// What it is known by when it is sent again: a run takes one of a key once, and remembers the
+    /// last 256 keys.
+    pub idempotency_key: Option<String>,
     /// Who sends it.
     pub principal: Principal,
 }

@@ -114,3 +114,22 @@ async fn what_is_decided_is_listed_apart_the_last_asked_first() {
     assert_eq!(stage.ask(list).await.unwrap().approvals.len(), 1);
     assert_eq!(open(&stage).await[0].id, asked[2].1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_page_of_large_approvals_ends_early_and_the_next_goes_on_behind_it() {
+    let ground = Ground::new(WorkflowsConfig::default());
+    let stage = ground.start().await;
+    let text = r#"{"name": "large", "steps": [
+        {"id": "ask", "approval": {"ask": "Is it?", "payload": "${inputs}"}}]}"#;
+    let large = json!("x".repeat(900_000));
+    for _ in 0..12 {
+        stage.start(text, large.clone()).await;
+    }
+    let mut list = ListApprovals { limit: 1_000, ..ListApprovals::default() };
+    let first = stage.ask(list.clone()).await.unwrap();
+    assert!((2..12).contains(&first.approvals.len()), "{}", first.approvals.len());
+    assert_eq!(first.next, first.approvals.last().map(|last| last.id.clone()));
+    list.cursor = first.next;
+    let second = stage.ask(list).await.unwrap();
+    assert_eq!((first.approvals.len() + second.approvals.len(), second.next), (12, None));
+}

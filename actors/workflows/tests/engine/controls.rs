@@ -173,7 +173,13 @@ async fn a_run_goes_back_to_a_checkpoint_and_on_by_an_amended_definition() {
     let stage = ground.start().await;
     let topic = "go".to_owned();
     let payload = json!(null);
-    let send = synod_workflows::SendMessage { topic, payload, run: Some(run), principal: ada() };
+    let send = synod_workflows::SendMessage {
+        topic,
+        payload,
+        run: Some(run),
+        idempotency_key: None,
+        principal: ada(),
+    };
     assert_eq!(stage.ask(send).await.unwrap().taken, 1);
     assert_eq!(stage.wait(run).await.outputs, Some(json!({"c": 42})));
 }

@@ -45,6 +45,7 @@ async fn histories_are_read_from_packs_and_the_log_is_cut() {
         topic: "go".to_owned(),
         payload: json!(1),
         run: None,
+        idempotency_key: None,
         principal: synod_runtime::Principal::user("ada"),
     };
     assert_eq!(stage.ask(send).await.unwrap().taken, 1);

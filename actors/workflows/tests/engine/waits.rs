@@ -24,7 +24,9 @@ async fn send(
     payload: serde_json::Value,
 ) -> Result<(u64, u64), ControlError> {
     let (topic, principal) = (topic.to_owned(), Principal::user("ada"));
-    let sent = stage.ask(SendMessage { topic, payload, run: None, principal }).await?;
+    let sent = stage
+        .ask(SendMessage { topic, payload, run: None, idempotency_key: None, principal })
+        .await?;
     Ok((sent.taken, sent.unmatched))
 }
 
@@ -186,7 +188,8 @@ async fn what_is_emitted_before_anybody_waits_is_kept_and_a_run_can_be_told_by_n
     }
     // Nobody can tell the topic yet, but this run is meant.
     let (topic, principal) = ("late".to_owned(), Principal::user("ada"));
-    let message = SendMessage { topic, payload: json!(1), run: Some(named), principal };
+    let (payload, run) = (json!(1), Some(named));
+    let message = SendMessage { topic, payload, run, idempotency_key: None, principal };
     let sent = stage.ask(message).await.unwrap();
     assert_eq!((sent.taken, sent.unmatched), (1, 0));
     for _ in 0..2 {
@@ -199,4 +202,32 @@ async fn what_is_emitted_before_anybody_waits_is_kept_and_a_run_can_be_told_by_n
     }
     assert_eq!(stage.wait(waits).await.outputs, Some(json!({"more": 7})));
     assert_eq!(stage.wait(named).await.outputs, Some(json!({"paid": 1})));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_sent_again_under_its_key_is_taken_once_also_over_power_cuts() {
+    let ground = Ground::new(WorkflowsConfig::default());
+    let stage = ground.start().await;
+    let text = r#"{"name": "twice", "steps": [{"id": "a", "await": {"topic": "paid"}},
+        {"id": "b", "await": {"topic": "paid"}, "depends_on": ["a"]}]}"#;
+    let run = stage.start(text, json!(null)).await;
+    let message = |key: &str, payload: u32| SendMessage {
+        topic: "paid".to_owned(),
+        payload: json!(payload),
+        run: None,
+        idempotency_key: Some(key.to_owned()),
+        principal: Principal::user("ada"),
+    };
+    assert_eq!(stage.ask(message("one", 1)).await.unwrap().taken, 1);
+    let again = stage.ask(message("one", 1)).await.unwrap();
+    assert_eq!((again.taken, again.unmatched), (0, 1));
+    stage.cut(&ground).await;
+    let stage = ground.start().await;
+    assert_eq!(stage.ask(message("one", 1)).await.unwrap().taken, 0);
+    assert_eq!(stage.ask(message("two", 2)).await.unwrap().taken, 1);
+    assert_eq!(stage.wait(run).await.outputs, Some(json!({"b": 2})));
+    let refused = stage.ask(message("a key", 1)).await;
+    assert!(
+        matches!(refused, Err(ControlError::Invalid { ref field, .. }) if field == "idempotency_key")
+    );
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::definition::fault::Fault;
 use crate::definition::model::{Definition, Step, Work};
-use crate::definition::nearest::nearest;
+use crate::definition::nearest::Suggestions;
 use crate::expression::shown;
 
 /// What there is on the node. What is `None` is not checked.
@@ -22,19 +22,20 @@ impl Known {
     /// Warnings for what the node does not have now; it may have it when a run needs it.
     pub(super) fn unknown(&self, definition: &Definition) -> Vec<Fault> {
         let mut faults = Vec::new();
+        let meant = Suggestions::default();
         let mut level = Some(definition);
         let mut prefix = String::new();
         while let Some(definition) = level {
             for (at, step) in definition.steps.iter().enumerate() {
                 for (path, work) in works(step) {
-                    self.work(&format!("{prefix}/steps/{at}{path}"), work, &mut faults);
+                    self.work(&format!("{prefix}/steps/{at}{path}"), work, &meant, &mut faults);
                 }
             }
             let beside =
                 [("on_finish", &definition.on_finish), ("on_cancel", &definition.on_cancel)];
             for (key, work) in beside {
                 if let Some(work) = work {
-                    self.work(&format!("{prefix}/{key}"), work, &mut faults);
+                    self.work(&format!("{prefix}/{key}"), work, &meant, &mut faults);
                 }
             }
             prefix.push_str("/fallback");
@@ -43,12 +44,13 @@ impl Known {
         faults
     }
 
-    fn work(&self, path: &str, work: &Work, faults: &mut Vec<Fault>) {
+    fn work(&self, path: &str, work: &Work, meant: &Suggestions, faults: &mut Vec<Fault>) {
         let mut look = |key: &str, what: &str, name: &str, known: &Option<BTreeSet<String>>| {
             let Some(known) = known.as_ref().filter(|known| !known.contains(name)) else { return };
             let message = format!("the node has no {what} '{}'", shown(name));
             let fault = Fault::warning(format!("{path}/{key}"), message);
-            faults.push(fault.suggest(nearest(name, known.iter().map(String::as_str))));
+            let meant = meant.nearest(name, known.iter().map(String::as_str));
+            faults.push(fault.suggest(meant));
         };
         let agents = work.agent.iter().map(|id| ("agent".to_owned(), id));
         let several = work.agents.iter().enumerate();

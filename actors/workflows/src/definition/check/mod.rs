@@ -6,6 +6,7 @@
 //!                                └──────── faults ◀── known agents ◀── doubts ◀─────────┘
 //! ```
 
+mod bounds;
 mod doubts;
 mod known;
 #[cfg(test)]
@@ -106,6 +107,10 @@ fn follows(fault: &Fault, shape: &[Fault]) -> bool {
 fn meaning(definition: &Definition, known: &Known) -> (Option<Plan>, Vec<Fault>) {
     let (plan, mut faults) = match Plan::compile(definition) {
         Ok(plan) => {
+            let beyond = bounds::of(definition);
+            if !beyond.is_empty() {
+                return (None, beyond);
+            }
             let doubts = doubts::of(definition, &plan);
             (Some(plan), doubts)
         }

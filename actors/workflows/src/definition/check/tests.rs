@@ -286,7 +286,36 @@ fn poisoned_definitions_are_refused_soon() {
     let ten = "[0,1,2,3,4,5,6,7,8,9]";
     let loops = (0..8).fold("inputs.x".to_owned(), |body, at| format!("{ten}.map(v{at}, {body})"));
     let unknown: String = (0..9_000).map(|at| format!("{{id: s{at}, agnet: b}}\n")).collect();
+    let missing = |step: fn(usize) -> String| steps(&(0..9_000).map(step).collect::<String>());
+    let texts = |count: usize, value: &str| -> String {
+        let all = (0..count).map(|at| format!("\"n{at}\": \"{value}\""));
+        format!("{{{}}}", all.collect::<Vec<_>>().join(","))
+    };
+    let with = |key: &str, value: String| {
+        format!(
+            "{{\"name\": \"a\", \"steps\": [{{\"id\": \"a\", \"transform\": 1}}], {key}: {value}}}"
+        )
+    };
     for (text, part) in [
+        (
+            missing(|at| format!("{{id: a{at}, transform: 1, depends_on: [b{at}]}}\n")),
+            "there is no step",
+        ),
+        (
+            missing(|at| format!("{{id: a{at}, transform: '${{outputs.b{at}}}'}}\n")),
+            "there is no step",
+        ),
+        (with("\"variables\"", texts(40_000, "")), "found 40000 names: expected at most 1000"),
+        (with("\"outputs\"", texts(1_001, "")), "found 1001 names: expected at most 1000"),
+        (with("\"labels\"", texts(33, "")), "found 33 labels: expected at most 32"),
+        (with("\"labels\"", texts(1, &"x".repeat(256))), "a value of 256 bytes"),
+        (
+            with(
+                "\"k\"",
+                "1, ".to_owned() + texts(20_000, "")[1..].strip_suffix('}').unwrap_or(""),
+            ),
+            "is not known here",
+        ),
         (many(10_001), "found 10001 steps: expected at most 10000"),
         (ring(9_000), "wait for each other"),
         (steps(&format!("{{id: a, transform: \"${{{loops}}}\"}}")), "steps or more"),
