@@ -36,7 +36,7 @@ const WITHIN: Duration = Duration::from_secs(60);
 
 /// How often the journal is told that all of the stream is in a snapshot, so that old segments
 /// may go.
-const KEEP: Duration = Duration::from_secs(600);
+const KEEP: Duration = Duration::from_secs(30);
 
 /// Failures of groups within half a minute that are borne: more than all of them can come to.
 const FAILURES: u32 = 10_000;
@@ -69,6 +69,8 @@ requests!(ConsensusMessage { Open(OpenGroup) });
 pub struct Consensus {
     site: Arc<Site>,
     known: BTreeSet<GroupId>,
+    /// Up to where the stream is in a snapshot.
+    kept: Position,
 }
 
 impl Consensus {
@@ -88,6 +90,7 @@ impl Consensus {
         let spec = Spec::new("consensus", move || Self {
             site: Arc::clone(&made),
             known: BTreeSet::new(),
+            kept: Position::START,
         })
         .mailbox(MailboxConfig::bounded(1_024))
         .supervision(supervision)
@@ -169,15 +172,20 @@ impl Consensus {
     }
 
     /// Saves what the stream says at the log's end, so that no segment is kept for its sake.
-    async fn keep(&self) -> Result<(), ActorError> {
+    async fn keep(&mut self) -> Result<(), ActorError> {
         let Some(storage) = *self.site.storage.borrow() else { return Ok(()) };
         let at = self.site.journal.ask(Health {}, WITHIN).await?.last;
+        if at == self.kept {
+            return Ok(());
+        }
         let groups: Vec<u32> = self.known.iter().map(|group| group.0).collect();
         let bytes = RecordCodec::encode(&(storage, groups))?;
         let save = SaveSnapshot { stream: STREAM, at, version: VERSION, bytes };
         if let Err(error) = self.site.journal.ask(save, WITHIN).await? {
             tracing::warn!(%error, "which groups there are was not saved");
+            return Ok(());
         }
+        self.kept = at;
         Ok(())
     }
 }

@@ -20,9 +20,12 @@ use super::state::{Applied, Keeper, StateStore};
 use super::store::{LogStore, Recovered, WriterFault, recover};
 use super::types::{Runtime, StoredMembership};
 
-/// How often a group that is quiet saves its state anew, so that no segment of the journal is
-/// kept for the sake of a few of its records.
-const QUIET: Duration = Duration::from_secs(600);
+/// How often a group looks whether the journal keeps much, perhaps for the sake of a few of its
+/// records: then it saves its state anew.
+const QUIET: Duration = Duration::from_secs(30);
+
+/// So many times what a group's log may take before it is cut are much.
+const MUCH: u64 = 4;
 
 /// How long a saved state may take before another one is asked for.
 const SAVING: Duration = Duration::from_secs(60);
@@ -234,7 +237,8 @@ impl Actor for Group {
                         Err(error) => Err(error.to_string()),
                     })
                 };
-                ctx.attach(async move { keeper.save_applied().await }, saved)?;
+                let much = MUCH * self.site.config.snapshot_bytes;
+                ctx.attach(async move { keeper.save_if_kept(much).await }, saved)?;
                 Ok(())
             }
             GroupMessage::Saved(Ok(())) => Ok(()),

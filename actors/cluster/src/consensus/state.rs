@@ -11,8 +11,8 @@ use openraft::storage::{EntryResponder, RaftStateMachine, Snapshot};
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
 use parking_lot::RwLock;
 use synod_journal::{
-    BlobError, BlobId, GetBlob, JournalMessage, LoadSnapshot, PutBlob, SaveSnapshot, SnapshotError,
-    Stream, SweepBlobs, Truncate,
+    BlobError, BlobId, GetBlob, Health, JournalMessage, LoadSnapshot, PutBlob, SaveSnapshot,
+    SnapshotError, Stream, SweepBlobs, Truncate,
 };
 use synod_runtime::Address;
 use tokio::sync::watch;
@@ -126,11 +126,23 @@ impl Keeper {
         Ok(())
     }
 
+    /// Saves the state as it is applied now, if the journal keeps so many bytes.
+    ///
+    /// # Errors
+    /// When the journal fails.
+    pub(super) async fn save_if_kept(&self, bytes: u64) -> io::Result<()> {
+        let health = self.journal.ask(Health {}, WITHIN).await.map_err(io::Error::other)?;
+        if health.bytes < bytes {
+            return Ok(());
+        }
+        self.save_applied().await
+    }
+
     /// Saves the state as it is applied now.
     ///
     /// # Errors
     /// When the journal fails.
-    pub(super) async fn save_applied(&self) -> io::Result<()> {
+    async fn save_applied(&self) -> io::Result<()> {
         let applied = self.applied.read().clone();
         if applied.last.is_none() {
             return Ok(());

@@ -96,8 +96,13 @@ fn timeless(records: Vec<StoredRecord>) -> Vec<StoredRecord> {
 }
 
 async fn same_answers(asks: Vec<Ask>) {
-    let (max_streams, segment_bytes) = (LIMITS.streams, 8 << 20);
-    let config = JournalConfig { max_streams, segment_bytes, ..JournalConfig::default() };
+    let config = JournalConfig {
+        max_streams: LIMITS.streams,
+        segment_bytes: 64 << 10,
+        max_group_bytes: 32 << 10,
+        max_record_bytes: 16 << 10,
+        ..JournalConfig::default()
+    };
     let journal = JournalActor::simulated(config, SimulatedDisk::new(1));
     let real = journal.address();
     let system = System::builder().clock(VirtualTime::new()).build();
