@@ -44,6 +44,13 @@ impl<C: 'static> Listener<C> {
     }
 }
 
+impl<C> Listener<C> {
+    /// Tells a change.
+    pub(crate) fn tell(&self, change: C) -> Reception {
+        (self.0)(change)
+    }
+}
+
 impl<C> fmt::Debug for Listener<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Listener")

@@ -9,6 +9,7 @@ mod log;
 mod membership;
 mod node;
 mod registry;
+mod remote;
 pub mod simulated;
 mod wire;
 
@@ -41,5 +42,9 @@ pub use registry::{
     ClockDrift, GetEntries, Hlc, HybridClock, InvalidKey, ListEntries, OriginView, PutEntry,
     RegistryChange, RegistryConfig, RegistryEntry, RegistryKey, RegistryMessage, RegistryRefusal,
     RegistrySync, RegistryView, RemoveEntry, ShowRegistry,
+};
+pub use remote::{
+    MonitorNews, OfferError, RemoteActor, RemoteConfig, RemoteDesk, RemoteError, RemoteMessage,
+    RemoteName, Seat, Watch, WireAsk,
 };
 pub use wire::{Service, StreamKind};

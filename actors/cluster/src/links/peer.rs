@@ -139,6 +139,20 @@ impl Peer {
         receiver.await.unwrap_or(Err(LinkError::Broken))
     }
 
+    /// Asks if there is room now; the answer comes to the receiver.
+    pub(crate) fn try_call(
+        &self,
+        service: Service,
+        body: Bytes,
+        deadline: Instant,
+    ) -> Result<oneshot::Receiver<Result<Bytes, LinkError>>, LinkError> {
+        let (sender, receiver) = oneshot::channel();
+        let channel = self.channel(service.stream());
+        let pushed = channel.push(service, body, Some((sender, deadline)));
+        self.queued(channel, pushed.map_err(|(why, ..)| why)?)?;
+        Ok(receiver)
+    }
+
     async fn queue(
         &self,
         service: Service,

@@ -134,6 +134,34 @@ impl Peers {
         timeout_at(deadline, answer).await.unwrap_or(Err(LinkError::Deadline))
     }
 
+    /// Asks if there is room for the question now: it is queued when this returns, in its order
+    /// among what else is sent. The answer comes to the future.
+    ///
+    /// # Errors
+    /// Those of [`Peers::try_cast`]; the future ends with a [`LinkError`] as [`Peers::call`] does.
+    pub fn try_call(
+        &self,
+        to: NodeId,
+        service: Service,
+        body: Bytes,
+        within: Duration,
+    ) -> Result<impl Future<Output = Result<Bytes, LinkError>> + Send + use<>, LinkError> {
+        let deadline = after(Instant::now(), within);
+        let (receiver, unanswered) = if to == self.shared.own.id {
+            (self.shared.begin_here(service, body, deadline)?, LinkError::Unanswered)
+        } else {
+            let called = self.shared.peer(to)?.try_call(service, body, deadline);
+            (called?, LinkError::Broken)
+        };
+        Ok(async move {
+            match timeout_at(deadline, receiver).await {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(_)) => Err(unanswered),
+                Err(_) => Err(LinkError::Deadline),
+            }
+        })
+    }
+
     /// Serves `service` on this node from now on; one port replaces the other.
     pub fn serve(&self, service: Service, port: Arc<dyn Port>) {
         self.shared.serve(service, port);

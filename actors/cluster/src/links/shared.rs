@@ -272,15 +272,26 @@ impl Shared {
         Ok(())
     }
 
+    /// Asks this node itself; the answer comes to the receiver.
+    pub(crate) fn begin_here(
+        &self,
+        service: Service,
+        body: Bytes,
+        deadline: Instant,
+    ) -> Result<oneshot::Receiver<Result<Bytes, LinkError>>, LinkError> {
+        let port = self.port(service)?;
+        let (sender, receiver) = oneshot::channel();
+        port.call(self.own.id, body, Answer::here(deadline, sender));
+        Ok(receiver)
+    }
+
     pub(crate) async fn call_here(
         &self,
         service: Service,
         body: Bytes,
         deadline: Instant,
     ) -> Result<Bytes, LinkError> {
-        let port = self.port(service)?;
-        let (sender, receiver) = oneshot::channel();
-        port.call(self.own.id, body, Answer::here(deadline, sender));
+        let receiver = self.begin_here(service, body, deadline)?;
         match timeout_at(deadline, receiver).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(LinkError::Unanswered),

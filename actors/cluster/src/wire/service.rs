@@ -16,12 +16,14 @@ pub enum Service {
     Registry = 3,
     /// Pieces of snapshots.
     Snapshot = 4,
-    /// Messages to actors of another node.
+    /// Work for agents of another node.
     Remote = 5,
     /// Requests of users that another node has to answer.
     Api = 6,
     /// Proposals to the control group.
     Control = 7,
+    /// Messages to actors of another node.
+    Message = 8,
 }
 
 /// Which of the two connections between a pair of nodes.
@@ -48,7 +50,7 @@ impl StreamKind {
 
 impl Service {
     /// How many there are.
-    pub const COUNT: usize = 7;
+    pub const COUNT: usize = 8;
 
     /// All of them, by number.
     pub const ALL: [Self; Self::COUNT] = [
@@ -59,6 +61,7 @@ impl Service {
         Self::Remote,
         Self::Api,
         Self::Control,
+        Self::Message,
     ];
 
     /// The service of a number on the wire, if there is one.
@@ -84,9 +87,12 @@ impl Service {
     pub const fn stream(self) -> StreamKind {
         match self {
             Self::Membership | Self::Consensus => StreamKind::Control,
-            Self::Registry | Self::Snapshot | Self::Remote | Self::Api | Self::Control => {
-                StreamKind::Data
-            }
+            Self::Registry
+            | Self::Snapshot
+            | Self::Remote
+            | Self::Api
+            | Self::Control
+            | Self::Message => StreamKind::Data,
         }
     }
 
@@ -101,6 +107,7 @@ impl Service {
             Self::Remote => "remote",
             Self::Api => "api",
             Self::Control => "control",
+            Self::Message => "message",
         }
     }
 }
@@ -122,6 +129,6 @@ mod tests {
             assert_eq!(Service::ALL[service.index()], service);
         }
         assert_eq!(Service::from_number(0), None);
-        assert_eq!(Service::from_number(8), None);
+        assert_eq!(Service::from_number(9), None);
     }
 }
