@@ -13,7 +13,7 @@ use synod_journal::{
 };
 use synod_runtime::{Address, AskError, SeededEntropy, Strategy, Supervisor, System};
 use synod_testkit::VirtualTime;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::consensus::{Consensus, ConsensusConfig, GroupId, GroupView, Groups, Network};
 use crate::control::{Control, Overseer, OverseerConfig};
@@ -92,12 +92,12 @@ impl Network for Plug {
         Box::pin(async move {
             let deadline = Instant::now() + within;
             let lost = || async move {
-                tokio::time::sleep_until(deadline).await;
+                sleep_until(deadline).await;
                 Err(LinkError::Deadline)
             };
             let delay = *wires.delay.lock();
             if !delay.is_zero() {
-                sleep(delay).await;
+                sleep_until(Instant::now() + delay).await;
             }
             if wires.is_cut(own, to) {
                 return lost().await;
@@ -114,7 +114,7 @@ impl Network for Plug {
             port.call(own, body, answer);
             let answer = timeout(within, answered).await;
             if !delay.is_zero() {
-                sleep(delay).await;
+                sleep_until(Instant::now() + delay).await;
             }
             if wires.is_cut(to, own) {
                 return lost().await;
