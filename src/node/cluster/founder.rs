@@ -9,19 +9,25 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use synod_cluster::{
-    ClusterId, Control, Expulsion, JoinCluster, Listener, MemberChange, MembershipMessage, NodeId,
-    NodeRecord, OverseerMessage, Peers, Reception,
+    ClusterId, Control, Expulsion, Groups, JoinCluster, Listener, MemberChange, MembershipMessage,
+    NodeId, NodeRecord, OverseerMessage, Peers, Reception,
 };
+use synod_journal::Stream;
 use synod_runtime::{
     Actor, ActorError, Address, Context, Entropy, Priority, SendOptions, Spec, TaskFailure,
     TrySendError,
 };
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
+use super::WORK;
 use super::identity::Identity;
 
 /// Work groups of a cluster that is formed here.
 pub(super) const GROUPS: u32 = 1;
+
+/// The streams of the engines, also of a node alone.
+const WORK_STREAMS: [Stream; 2] = [Stream::new("tasks"), Stream::new("workflows")];
 
 /// How long one step may take.
 const STEP: Duration = Duration::from_secs(5);
@@ -37,7 +43,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct FounderParts {
     pub(super) identity: Arc<Mutex<Identity>>,
     pub(super) peers: Peers,
+    pub(super) groups: Groups,
     pub(super) control: Control,
+    /// Says that the node is in its cluster.
+    pub(super) enters: Arc<watch::Sender<bool>>,
     pub(super) membership: Address<MembershipMessage>,
     pub(super) overseer: Address<OverseerMessage>,
     pub(super) seeds: Vec<String>,
@@ -88,6 +97,7 @@ impl Actor for Founder {
             FounderMessage::Came(Ok(Ok(cluster))) => {
                 tracing::info!(%cluster, "this node is a member of its cluster");
                 ctx.describe(format!("member of cluster {cluster}"));
+                self.0.enters.send_replace(true);
                 Ok(())
             }
             FounderMessage::Came(Ok(Err(why))) => Err(ActorError::new(why)),
@@ -133,6 +143,7 @@ fn telling(
 impl FounderParts {
     /// Tries until it is in, or the time is over.
     async fn come_in(&self, entropy: &dyn Entropy) -> Result<ClusterId, String> {
+        self.may_join().await?;
         let begun = Instant::now();
         let mut told = String::new();
         loop {
@@ -165,6 +176,23 @@ impl FounderParts {
             Err(_) if forms => self.form(entropy).await,
             Err(why) => Err(why),
         }
+    }
+
+    /// A node with work of its own can't join others, who would know nothing of it.
+    async fn may_join(&self) -> Result<(), String> {
+        if self.identity.lock().cluster.is_some() || self.is_first() {
+            return Ok(());
+        }
+        let local = self.groups.local_streams().await.map_err(|why| why.to_string())?;
+        if local.iter().any(|(stream, _)| WORK_STREAMS.contains(stream)) {
+            return Err(
+                "this node has work from the time it was alone, which the cluster to join \
+                        knows nothing of: let it form the cluster (no seeds, or itself the first) \
+                        and the others join it, or start it with an empty data folder"
+                    .to_owned(),
+            );
+        }
+        Ok(())
     }
 
     /// Whether it is this node that forms a cluster when no other seed answers.
@@ -243,6 +271,9 @@ impl FounderParts {
         self.control.form(cluster, GROUPS, own, STEP).await.map_err(|why| why.to_string())?;
         // An attempt before this one may have formed it.
         let cluster = self.control.read().cluster.unwrap_or(cluster);
+        // What it had alone becomes the group's before its engines go to work.
+        let adopted = self.groups.adopt_local(WORK, &WORK_STREAMS).await;
+        adopted.map_err(|why| why.to_string())?;
         self.adopt(cluster)?;
         Ok(cluster)
     }

@@ -35,6 +35,7 @@ use synod_cluster::{
 use synod_journal::{JournalMessage, PartitionShare};
 use synod_runtime::{Address, Spec, SupervisorSpec, System};
 use synod_security::NodeTls;
+use tokio::sync::watch;
 
 pub use handle::{Cluster, ClusterError};
 pub use view::{ClusterView, GroupStatus, LinkStatus, MemberStatus};
@@ -108,13 +109,16 @@ pub(super) fn enter(
     let overseer = Overseer::spec(section.overseer.clone(), control.clone());
     let log = GroupLog::spec(WORK, &groups);
     let work_log = ground::work_log(builder, &log.address());
-    let (keeper, engines) = keeper(builder, &around, work_log, &groups);
+    let (enters, is_in) = watch::channel(false);
+    let (keeper, engines) = keeper(builder, &around, work_log, (&groups, is_in));
     let leaving = Arc::new(Leaving::new(groups.clone()));
     groups.house(WORK, Arc::new(Engaged(keeper.address())));
     let founder = Founder::spec(FounderParts {
         identity: Arc::new(Mutex::new(identity)),
         peers: peers.clone(),
+        groups: groups.clone(),
         control: control.clone(),
+        enters: Arc::new(enters),
         membership: membership.address(),
         overseer: overseer.address(),
         seeds: section.seeds.clone(),
@@ -279,7 +283,7 @@ fn keeper(
     builder: &NodeBuilder,
     around: &Around,
     log: Address<JournalMessage>,
-    groups: &Groups,
+    (groups, is_in): (&Groups, watch::Receiver<bool>),
 ) -> (Spec<WorkKeeper>, Engines) {
     let engines = Engines::default();
     let parts = WorkParts {
@@ -292,6 +296,7 @@ fn keeper(
         hub: around.hub.clone(),
         engines: engines.clone(),
         view: groups.watch(WORK),
+        is_in,
     };
     (WorkKeeper::spec(parts), engines)
 }

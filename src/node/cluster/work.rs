@@ -51,12 +51,14 @@ pub(super) struct WorkParts {
     /// The replicated log of the group.
     pub(super) log: Address<JournalMessage>,
     pub(super) registry: Address<RegistryMessage>,
-    /// Where changes are told; none when nobody can listen.
-    pub(super) hub: Option<EventHub>,
+    /// Where changes are told.
+    pub(super) hubs: Vec<EventHub>,
     /// Where engines at work are found.
     pub(super) engines: Engines,
     /// How the group is.
     pub(super) view: watch::Receiver<GroupView>,
+    /// Whether this node is in its cluster: what it had alone is the group's by then.
+    pub(super) is_in: watch::Receiver<bool>,
 }
 
 /// Starts and stops the engines of a group.
@@ -116,7 +118,15 @@ impl WorkKeeper {
         let mut view = self.parts.view.clone();
         self.parts.view.mark_unchanged();
         view.mark_unchanged();
-        let changed = async move { drop(view.changed().await) };
+        self.parts.is_in.mark_unchanged();
+        let mut is_in = self.parts.is_in.clone();
+        let changed = async move {
+            tokio::select! {
+                _ = view.changed() => {}
+                // Its end says nothing new.
+                Ok(()) = is_in.changed() => {}
+            }
+        };
         ctx.attach(changed, WorkMessage::Changed)?;
         Ok(())
     }
@@ -124,7 +134,8 @@ impl WorkKeeper {
     /// Does what the view says.
     fn look(&mut self, ctx: &mut Context<Self>) -> Result<(), ActorError> {
         let view = self.parts.view.borrow().clone();
-        if view.is_leader_here && !self.leaving && self.at_work.is_none() {
+        let may = *self.parts.is_in.borrow() && !self.leaving;
+        if view.is_leader_here && may && self.at_work.is_none() {
             self.take_up(&view, ctx)?;
         } else if !view.is_leader_here {
             self.let_go(ctx);
@@ -155,7 +166,7 @@ impl WorkKeeper {
     }
 
     fn engines(&self, name: Arc<str>) -> (Spec<Supervisor>, EnginePair) {
-        let WorkParts { share, tasks, workflows, log, registry, hub, .. } = self.parts.clone();
+        let WorkParts { share, tasks, workflows, log, registry, hubs, .. } = self.parts.clone();
         let tasks = TaskEngine::spec_of(share, tasks, log.clone(), registry).backoff(BACKOFF);
         let workflows =
             WorkflowEngine::spec_of(share, workflows, log, tasks.address()).backoff(BACKOFF);
@@ -164,9 +175,8 @@ impl WorkKeeper {
             tasks: tasks.address(),
             workflows: workflows.address(),
         };
-        let changes = hub.map(|hub| {
-            EngineSource::spec(hub, tasks.address(), workflows.address()).backoff(BACKOFF)
-        });
+        let changes =
+            EngineSource::spec(hubs, tasks.address(), workflows.address()).backoff(BACKOFF);
         let mut engines = Supervisor::new(Strategy::RestForOne)
             .intensity(INTENSITY.0, INTENSITY.1)
             .child(tasks)

@@ -1,6 +1,7 @@
 //! Three nodes on one machine: real processes, real links, kill -9.
 
 mod failures;
+mod growth;
 mod planned;
 mod together;
 
@@ -13,7 +14,7 @@ use tempfile::TempDir;
 use tokio::time::Instant;
 
 use crate::client::Client;
-use crate::node_process::NodeProcess;
+use crate::node_process::{NodeProcess, data_folder};
 
 /// Where the cluster is in the API.
 const CLUSTER: &str = "/api/v1/cluster";
@@ -38,6 +39,21 @@ impl Seat {
     }
 }
 
+impl Seat {
+    /// The same node at another address: a copy of its identity in a folder of its own.
+    fn twin(&self) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (from, to) = (data_folder(self.folder.path()), data_folder(folder.path()));
+        std::fs::create_dir_all(to.join("cluster")).expect("a folder");
+        let identity = "cluster/node.toml";
+        std::fs::copy(from.join(identity), to.join(identity)).expect("a copy");
+        let port = free_ports(1)[0];
+        let listens = self.config.lines().find(|line| line.starts_with("listen")).expect("a line");
+        let config = self.config.replacen(listens, &format!("listen = \"127.0.0.1:{port}\""), 1);
+        Self { folder, config, node: None }
+    }
+}
+
 /// Some nodes, each with the addresses of all as seeds.
 struct Nodes {
     seats: Vec<Seat>,
@@ -47,6 +63,14 @@ impl Nodes {
     /// Starts so many nodes and waits until they are one cluster; `extra` is the end of the
     /// configuration of each, by its number.
     async fn start(count: usize, extra: impl Fn(usize) -> String) -> Self {
+        let mut nodes = Self::planned(count, extra);
+        nodes.seats.iter_mut().for_each(Seat::start);
+        nodes.until_whole().await;
+        nodes
+    }
+
+    /// So many nodes that are not started yet.
+    fn planned(count: usize, extra: impl Fn(usize) -> String) -> Self {
         let ports = free_ports(count);
         let seeds: Vec<String> = ports.iter().map(|port| format!("\"127.0.0.1:{port}\"")).collect();
         let seats = ports.iter().enumerate().map(|(index, port)| Seat {
@@ -59,10 +83,7 @@ impl Nodes {
             ),
             node: None,
         });
-        let mut nodes = Self { seats: seats.collect() };
-        nodes.seats.iter_mut().for_each(Seat::start);
-        nodes.until_whole().await;
-        nodes
+        Self { seats: seats.collect() }
     }
 
     fn client(&self, index: usize) -> Client {

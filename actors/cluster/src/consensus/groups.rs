@@ -203,14 +203,18 @@ impl Groups {
         local_streams(self).await
     }
 
-    /// Makes what this node had alone the first state of a group that it leads: streams with their
-    /// versions, newest snapshots, records after them, blobs and epochs. False when the group has
+    /// Makes what this node had alone in these streams the first state of a group that it leads:
+    /// their versions, newest snapshots, records after them, blobs and epochs. False when the group has
     /// a state already, or there was nothing. The engines of those streams must not be running.
     ///
     /// # Errors
     /// [`GroupError::NotLeader`], [`GroupError::Storage`]; the group is as it was.
-    pub async fn adopt_local(&self, group: GroupId) -> Result<bool, GroupError> {
-        adopt(self, group).await
+    pub async fn adopt_local(
+        &self,
+        group: GroupId,
+        streams: &[Stream],
+    ) -> Result<bool, GroupError> {
+        adopt(self, group, streams).await
     }
 
     /// Whether this node can't write the log of a group at the moment.

@@ -221,6 +221,11 @@ impl Control {
             Ok(_) | Err(ControlError::Refused(super::ControlRefusal::AlreadyFormed)) => {}
             Err(error) => return Err(error),
         }
+        let mut agreed = self.watch();
+        let formed = agreed.wait_for(|state| state.cluster.is_some());
+        let Ok(Ok(_)) = timeout_at(deadline, formed).await else {
+            return Err(crate::consensus::GroupError::Deadline(GroupId::CONTROL).into());
+        };
         let state = self.read();
         for group in state.all_groups() {
             self.groups.form(group, left()).await?;

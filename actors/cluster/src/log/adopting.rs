@@ -52,18 +52,23 @@ pub(crate) async fn local_streams(groups: &Groups) -> Result<Vec<(Stream, u64)>,
     Ok(streams)
 }
 
-/// Makes what this node's journal holds the state of a group that it leads and to which nothing
+/// Makes what this node's journal holds in these streams the state of a group that it leads and to which nothing
 /// was ever said. False when the group has a state. The engines of those streams must not be
 /// running.
 ///
 /// # Errors
 /// [`GroupError::NotLeader`], [`GroupError::Storage`]; the group is as it was.
-pub(crate) async fn adopt(groups: &Groups, group: GroupId) -> Result<bool, GroupError> {
+pub(crate) async fn adopt(
+    groups: &Groups,
+    group: GroupId,
+    streams: &[Stream],
+) -> Result<bool, GroupError> {
     let replica = groups.running(group)?;
     if !replica.accepts() {
         return Err(GroupError::NotLeader { group, leader: replica.view().leader });
     }
-    let contents = survey(groups, group).await?;
+    let mut contents = survey(groups, group).await?;
+    contents.streams.retain(|(stream, _)| streams.contains(stream));
     if contents.streams.is_empty() {
         return Ok(false);
     }

@@ -240,8 +240,8 @@ async fn what_a_node_had_alone_becomes_the_first_state_of_a_group_and_reaches_ne
     node.control.form(CLUSTER, 1, record(alone), SOON).await.unwrap();
     world.leader(G1).await;
     let node = world.node(alone);
-    assert!(node.groups.adopt_local(G1).await.unwrap());
-    assert!(!node.groups.adopt_local(G1).await.unwrap(), "once");
+    assert!(node.groups.adopt_local(G1, &[TASKS]).await.unwrap());
+    assert!(!node.groups.adopt_local(G1, &[TASKS]).await.unwrap(), "once");
     assert_eq!(node.groups.local_streams().await.unwrap(), [], "it is the group's now");
     assert_eq!(node.texts().await, ["record 7", "record 8", "record 9"]);
     let more = super::world::append("more", synod_journal::Expected::Exact(10));
