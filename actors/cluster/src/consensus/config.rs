@@ -51,6 +51,15 @@ pub struct ConsensusConfig {
     /// Seconds for which a sweep spares a blob after it was last put, since the record that will
     /// name it may still be on its way. 0 to a year. Default 3,600.
     pub blob_grace_s: u64,
+    /// Whether a node that hears nobody asks around before it begins a new term. Always, but for
+    /// simulations that show what it is good for: no configuration names it.
+    #[serde(skip, default = "always")]
+    #[doc(hidden)]
+    pub pre_vote: bool,
+}
+
+fn always() -> bool {
+    true
 }
 
 impl Default for ConsensusConfig {
@@ -72,6 +81,7 @@ impl Default for ConsensusConfig {
             max_tail_bytes: 256 << 20,
             max_streams: 64,
             blob_grace_s: 3_600,
+            pre_vote: true,
         }
     }
 }

@@ -291,7 +291,7 @@ fn settings(group: GroupId, config: &ConsensusConfig) -> Config {
         replication_lag_threshold: u64::MAX,
         max_in_snapshot_log_to_keep: config.kept_entries,
         purge_batch_size: 1,
-        enable_pre_vote: Some(true),
+        enable_pre_vote: Some(config.pre_vote),
         // A leader that comes back has lost what it had applied: it stands for election again.
         enable_leader_restore: Some(false),
         // Writes are refused by a leader without a majority; heartbeats stop then, so that those

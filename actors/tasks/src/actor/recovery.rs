@@ -169,10 +169,15 @@ impl TaskEngine {
     fn revoke(&mut self, release: Release, reason: &str) {
         let reason = || reason.to_owned();
         match release {
-            Release::Submitted(reply, Ok(accepted)) if !accepted.duplicate => {
+            // An earlier task that it names may be one that was not stored either.
+            Release::Submitted(
+                reply,
+                Ok(_)
+                | Err(SubmitError::InFlight { .. } | SubmitError::IdempotencyConflict { .. }),
+            ) => {
                 reply.send(Err(SubmitError::Unavailable { reason: reason() }));
             }
-            Release::Submitted(reply, result) => reply.send(result),
+            Release::Submitted(reply, refused) => reply.send(refused),
             Release::Cancelled(reply, Ok(_)) => {
                 reply.send(Err(CancelError::Unavailable { reason: reason() }));
             }

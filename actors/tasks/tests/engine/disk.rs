@@ -53,6 +53,25 @@ async fn a_full_disk_stops_acceptance_keeps_what_is_stored_readable_and_ends_wit
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_repeated_submission_names_no_task_that_was_not_stored() {
+    let ground = Ground::new(TasksConfig { inline_bytes: 1 << 20, ..TasksConfig::default() });
+    let stage = ground.start().await;
+    let _agent = stage.agent("a", "x", 1).await;
+    ground.disk.set_free_bytes(0);
+    for number in 0..30 {
+        let large = || request("x").payload(&"y".repeat(200_000)).unwrap();
+        let keyed = || large().idempotency_key(format!("key-{number}"));
+        let (first, second) = tokio::join!(stage.submit(keyed()), stage.submit(keyed()));
+        match (first, second) {
+            (Ok(_), Err(SubmitError::InFlight { .. })) => {}
+            (Err(SubmitError::Unavailable { .. }), Err(SubmitError::Unavailable { .. })) => return,
+            other => panic!("{other:?}"),
+        }
+    }
+    panic!("a segment is full in the end");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_record_over_the_journals_limit_is_refused_alone_and_the_engine_goes_on() {
     let ground = Ground::new(TasksConfig { inline_bytes: 1 << 20, ..TasksConfig::default() });
     let stage = ground.start().await;

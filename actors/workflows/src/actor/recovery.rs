@@ -18,7 +18,7 @@ use super::seats::Seats;
 use super::step::{Asked, Own, Step};
 use super::stored::Release;
 use super::{RECHECK, WorkflowEngine, utc};
-use crate::error::DefineError;
+use crate::error::{DefineError, StartError};
 use crate::history::{EngineEvent, Handle, Piece};
 use crate::index::Index;
 use crate::json::Json;
@@ -273,7 +273,10 @@ impl WorkflowEngine {
 fn revoke(release: Release, reason: &str) {
     let unavailable = || DefineError::Unavailable { reason: reason.to_owned() };
     match release {
-        Release::Started(reply, result) => reply.send(result),
+        // The run that it names may be one that was not stored either.
+        Release::Started(reply, _) => {
+            reply.send(Err(StartError::Unavailable { reason: reason.to_owned() }));
+        }
         Release::Defined(reply, _) => reply.send(Err(unavailable())),
         Release::Forgotten(reply) => reply.send(Err(unavailable())),
         // What they would have shown may not be so; the askers learn that they get no answer.
