@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use synod_cluster::{
     ConsensusConfig, DetectorConfig, LinksConfig, MembershipConfig, NodeRole, OverseerConfig,
-    RegistryConfig,
+    RegistryConfig, RemoteConfig,
 };
 use synod_runtime::ConfigFault;
 
@@ -48,6 +48,8 @@ pub struct ClusterSection {
     pub detector: DetectorConfig,
     /// How what nodes tell of themselves spreads.
     pub registry: RegistryConfig,
+    /// Addresses of actors on other nodes.
+    pub remote: RemoteConfig,
     /// The replicated logs.
     pub consensus: ConsensusConfig,
     /// Who votes and who leads.
@@ -70,6 +72,7 @@ impl Default for ClusterSection {
             membership: MembershipConfig::default(),
             detector: DetectorConfig::default(),
             registry: RegistryConfig::default(),
+            remote: RemoteConfig::default(),
             consensus: ConsensusConfig::default(),
             overseer: OverseerConfig::default(),
         }
@@ -88,6 +91,7 @@ impl ClusterSection {
             ("membership", self.membership.validate()),
             ("detector", self.detector.validate()),
             ("registry", self.registry.validate()),
+            ("remote", self.remote.validate()),
             ("consensus", self.consensus.validate()),
             ("overseer", self.overseer.validate()),
         ];

@@ -204,7 +204,7 @@ fn alone(
     };
     let mut root = root.child(tasks).child(workflows);
     if let Some(hub) = hub {
-        let changes = EngineSource::spec(hub, work.tasks.clone(), work.workflows.clone());
+        let changes = EngineSource::spec(vec![hub], work.tasks.clone(), work.workflows.clone());
         root = root.child(changes.backoff(BACKOFF));
     }
     Ok((root.child(host), work))

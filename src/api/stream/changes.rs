@@ -11,7 +11,7 @@ use synod_workflows::RunChange;
 use super::event::{Content, Event, Subject};
 
 /// The event of a task's change.
-pub(super) fn task_event(change: &TaskChange) -> Event {
+pub(crate) fn task_event(change: &TaskChange) -> Event {
     Event {
         kind: match change.state {
             TaskState::Pending => "synod.task.pending",
@@ -29,7 +29,7 @@ pub(super) fn task_event(change: &TaskChange) -> Event {
 }
 
 /// The event of what happened to a run: `synod.step.started`.
-pub(super) fn run_event(change: &RunChange) -> Event {
+pub(crate) fn run_event(change: &RunChange) -> Event {
     Event {
         kind: format!("synod.{}", change.name).into(),
         subject: Subject::Run(change.run_id),

@@ -86,6 +86,12 @@ impl EventHub {
         shared.grown.send_replace(last);
     }
 
+    /// Tells every reader that it missed events: some happened that are not known here.
+    pub fn miss(&self) {
+        let last = self.0.ring.lock().skip();
+        self.0.grown.send_replace(last);
+    }
+
     /// Where a reader stands who has seen everything so far.
     #[must_use]
     pub fn now(&self) -> Cursor {

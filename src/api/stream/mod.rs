@@ -30,6 +30,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
+pub(crate) use changes::{run_event, task_event};
 pub use cursor::{Cursor, NotACursor};
 pub use event::{CloudEvent, Content, Event, StreamNotice, Subject};
 pub use filter::Filter;

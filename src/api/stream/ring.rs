@@ -40,6 +40,14 @@ impl<E: Clone> Ring<E> {
         self.last
     }
 
+    /// Something happened that is not known here: leaves a number out, and lets go of what came
+    /// before it, so that every reader is told that it missed something.
+    pub(super) fn skip(&mut self) -> u64 {
+        self.kept.clear();
+        self.last += 1;
+        self.last
+    }
+
     /// Sequence of the last event; 0 before the first.
     #[must_use]
     pub(super) fn last(&self) -> u64 {
@@ -88,6 +96,16 @@ mod tests {
         assert_eq!(ring.after(5, 9), Err(Missed::Dropped));
         assert_eq!(ring.after(6, 9), Ok(vec![7, 8, 9, 10]));
         assert_eq!(ring.after(6, 2), Ok(vec![7, 8]));
+    }
+
+    #[test]
+    fn a_gap_is_told_to_who_read_all_before_it_and_to_nobody_after() {
+        let mut ring = filled(4, 2);
+        assert_eq!(ring.skip(), 3);
+        assert_eq!(ring.after(2, 9), Err(Missed::Dropped));
+        assert_eq!(ring.after(3, 9), Ok(vec![]));
+        ring.push(|sequence| sequence);
+        assert_eq!(ring.after(3, 9), Ok(vec![4]));
     }
 
     proptest! {

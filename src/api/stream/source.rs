@@ -25,7 +25,7 @@ pub const LIFECYCLE_BUFFER: usize = 16_384;
 
 /// Publishes what changes of tasks and runs: one source for each pair of engines.
 pub struct EngineSource {
-    hub: EventHub,
+    hubs: Vec<EventHub>,
     tasks: Address<TasksMessage>,
     workflows: Address<WorkflowsMessage>,
     /// Tells the listeners of this incarnation that it is over.
@@ -33,15 +33,15 @@ pub struct EngineSource {
 }
 
 impl EngineSource {
-    /// The actor, called `changes`. It belongs after the engines.
+    /// The actor, called `changes`, that tells each of `hubs`. It belongs after the engines.
     #[must_use]
     pub fn spec(
-        hub: EventHub,
+        hubs: Vec<EventHub>,
         tasks: Address<TasksMessage>,
         workflows: Address<WorkflowsMessage>,
     ) -> Spec<Self> {
         Spec::new("changes", move || Self {
-            hub: hub.clone(),
+            hubs: hubs.clone(),
             tasks: tasks.clone(),
             workflows: workflows.clone(),
             listening: None,
@@ -49,23 +49,23 @@ impl EngineSource {
     }
 
     fn task_listener(&self, over: CancellationToken) -> TaskListener {
-        let hub = self.hub.clone();
+        let hubs = self.hubs.clone();
         TaskListener::new(move |change| {
             if over.is_cancelled() {
                 return false;
             }
-            hub.publish(task_event(change));
+            hubs.iter().for_each(|hub| hub.publish(task_event(change)));
             true
         })
     }
 
     fn run_listener(&self, over: CancellationToken) -> RunListener {
-        let hub = self.hub.clone();
+        let hubs = self.hubs.clone();
         RunListener::new(move |change| {
             if over.is_cancelled() {
                 return false;
             }
-            hub.publish(run_event(change));
+            hubs.iter().for_each(|hub| hub.publish(run_event(change)));
             true
         })
     }

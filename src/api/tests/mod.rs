@@ -56,7 +56,7 @@ async fn world_of(mut of_node: NodeConfig) -> World {
     let (tasks, registry) = (node.tasks().clone(), node.registry().clone());
     let workflows = node.workflows().clone();
     let actors = node.system().subscribe_lifecycle(64);
-    let changes = EngineSource::spec(hub.clone(), tasks.clone(), workflows.clone());
+    let changes = EngineSource::spec(vec![hub.clone()], tasks.clone(), workflows.clone());
     node.system().spawn(changes).unwrap();
     node.system().spawn(NodeSource::spec(hub.clone(), registry.clone(), actors)).unwrap();
     let state = ApiState::new(ApiParts {

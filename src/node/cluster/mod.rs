@@ -4,6 +4,7 @@
 //!  links ── membership ── registry-sync        who is there, what they tell
 //!    └───── consensus ── log-1 ── work-1       who leads, what is stored, the engines while led
 //!              └──────── overseer, founder     who should vote and lead; how the node comes in
+//!  remote ─── event-relay                     addresses on other nodes; changes told on each
 //!  remote-agents                               agents of all nodes on each
 //! ```
 //!
@@ -11,6 +12,7 @@
 //! node passes on to it what it is asked. Never: work on a node that does not lead it.
 
 mod agents;
+mod events;
 mod founder;
 mod ground;
 mod handle;
@@ -30,7 +32,7 @@ use synod_agents::{HostMessage, RegistryMessage as AgentsMessage};
 use synod_cluster::{
     ClusterIdentity, Consensus, Control, DetectorConfig, GroupId, GroupLog, Groups, Links,
     Membership, MembershipMessage, NodeName, NodeRecord, NodeRole, Overseer, Peers, RegistrySync,
-    Roles, Service, TcpTransport, Transport, Vitals,
+    RemoteDesk, Roles, Service, TcpTransport, Transport, Vitals,
 };
 use synod_journal::{JournalMessage, PartitionShare};
 use synod_runtime::{Address, Spec, SupervisorSpec, System};
@@ -41,6 +43,7 @@ pub use handle::{Cluster, ClusterError};
 pub use view::{ClusterView, GroupStatus, LinkStatus, MemberStatus};
 
 use self::agents::{AgentParts, RemoteAgents};
+use self::events::{EventParts, EventRelay};
 use self::founder::{Founder, FounderParts};
 use self::identity::Identity;
 use self::leaving::{Engaged, Leaving};
@@ -110,7 +113,12 @@ pub(super) fn enter(
     let log = GroupLog::spec(WORK, &groups);
     let work_log = ground::work_log(builder, &log.address());
     let (enters, is_in) = watch::channel(false);
-    let (keeper, engines) = keeper(builder, &around, work_log, (&groups, is_in));
+    let (remote, desk) =
+        RemoteDesk::spec(section.remote, peers.clone(), Some(membership.address()));
+    let events = events(builder, &around, (&peers, &groups), desk.clone());
+    let hubs = around.hub.iter().cloned().chain([events.outbox.clone()]).collect();
+    let log_and_hubs = (work_log, hubs);
+    let (keeper, engines) = keeper(builder, &around, log_and_hubs, (&groups, is_in));
     let leaving = Arc::new(Leaving::new(groups.clone()));
     groups.house(WORK, Arc::new(Engaged(keeper.address())));
     let founder = Founder::spec(FounderParts {
@@ -143,6 +151,8 @@ pub(super) fn enter(
         .child(log.backoff(BACKOFF))
         .child(overseer.backoff(BACKOFF))
         .child(keeper.backoff(BACKOFF))
+        .child(remote.backoff(BACKOFF))
+        .child(EventRelay::spec(events).backoff(BACKOFF))
         .child(founder.backoff(BACKOFF));
     let membership = members.clone();
     let under_way = UnderWay::default();
@@ -278,11 +288,28 @@ fn name(config: &NodeConfig, identity: &Identity) -> Result<NodeName, NodeError>
     })
 }
 
+/// What it takes to tell changes of work on every node.
+fn events(
+    builder: &NodeBuilder,
+    around: &Around,
+    (peers, groups): (&Peers, &Groups),
+    desk: RemoteDesk,
+) -> EventParts {
+    let (own, kept) = (peers.own(), builder.config.http.stream_buffer);
+    EventParts {
+        desk,
+        own: own.id,
+        outbox: EventHub::new(own.name.as_str(), own.incarnation.0, kept),
+        hub: around.hub.clone(),
+        view: groups.watch(WORK),
+    }
+}
+
 /// The keeper of the work and where its engines are found.
 fn keeper(
     builder: &NodeBuilder,
     around: &Around,
-    log: Address<JournalMessage>,
+    (log, hubs): (Address<JournalMessage>, Vec<EventHub>),
     (groups, is_in): (&Groups, watch::Receiver<bool>),
 ) -> (Spec<WorkKeeper>, Engines) {
     let engines = Engines::default();
@@ -293,7 +320,7 @@ fn keeper(
         workflows: builder.config.workflows.clone(),
         log,
         registry: around.agents.clone(),
-        hub: around.hub.clone(),
+        hubs,
         engines: engines.clone(),
         view: groups.watch(WORK),
         is_in,

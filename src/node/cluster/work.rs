@@ -177,13 +177,11 @@ impl WorkKeeper {
         };
         let changes =
             EngineSource::spec(hubs, tasks.address(), workflows.address()).backoff(BACKOFF);
-        let mut engines = Supervisor::new(Strategy::RestForOne)
+        let engines = Supervisor::new(Strategy::RestForOne)
             .intensity(INTENSITY.0, INTENSITY.1)
             .child(tasks)
-            .child(workflows);
-        if let Some(changes) = changes {
-            engines = engines.child(changes);
-        }
+            .child(workflows)
+            .child(changes);
         (engines.into_spec(name), pair)
     }
 
