@@ -2,6 +2,7 @@
 
 mod failures;
 mod growth;
+mod network;
 mod planned;
 mod together;
 
