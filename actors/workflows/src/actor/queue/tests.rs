@@ -1,3 +1,5 @@
+//! Runs that wait for room: the most urgent first, none held up by the limit of another.
+
 use std::collections::BTreeMap;
 
 use rand::RngExt;
