@@ -8,6 +8,8 @@ use bytes::Bytes;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use synod_runtime::{Context, Principal};
+use tokio::sync::Semaphore;
+use tokio::task::JoinError;
 
 use super::WorkflowEngine;
 use super::definitions::{too_long, unread};
@@ -27,7 +29,10 @@ use crate::records;
 const TEXTS: usize = 4_096;
 
 /// Bytes of their texts; compiled they take a multiple of it.
-const TEXT_BYTES: usize = 16 << 20;
+const TEXT_BYTES: usize = 32 << 20;
+
+/// Texts that are compiled or checked at a time: each may take many times its length meanwhile.
+const AT_ONCE: usize = 4;
 
 /// A definition that can be run.
 #[derive(Debug)]
@@ -69,9 +74,35 @@ pub(super) struct Known {
     by_text: HashMap<[u8; 32], DefinitionHash>,
     order: VecDeque<(DefinitionHash, Option<[u8; 32]>)>,
     bytes: usize,
+    room: Room,
+}
+
+/// Room for compiling beside the engine's own work.
+#[derive(Clone)]
+pub(super) struct Room(Arc<Semaphore>);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(AT_ONCE)))
+    }
+}
+
+impl Room {
+    /// Does `work` on a thread of its own, once there is room.
+    pub(super) async fn beside<R: Send + 'static>(
+        self,
+        work: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<R, JoinError> {
+        let _permit = self.0.acquire().await;
+        synod_runtime::beside(work).await
+    }
 }
 
 impl Known {
+    pub(super) fn room(&self) -> Room {
+        self.room.clone()
+    }
+
     pub(super) fn of_text(&self, text: &[u8; 32]) -> Option<&Arc<Compiled>> {
         self.by_hash.get(self.by_text.get(text)?)
     }
@@ -174,8 +205,9 @@ impl WorkflowEngine {
             let text = CompiledText { text: hash, outcome: Err(faults), then };
             return self.compiled(text, ctx);
         }
+        let room = self.known.room();
         let work = async move {
-            let outcome = synod_runtime::beside(move || compile(&text)).await;
+            let outcome = room.beside(move || compile(&text)).await;
             let outcome = outcome.unwrap_or_else(|_| Err(vec![unread()]));
             Box::new(CompiledText { text: hash, outcome: outcome.map(Arc::new), then })
         };

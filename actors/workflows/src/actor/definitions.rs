@@ -97,13 +97,14 @@ impl WorkflowEngine {
         let workflows = names.map(|(name, ..)| name.to_string()).collect();
         let known = definition::Known { workflows: Some(workflows), ..Default::default() };
         let most = self.config.max_definition_bytes;
+        let room = self.known.room();
         let work = async move {
             if text.len() as u64 > most {
                 let faults = vec![too_long(text.len(), most)];
                 let (workflow, warnings) = (None, Vec::new());
                 return reply.send(DefinitionReport { workflow, steps: 0, faults, warnings });
             }
-            match synod_runtime::beside(move || report(&text, &known)).await {
+            match room.beside(move || report(&text, &known)).await {
                 Ok(report) => reply.send(report),
                 Err(error) => tracing::error!(%error, "a definition was not checked"),
             }

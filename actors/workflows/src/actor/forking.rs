@@ -11,7 +11,7 @@ use super::compiling::{Compiled, Then};
 use super::reading;
 use super::starting::{StartReply, ToOpen};
 use super::step::{Own, Step};
-use crate::definition::{Definition, DefinitionHash};
+use crate::definition::{Definition, DefinitionHash, MAX_LABELS};
 use crate::error::StartError;
 use crate::history::{OpeningNote, RunRecord};
 use crate::json::Json;
@@ -124,6 +124,7 @@ impl WorkflowEngine {
         ctx: &Context<Self>,
     ) -> Result<(Arc<Compiled>, Arc<Compiled>), StartError> {
         self.takes_runs(ctx)?;
+        self.check_fork_options(fork)?;
         let hash = self.index.run(fork.of).map(|entry| entry.definition);
         let hash = hash.ok_or(StartError::UnknownRun)?;
         let old = self.compiled_of(&hash).ok_or(StartError::UnknownRun)?;
@@ -132,10 +133,34 @@ impl WorkflowEngine {
             Some(Err(faults)) => return Err(StartError::Faulty { faults }),
             None => Arc::clone(&old),
         };
-        let input = fork.input.as_ref();
         self.check_options(&new, &fork.options)?;
-        input.map_or(Ok(()), |input| new.check_input(input))?;
+        if let Some(input) = &fork.input {
+            new.check_size(&Json::from(input.clone()))?;
+            new.check_input(input)?;
+        }
         Ok((new, old))
+    }
+
+    /// What a start may have and a fork may not: a key, which would be of the first run, and labels
+    /// without end, as those of the old run are kept.
+    fn check_fork_options(&self, fork: &ToFork) -> Result<(), StartError> {
+        let invalid = |field: &str, expected: String, got: String| {
+            Err(StartError::Invalid { field: field.to_owned(), expected, got })
+        };
+        if fork.options.idempotency_key.is_some() {
+            let expected = "nothing: a fork is a new run each time".to_owned();
+            return invalid("options.idempotency_key", expected, "a key".to_owned());
+        }
+        let former = self.index.run(fork.of).map(|entry| &entry.labels);
+        let former = former.into_iter().flat_map(|labels| labels.keys());
+        let labels: BTreeSet<_> = former.chain(fork.options.labels.keys()).collect();
+        // The definition may have as many as the one who starts the run.
+        let most = 2 * usize::from(self.config.max_labels).max(MAX_LABELS);
+        if labels.len() > most && !fork.options.labels.is_empty() {
+            let expected = format!("at most {most} labels with those of the old run");
+            return invalid("options.labels", expected, labels.len().to_string());
+        }
+        Ok(())
     }
 
     pub(super) fn derived(&mut self, derived: DerivedRun, ctx: &mut Context<Self>) {

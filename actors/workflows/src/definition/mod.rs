@@ -20,4 +20,5 @@ pub use model::{Definition, ErrorKind};
 pub use plans::{PLAN_STEP, PlanForm, PlanFormStep, PlanRetry};
 pub use schema::schema;
 
+pub(crate) use check::MAX_LABELS;
 pub(crate) use nearest::{Suggestions, nearest};

@@ -110,6 +110,38 @@ async fn a_retry_is_a_new_run_that_keeps_what_had_completed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_fork_is_refused_a_key_an_input_that_is_too_large_and_labels_without_end() {
+    let ground = Ground::new(WorkflowsConfig::default());
+    let stage = ground.start().await;
+    let mut run = stage.start("name: a\nsteps: [{id: a, transform: 1}]", json!(1)).await;
+    let fork = |id, input, options| ForkRun {
+        id,
+        at: None,
+        input: Some(input),
+        source: None,
+        options,
+        principal: ada(),
+    };
+    let keyed = RunOptions { idempotency_key: Some("k".to_owned()), ..RunOptions::default() };
+    let error = stage.ask(fork(run, json!(1), keyed)).await.unwrap_err();
+    let is = |error: &StartError, name: &str| matches!(error, StartError::Invalid { field, .. } if field == name);
+    assert!(is(&error, "options.idempotency_key"), "{error}");
+    let large = json!("x".repeat(2 << 20));
+    let error = stage.ask(fork(run, large, RunOptions::default())).await.unwrap_err();
+    assert!(matches!(error, StartError::InvalidInput { .. }), "{error}");
+    let labelled = |round: u32| RunOptions {
+        labels: (0..32).map(|at| (format!("k{round}-{at}"), String::new())).collect(),
+        ..RunOptions::default()
+    };
+    for round in 0..2 {
+        run = stage.ask(fork(run, json!(1), labelled(round))).await.unwrap().run_id;
+        stage.wait(run).await;
+    }
+    let error = stage.ask(fork(run, json!(1), labelled(2))).await.unwrap_err();
+    assert!(is(&error, "options.labels"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_fork_begins_anew_from_a_point_of_the_old_run() {
     let ground = Ground::new(WorkflowsConfig::default());
     let stage = ground.start().await;

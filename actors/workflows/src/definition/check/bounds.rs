@@ -12,7 +12,7 @@ use crate::expression::{pointer_part, shown};
 const MAX_NAMES: usize = 1_000;
 
 /// Most labels of a definition or of a step; as many as a task may have.
-const MAX_LABELS: usize = 32;
+pub(crate) const MAX_LABELS: usize = 32;
 
 /// Most bytes of a label's key.
 const MAX_KEY: usize = 63;

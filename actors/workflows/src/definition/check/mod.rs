@@ -20,6 +20,7 @@ use super::model::Definition;
 use super::shape;
 use crate::plan::Plan;
 
+pub(crate) use bounds::MAX_LABELS;
 pub use known::Known;
 
 /// What there is to say of a text.
