@@ -18,6 +18,9 @@ pub use types::{ProblemFacts, ProblemType};
 /// The media type of a problem (RFC 9457, section 3).
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
+/// Most characters of what a problem repeats of a request: a refusal is no echo of a megabyte.
+const REPEATED: usize = 2_000;
+
 /// A problem as it is sent: RFC 9457's members and six of our own.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Problem)]
@@ -236,7 +239,11 @@ pub(super) struct Untouched;
 impl IntoResponse for Problem {
     /// Renders the problem, and leaves it in the response's extensions, so that the outermost layer
     /// can add path and trace id once for all.
-    fn into_response(self) -> Response {
+    fn into_response(mut self) -> Response {
+        clip(&mut self.members.detail);
+        for text in [&mut self.members.field, &mut self.members.got].into_iter().flatten() {
+            clip(text);
+        }
         let body = serde_json::to_vec(&self.members).unwrap_or_default();
         let mut response = (self.status, body).into_response();
         let headers = response.headers_mut();
@@ -249,6 +256,14 @@ impl IntoResponse for Problem {
         }
         response.extensions_mut().insert(self);
         response
+    }
+}
+
+/// Cuts a text that is too long to be repeated.
+fn clip(text: &mut String) {
+    if let Some((end, _)) = text.char_indices().nth(REPEATED) {
+        text.truncate(end);
+        text.push('…');
     }
 }
 
@@ -278,6 +293,17 @@ mod tests {
         assert_eq!(json["expected"], "one of `low`, `high`");
         assert_eq!(json["next_step"], "see /openapi.json");
         assert!(json.get("retry_after_s").is_none());
+    }
+
+    #[tokio::test]
+    async fn a_problem_repeats_no_megabyte_of_the_request() {
+        let long = "é".repeat(1_000_000);
+        let response = Problem::invalid(long.clone(), "a name", long).into_response();
+        let bytes = axum::body::to_bytes(response.into_body(), 20_000).await.unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        for member in ["detail", "field", "got"] {
+            assert_eq!(json[member].as_str().unwrap().chars().count(), REPEATED + 1);
+        }
     }
 
     #[test]

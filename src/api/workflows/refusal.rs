@@ -70,8 +70,12 @@ pub(super) fn control(id: RunId, why: ControlError) -> Problem {
     let detail = why.to_string();
     match why {
         ControlError::NotFound => no_run(id),
-        ControlError::AlreadyEnded { .. } => Problem::new(ProblemType::Conflict, detail)
-            .next(format!("GET {RUNS}/{id} has what came of it; what has ended never reopens")),
+        ControlError::AlreadyEnded { .. } => {
+            Problem::new(ProblemType::Conflict, detail).next(format!(
+                "GET {RUNS}/{id} has what came of it; what has ended never reopens: `fork` starts \
+                 a run from any point of it"
+            ))
+        }
         ControlError::NotNow { .. } => Problem::new(ProblemType::Conflict, detail)
             .next(format!("GET {RUNS}/{id} says how it stands")),
         ControlError::Faulty { faults } => faulty(detail, faults),
