@@ -288,7 +288,8 @@ mod tests {
         let boss = Groups(Arc::from([Arc::from("boss")]));
         request.extensions_mut().insert(Caller { principal: ada.clone(), correlation: None });
         request.extensions_mut().insert(boss);
-        let packed = packed(request, 100).await.unwrap();
+        let limits = BodyLimits { max_bytes: 100, within: Duration::from_secs(1) };
+        let packed = packed(request, limits).await.unwrap();
         assert_eq!(packed.uri, "/api/v1/approvals/1/decide?x=1");
         assert!(!packed.headers.iter().any(|(name, _)| name == "authorization"));
         let asked = asked(packed).unwrap();
