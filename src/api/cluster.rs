@@ -17,7 +17,7 @@ use crate::node::{Cluster, ClusterError, ClusterView};
 
 const MEMBERS: &str = "GET /api/v1/cluster lists the members";
 
-fn cluster(state: &ApiState) -> Result<&Cluster, Problem> {
+pub(super) fn cluster(state: &ApiState) -> Result<&Cluster, Problem> {
     state.cluster.as_ref().ok_or_else(|| {
         let alone = "this node is alone: it belongs to no cluster";
         Problem::new(ProblemType::Conflict, alone).next(
@@ -26,7 +26,7 @@ fn cluster(state: &ApiState) -> Result<&Cluster, Problem> {
     })
 }
 
-fn refused(why: ClusterError) -> Problem {
+pub(super) fn refused(why: ClusterError) -> Problem {
     let detail = why.to_string();
     match why {
         ClusterError::UnknownNode(node) => {

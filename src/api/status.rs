@@ -12,6 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::ApiState;
+use super::cluster::{cluster, refused};
 use super::correlation::Caller;
 use super::json::{Json, MaybeJson};
 use super::problem::{FieldError, Problem, ProblemType};
@@ -33,30 +34,81 @@ struct StatusQuery {
     path: Option<String>,
     /// How many levels below; all without it.
     depth: Option<usize>,
+    /// The name or id of a node of the cluster, whose tree is shown instead; `all` for those of
+    /// all.
+    node: Option<String>,
+}
+
+/// The tree of one node, or the trees of all.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+enum StatusAnswer {
+    /// Of the node that was asked, or that was named.
+    One(Box<StatusReport>),
+    /// Of all members of the cluster.
+    All {
+        /// By name.
+        nodes: Vec<MemberReport>,
+    },
+}
+
+/// The tree of a member of the cluster, or why there is none.
+#[derive(Debug, Serialize, ToSchema)]
+struct MemberReport {
+    /// What people call the node.
+    name: String,
+    /// The node and its actors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<StatusReport>,
+    /// Why there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
 }
 
 /// The node and the supervision tree: kind, state, restarts, mailbox lanes, messages processed,
-/// busy share, last error and uptime of each actor.
+/// busy share, last error and uptime of each actor. Any node shows that of any other.
 #[utoipa::path(
     get,
     path = "/api/v1/status",
     tag = "node",
     params(StatusQuery),
     responses(
-        (status = 200, description = "The node and its actors", body = StatusReport),
-        (status = 404, description = "No actor has this path"),
+        (status = 200, description = "The node and its actors", body = StatusAnswer),
+        (status = 404, description = "No actor has this path, or no node this name"),
+        (status = 409, description = "Another node is asked for, and this one is alone"),
         (status = 422, description = "A parameter is not valid"),
-        (status = 503, description = "The status actor did not answer"),
+        (status = 503, description = "The status actor, or the other node, did not answer"),
     )
 )]
 async fn show(
     State(state): State<ApiState>,
     caller: Caller,
     Query(query): Query<StatusQuery>,
-) -> Result<Answer<StatusReport>, Problem> {
+) -> Result<Answer<StatusAnswer>, Problem> {
     let question = ShowStatus { path: query.path.map(ActorPath::new), depth: query.depth };
-    let seen = state.ask(PART, &state.status, question, &caller).await?;
-    seen.map(Answer).map_err(|unknown| no_actor(unknown.0.as_str()))
+    let seen = match query.node.as_deref() {
+        None => state.ask(PART, &state.status, question, &caller).await?,
+        Some(ALL) => return Ok(Answer(of_all(&state, &question).await?)),
+        Some(name) => {
+            let cluster = cluster(&state)?;
+            let node = cluster.node(name).map_err(refused)?;
+            cluster.status_of(node, &question).await.map_err(refused)?
+        }
+    };
+    let report = seen.map_err(|unknown| no_actor(unknown.0.as_str()))?;
+    Ok(Answer(StatusAnswer::One(Box::new(report))))
+}
+
+/// What a node is called that stands for all of them.
+const ALL: &str = "all";
+
+async fn of_all(state: &ApiState, question: &ShowStatus) -> Result<StatusAnswer, Problem> {
+    let reports = cluster(state)?.statuses(question).await.into_iter();
+    let nodes = reports.map(|(name, seen)| match seen {
+        Ok(report) => MemberReport { name, report: Some(report), error: None },
+        Err(why) => MemberReport { name, report: None, error: Some(why) },
+    });
+    Ok(StatusAnswer::All { nodes: nodes.collect() })
 }
 
 fn no_actor(path: &str) -> Problem {

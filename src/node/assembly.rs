@@ -160,6 +160,9 @@ fn wire(
         cluster: work.cluster().cloned(),
     };
     let mut root = root.child(status);
+    if let Some(settled) = &work.among {
+        root = settled.shows(root, parts.status.clone());
+    }
     if let Some(listener) = listener {
         root = with_http(root, builder, (system, hub), listener, (&parts, &work))?;
     }

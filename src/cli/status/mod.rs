@@ -6,17 +6,19 @@ mod rows;
 mod sample;
 mod watch;
 
+use std::io;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use reqwest::Method;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use synod_journal::JournalHealth;
 use synod_runtime::Control;
 
 use crate::cli::Session;
 use crate::cli::exit::{CliError, Exit};
-use crate::cli::output::{Cell, Paint, count, counted, duration, harmless, size};
+use crate::cli::output::{Cell, Paint, Screen, count, counted, duration, harmless, size};
 use crate::cli::tasks::ledger_line;
 use crate::status::{Draining, NodeStatus, StatusReport};
 
@@ -31,6 +33,7 @@ const DRAIN: &str = "/api/v1/node/drain";
     args_conflicts_with_subcommands = true,
     after_help = "Examples:\n  \
     synod status --watch\n  synod status /node/agents --json\n  \
+    synod status --node all --depth 1\n  \
     synod status restart /node/tasks"
 )]
 pub(crate) struct Status {
@@ -51,6 +54,23 @@ struct Part {
     /// Show at most so many levels below it
     #[arg(long, value_name = "LEVELS")]
     depth: Option<usize>,
+    /// Show this node of the cluster instead, by name or id, or all of them with `all`
+    #[arg(long, value_name = "NODE", conflicts_with = "watch")]
+    node: Option<String>,
+}
+
+/// The trees of all nodes.
+#[derive(Debug, Deserialize)]
+struct Trees {
+    nodes: Vec<Tree>,
+}
+
+/// That of one of them, or why there is none.
+#[derive(Debug, Deserialize)]
+struct Tree {
+    name: String,
+    report: Option<StatusReport>,
+    error: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -88,7 +108,11 @@ pub(crate) async fn run(status: Status, session: &Session) -> Result<Exit, CliEr
 
 /// The node, and the part of its tree that is asked for.
 async fn report(part: &Part, session: &Session) -> Result<Value, CliError> {
-    let given = [("path", part.path.clone()), ("depth", part.depth.map(|depth| depth.to_string()))];
+    let given = [
+        ("path", part.path.clone()),
+        ("depth", part.depth.map(|depth| depth.to_string())),
+        ("node", part.node.clone()),
+    ];
     let query: Vec<_> =
         given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     session.client.get(STATUS, &query).await
@@ -96,13 +120,33 @@ async fn report(part: &Part, session: &Session) -> Result<Value, CliError> {
 
 async fn show(part: &Part, session: &Session) -> Result<(), CliError> {
     let answer = report(part, session).await?;
-    session.answer(answer, |report: StatusReport, screen| {
-        if part.path.is_none() {
-            screen.facts(&facts(&report.node))?;
+    if part.node.as_deref() != Some("all") {
+        return session.answer(answer, |report: StatusReport, screen| tree(part, &report, screen));
+    }
+    session.answer(answer, |trees: Trees, screen| {
+        for Tree { name, report, error } in &trees.nodes {
+            match report {
+                Some(report) => tree(part, report, screen)?,
+                None => {
+                    let why = error.as_deref().unwrap_or("no answer");
+                    screen.facts(&[
+                        ("node", Cell::new(name.clone(), Paint::Strong)),
+                        ("state", Cell::new(format!("not known: {why}"), Paint::Bad)),
+                    ])?;
+                }
+            }
             screen.line("")?;
         }
-        screen.table(&rows::table(&rows::rows(&report.tree)), "no actor")
+        Ok(())
     })
+}
+
+fn tree(part: &Part, report: &StatusReport, screen: &Screen) -> io::Result<()> {
+    if part.path.is_none() || part.node.is_some() {
+        screen.facts(&facts(&report.node))?;
+        screen.line("")?;
+    }
+    screen.table(&rows::table(&rows::rows(&report.tree)), "no actor")
 }
 
 /// The node in a few lines.

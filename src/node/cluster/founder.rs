@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use synod_cluster::{
-    ClusterId, Control, Expulsion, Groups, JoinCluster, Listener, MemberChange, MembershipMessage,
-    NodeId, NodeRecord, OverseerMessage, Peers, Reception,
+    ClusterId, Control, ControlError, ControlRefusal, Expulsion, Groups, JoinCluster, Listener,
+    MemberChange, MembershipMessage, NodeId, NodeRecord, OverseerMessage, Peers, Reception,
 };
 use synod_journal::Stream;
 use synod_runtime::{
@@ -140,6 +140,31 @@ fn telling(
     })
 }
 
+/// What keeps a node out of its cluster.
+enum Hindrance {
+    /// It may be gone in a moment.
+    Passing(String),
+    /// No further attempt changes it.
+    Lasting(String),
+}
+
+type Entered = Result<ClusterId, Hindrance>;
+
+fn passing(why: impl ToString) -> Hindrance {
+    Hindrance::Passing(why.to_string())
+}
+
+impl From<ControlError> for Hindrance {
+    fn from(error: ControlError) -> Self {
+        match &error {
+            ControlError::Refused(ControlRefusal::NameTaken { .. } | ControlRefusal::Forgetful) => {
+                Self::Lasting(error.to_string())
+            }
+            _ => Self::Passing(error.to_string()),
+        }
+    }
+}
+
 impl FounderParts {
     /// Tries until it is in, or the time is over.
     async fn come_in(&self, entropy: &dyn Entropy) -> Result<ClusterId, String> {
@@ -150,7 +175,8 @@ impl FounderParts {
             let forms = self.is_first() && begun.elapsed() >= self.look_around();
             let why = match self.try_once(forms, entropy).await {
                 Ok(cluster) => return Ok(cluster),
-                Err(why) => why,
+                Err(Hindrance::Lasting(why)) => return Err(why),
+                Err(Hindrance::Passing(why)) => why,
             };
             if why != told {
                 tracing::info!(%why, "not in the cluster yet");
@@ -166,14 +192,14 @@ impl FounderParts {
         }
     }
 
-    async fn try_once(&self, forms: bool, entropy: &dyn Entropy) -> Result<ClusterId, String> {
+    async fn try_once(&self, forms: bool, entropy: &dyn Entropy) -> Entered {
         let known = self.identity.lock().cluster;
         if let Some(cluster) = known {
             return self.go_back(cluster).await;
         }
         match self.join().await {
             Ok(cluster) => Ok(cluster),
-            Err(_) if forms => self.form(entropy).await,
+            Err(Hindrance::Passing(_)) if forms => self.form(entropy).await,
             Err(why) => Err(why),
         }
     }
@@ -213,7 +239,7 @@ impl FounderParts {
     }
 
     /// Makes this start known to the cluster it belongs to: through any member, itself included.
-    async fn go_back(&self, cluster: ClusterId) -> Result<ClusterId, String> {
+    async fn go_back(&self, cluster: ClusterId) -> Entered {
         let state = self.control.read();
         for member in state.members.values().filter(|member| member.record.id != self.own().id) {
             self.peers.learn(member.record.clone());
@@ -229,58 +255,62 @@ impl FounderParts {
             tracing::debug!(?joined, "looked for the other members");
         }
         let via = state.members.keys().copied().chain([self.own().id]);
-        let mut why = String::from("no member can be asked");
+        let mut why = Hindrance::Passing("no member can be asked".to_owned());
         for node in via.collect::<std::collections::BTreeSet<NodeId>>() {
             match self.control.join(node, self.own().clone(), STEP).await {
                 Ok(()) => return Ok(cluster),
-                Err(error) => why = error.to_string(),
+                Err(error) => why = error.into(),
             }
         }
         Err(why)
     }
 
     /// Joins the cluster of the first seed that has one.
-    async fn join(&self) -> Result<ClusterId, String> {
-        let mut why = String::from("no other node was named to join");
+    async fn join(&self) -> Entered {
+        let mut why = Hindrance::Passing("no other node was named to join".to_owned());
         for seed in self.others() {
             match self.join_at(seed).await {
                 Ok(cluster) => return Ok(cluster),
-                Err(error) => why = format!("{seed}: {error}"),
+                Err(Hindrance::Passing(error)) => {
+                    why = Hindrance::Passing(format!("{seed}: {error}"));
+                }
+                lasting => return lasting,
             }
         }
         Err(why)
     }
 
-    async fn join_at(&self, seed: &str) -> Result<ClusterId, String> {
-        let via = self.peers.meet(seed, STEP).await.map_err(|why| why.to_string())?;
+    async fn join_at(&self, seed: &str) -> Entered {
+        let via = self.peers.meet(seed, STEP).await.map_err(passing)?;
         let own = self.own().clone();
-        self.control.join(via.id, own, STEP).await.map_err(|why| why.to_string())?;
-        let cluster = self.control.read().cluster.ok_or("it belongs to no cluster yet")?;
+        self.control.join(via.id, own, STEP).await?;
+        let cluster = self.control.read().cluster;
+        let cluster = cluster.ok_or_else(|| passing("it belongs to no cluster yet"))?;
         self.adopt(cluster)?;
         let join = JoinCluster { seeds: vec![seed.to_owned()] };
-        let joined = self.membership.ask(join, STEP).await.map_err(|why| why.to_string())?;
-        joined.map_err(|why| why.to_string())?;
+        self.membership.ask(join, STEP).await.map_err(passing)?.map_err(passing)?;
         Ok(cluster)
     }
 
-    async fn form(&self, entropy: &dyn Entropy) -> Result<ClusterId, String> {
+    async fn form(&self, entropy: &dyn Entropy) -> Entered {
         let mut bytes = [0; 16];
         entropy.fill(&mut bytes);
         let cluster = ClusterId(u128::from_be_bytes(bytes));
         let own = self.own().clone();
-        self.control.form(cluster, GROUPS, own, STEP).await.map_err(|why| why.to_string())?;
+        self.control.form(cluster, GROUPS, own, STEP).await?;
         // An attempt before this one may have formed it.
         let cluster = self.control.read().cluster.unwrap_or(cluster);
         // What it had alone becomes the group's before its engines go to work.
         let adopted = self.groups.adopt_local(WORK, &WORK_STREAMS).await;
-        adopted.map_err(|why| why.to_string())?;
+        adopted.map_err(passing)?;
         self.adopt(cluster)?;
         Ok(cluster)
     }
 
-    fn adopt(&self, cluster: ClusterId) -> Result<(), String> {
-        self.peers.cluster().adopt(cluster).map_err(|why| why.to_string())?;
+    fn adopt(&self, cluster: ClusterId) -> Result<(), Hindrance> {
+        let adopted = self.peers.cluster().adopt(cluster);
+        adopted.map_err(|why| Hindrance::Lasting(why.to_string()))?;
         let kept = self.identity.lock().join(cluster);
-        kept.map_err(|why| format!("the identity of the cluster can't be written: {why}"))
+        kept.map_err(|why| passing(format!("the identity of the cluster can't be written: {why}")))
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use synod_cluster::{
     Control, ControlCommand, ControlError, ControlRefusal, GroupId, Groups, LeaveCluster,
-    MembershipMessage, NodeId, Peers, RemoveMember, Seats, Service, ShardTable, ShowMembers,
+    MembershipMessage, NodeId, Peers, RemoteDesk, RemoveMember, Seats, Service, ShardTable,
+    ShowMembers,
 };
 use synod_runtime::{Address, AskError};
 
@@ -27,6 +28,7 @@ pub struct Cluster {
     pub(super) membership: Address<MembershipMessage>,
     pub(super) leaving: Arc<Leaving>,
     pub(super) under_way: UnderWay,
+    pub(super) desk: RemoteDesk,
 }
 
 /// Why the cluster did not do what it was asked.
@@ -145,7 +147,7 @@ impl Cluster {
 
     /// Hands over what this node leads, before it stops. It stays a member: it is to come back.
     pub(crate) async fn part(&self) {
-        if tokio::time::timeout(HAND_OVER, self.leaving.hand_over()).await.is_err() {
+        if tokio::time::timeout(HAND_OVER, self.leaving.depart()).await.is_err() {
             tracing::warn!("not everything was handed over in time; the others elect");
         }
         self.under_way.settle().await;

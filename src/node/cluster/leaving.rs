@@ -25,11 +25,21 @@ pub(super) const HAND_OVER: Duration = Duration::from_secs(10);
 /// Hands over what this node leads.
 pub(super) struct Leaving {
     groups: Groups,
+    keeper: Address<WorkMessage>,
 }
 
 impl Leaving {
-    pub(super) fn new(groups: Groups) -> Self {
-        Self { groups }
+    pub(super) fn new(groups: Groups, keeper: Address<WorkMessage>) -> Self {
+        Self { groups, keeper }
+    }
+
+    /// Hands over all that is led here, and takes nothing up any more: the node stops. What could
+    /// not be handed over waits for those who are left to elect.
+    pub(super) async fn depart(&self) {
+        if let Err(why) = self.keeper.send(WorkMessage::Depart).await {
+            tracing::warn!(%why, "the keeper of the work does not know that the node stops");
+        }
+        self.hand_over().await;
     }
 
     /// Hands over all that is led here to nodes that are up to date. What can't be handed over

@@ -20,6 +20,7 @@ mod identity;
 mod leaving;
 mod owner;
 mod remote_agent;
+mod statuses;
 mod view;
 mod work;
 
@@ -49,11 +50,13 @@ use self::identity::Identity;
 use self::leaving::{Engaged, Leaving};
 use self::owner::{GroupOwner, OwnerPort, UnderWay};
 use self::remote_agent::AgentPort;
+use self::statuses::StatusDesk;
 use self::work::{WorkKeeper, WorkParts};
 use super::assembly::BACKOFF;
 use super::{Engines, Ground, NodeBuilder, NodeError};
 use crate::api::{ApiState, EventHub, Owner};
 use crate::config::{ClusterSection, NodeConfig};
+use crate::status::StatusMessage;
 
 /// The group of all work.
 const WORK: GroupId = GroupId(1);
@@ -119,7 +122,7 @@ pub(super) fn enter(
     let hubs = around.hub.iter().cloned().chain([events.outbox.clone()]).collect();
     let log_and_hubs = (work_log, hubs);
     let (keeper, engines) = keeper(builder, &around, log_and_hubs, (&groups, is_in));
-    let leaving = Arc::new(Leaving::new(groups.clone()));
+    let leaving = Arc::new(Leaving::new(groups.clone(), keeper.address()));
     groups.house(WORK, Arc::new(Engaged(keeper.address())));
     let founder = Founder::spec(FounderParts {
         identity: Arc::new(Mutex::new(identity)),
@@ -140,6 +143,7 @@ pub(super) fn enter(
         group: WORK_ENGINES,
         peers: peers.clone(),
         view: groups.watch(WORK),
+        control: control.clone(),
         engines: engines.clone(),
     };
     let tells = Roles(section.roles.iter().copied().collect()).has(NodeRole::Executor);
@@ -156,7 +160,8 @@ pub(super) fn enter(
         .child(founder.backoff(BACKOFF));
     let membership = members.clone();
     let under_way = UnderWay::default();
-    let cluster = Cluster { peers: peers.clone(), groups, control, membership, leaving, under_way };
+    let cluster =
+        Cluster { peers: peers.clone(), groups, control, membership, leaving, under_way, desk };
     let settling = Settling { agents, told, members, tells };
     ground::show(builder, &cluster, &settling);
     (root, Room { engines, cluster, owner, peers, settling })
@@ -194,6 +199,15 @@ impl Settled {
     /// Who owns the work.
     pub(super) fn owner(&self) -> Arc<dyn Owner> {
         Arc::new(self.owner.clone())
+    }
+
+    /// Shows this node's tree to other nodes.
+    pub(super) fn shows(
+        &self,
+        root: SupervisorSpec,
+        status: Address<StatusMessage>,
+    ) -> SupervisorSpec {
+        root.child(StatusDesk::spec(self.cluster.desk.clone(), status).backoff(BACKOFF))
     }
 
     /// Answers from now on what other nodes pass on.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use synod_cluster::{Answer, GroupView, LinkError, NodeId, Peers, Port, Service};
+use synod_cluster::{Answer, Control, GroupId, GroupView, LinkError, NodeId, Peers, Port, Service};
 use synod_journal::{Codec, CodecError};
 use synod_runtime::after;
 use tokio::sync::watch;
@@ -42,6 +42,8 @@ pub(super) struct GroupOwner {
     pub(super) group: u16,
     pub(super) peers: Peers,
     pub(super) view: watch::Receiver<GroupView>,
+    /// Knows who votes in the group, for a node that does not follow it.
+    pub(super) control: Control,
     pub(super) engines: Engines,
 }
 
@@ -51,13 +53,24 @@ impl GroupOwner {
         at_work && self.view.borrow().accepts()
     }
 
-    /// The node to ask now, if one is known that may answer.
-    fn target(&self) -> Option<NodeId> {
+    /// The node to ask now, if one is known that may answer. A node that does not follow the group
+    /// asks those who vote in it one after the other.
+    fn target(&self, attempt: usize) -> Option<NodeId> {
         let own = self.peers.own().id;
         if self.own() {
             return Some(own);
         }
-        self.view.borrow().leader.filter(|leader| *leader != own)
+        let (leader, follows) = {
+            let view = self.view.borrow();
+            (view.leader.filter(|leader| *leader != own), view.fault.is_none())
+        };
+        if follows || leader.is_some() {
+            return leader;
+        }
+        let state = self.control.read();
+        let seats = state.seats.get(&GroupId(self.group.into()))?;
+        let others: Vec<_> = seats.voters.iter().filter(|voter| **voter != own).collect();
+        others.get(attempt.checked_rem(others.len())?).map(|voter| **voter)
     }
 
     async fn pass_on(
@@ -69,8 +82,8 @@ impl GroupOwner {
         let repeatable = matches!(request.method.as_str(), "GET" | "HEAD");
         let body = Wire::encode(&request).map_err(|why| OwnerError::Away(why.to_string()))?;
         let patience = after(Instant::now(), PATIENCE.min(within));
-        loop {
-            let why = match self.target() {
+        for attempt in 0.. {
+            let why = match self.target(attempt) {
                 None => self.nobody(),
                 Some(node) => {
                     match self.peers.call(node, Service::Api, body.clone(), within).await {
@@ -87,11 +100,15 @@ impl GroupOwner {
             }
             self.wait(patience).await;
         }
+        Err(OwnerError::Away(self.nobody()))
     }
 
     fn nobody(&self) -> String {
         let view = self.view.borrow();
         match view.leader {
+            _ if self.control.read().cluster.is_none() => {
+                "this node is not in its cluster yet".to_owned()
+            }
             _ if !view.quorum_ok => "no majority of the nodes can be reached".to_owned(),
             Some(_) => "the new owner of the work is still reading it".to_owned(),
             None => "the nodes are choosing an owner of the work".to_owned(),

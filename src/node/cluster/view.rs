@@ -133,11 +133,13 @@ impl Sources<'_> {
         let mut members: Vec<_> = self.records().into_iter().map(|one| self.member(one)).collect();
         members.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
         let formed = self.control.cluster.is_some();
+        // A group that this node does not follow is known by those who do.
+        let mut followed = self.groups.iter().filter(|group| group.fault.is_none());
         ClusterView {
             cluster: self.control.cluster.map(|id| id.to_string()),
             node: self.name(self.own.id),
             standing: self.membership.standing,
-            accepts: formed && self.groups.iter().all(|group| group.quorum_ok),
+            accepts: formed && followed.all(|group| group.quorum_ok),
             epoch: self.control.epoch,
             members,
             groups: self.groups.iter().map(|group| self.group(group)).collect(),

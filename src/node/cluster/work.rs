@@ -71,6 +71,8 @@ pub(super) struct WorkKeeper {
     starts: u64,
     /// Whether the work is to go to another node: it is not taken up again here.
     leaving: bool,
+    /// Whether the node is about to stop.
+    departing: bool,
 }
 
 /// Let what runs end, hand the rest back, and let go of the work: another node is to lead.
@@ -94,6 +96,8 @@ pub(super) enum WorkMessage {
     HandOver(Request<HandOver>),
     /// No other node took it: take it up again.
     Resume,
+    /// The node stops: take nothing up any more.
+    Depart,
     /// The engines are drained, or did not answer in time.
     Drained(Result<Reply<()>, TaskFailure>),
 }
@@ -109,6 +113,7 @@ impl WorkKeeper {
             at_work: None,
             starts: 0,
             leaving: false,
+            departing: false,
         })
         .supervision(supervision)
     }
@@ -134,7 +139,7 @@ impl WorkKeeper {
     /// Does what the view says.
     fn look(&mut self, ctx: &mut Context<Self>) -> Result<(), ActorError> {
         let view = self.parts.view.borrow().clone();
-        let may = *self.parts.is_in.borrow() && !self.leaving;
+        let may = *self.parts.is_in.borrow() && !self.leaving && !self.departing;
         if view.is_leader_here && may && self.at_work.is_none() {
             self.take_up(&view, ctx)?;
         } else if !view.is_leader_here {
@@ -236,6 +241,10 @@ impl Actor for WorkKeeper {
             }
             WorkMessage::HandOver(request) => {
                 self.hand_over(request, ctx);
+                Ok(())
+            }
+            WorkMessage::Depart => {
+                self.departing = true;
                 Ok(())
             }
             WorkMessage::Resume => {

@@ -112,3 +112,20 @@ fn links_beyond_loopback_without_certificates_are_refused_with_the_next_step() {
     assert_eq!(refused.code, Some(2), "{}", refused.said);
     assert!(refused.said.contains("synod cluster certificates"), "{}", refused.said);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_can_never_come_in_ends_and_says_why() {
+    let nodes = Nodes::start(1, |_| String::new()).await;
+    let (_, view) = nodes.client(0).get(CLUSTER).await;
+    let seed = view["members"][0]["address"].as_str().expect("an address");
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut alone = NodeProcess::start(folder.path(), "");
+    alone.stop();
+    let port = free_ports(1)[0];
+    let joins =
+        format!("[cluster]\nenabled = true\nlisten = \"127.0.0.1:{port}\"\nseeds = [\"{seed}\"]\n");
+    let ended = tokio::task::spawn_blocking(move || NodeProcess::refused(folder.path(), &joins));
+    let refused = ended.await.expect("it ended");
+    assert_eq!(refused.code, Some(1), "{}", refused.said);
+    assert!(refused.said.contains("work from the time it was alone"), "{}", refused.said);
+}

@@ -4,7 +4,9 @@ mod failures;
 mod growth;
 mod network;
 mod planned;
+mod stream;
 mod together;
+mod trees;
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -123,7 +125,8 @@ impl Nodes {
             }
             let leader = seen.iter().find(|(_, id, leader)| id == leader);
             if let Some((index, id, _)) = leader
-                && seen.iter().all(|(_, _, leader)| leader == id)
+                // One that does not vote need not know.
+                && seen.iter().all(|(_, _, leader)| leader == id || leader.is_null())
             {
                 return *index;
             }
