@@ -88,7 +88,7 @@ impl Desk {
 pub(super) async fn client(desk: Arc<Desk>, number: u32, mut rng: impl Rng) {
     let mut tokens: BTreeMap<LeaseName, FencingToken> = BTreeMap::new();
     while !desk.noted.lock().is_over {
-        sleep(Duration::from_millis(rng.random_range(1..60))).await;
+        sleep(Duration::from_millis(rng.random_range(10..250))).await;
         let Some(control) = desk.door(&mut rng) else { continue };
         let name = format!("lock/{}", rng.random_range(0..NAMES));
         let name = LeaseName::parse(&name).unwrap();

@@ -21,7 +21,7 @@ use clients::{Desk, client};
 use model::{Asked, OneLease, Request};
 
 const CLIENTS: u32 = 8;
-const OPERATIONS: usize = 4_000;
+const OPERATIONS: usize = 3_000;
 /// Time of the machine, not of the simulation.
 const SEARCH: Duration = Duration::from_secs(120);
 
@@ -40,7 +40,7 @@ async fn leases_taken_while_nodes_and_wires_fail_have_a_linearizable_history() {
         .collect();
     let mut faults = 0;
     while desk.count() < OPERATIONS {
-        sleep(Duration::from_millis(rng.random_range(200..1_500))).await;
+        sleep(Duration::from_millis(rng.random_range(100..700))).await;
         fail(&mut world, &desk, &mut rng).await;
         faults += 1;
     }
