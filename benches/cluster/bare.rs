@@ -1,17 +1,21 @@
-//! What links are held against: frames of a length and a body over TCP, and nothing else. Many
-//! small frames share one write, as they do on a link.
+//! What links are held against: frames of a length and a body over TCP, as one would write them
+//! with tokio alone. Buffered both ways; each body arrives in memory of its own, as a message has
+//! to.
 
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader, BufWriter};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::far_end;
 use crate::links::BODY;
 
-/// Of a frame: its length, whether it wants to come back, its body.
-const FRAME: usize = 4 + 1 + BODY;
-const WRITE: usize = 64 << 10;
+/// Bytes of each buffer.
+const BUFFER: usize = 64 << 10;
+/// What a frame says before its body: whether it wants to come back.
+const ONE_WAY: u8 = 0;
+const BACK: u8 = 1;
 
 /// Counts what is sent one way, and sends back the rest.
 pub(crate) async fn serve() {
@@ -20,71 +24,65 @@ pub(crate) async fn serve() {
     let mut told = far_end::told();
     let (stream, _) = listener.accept().await.expect("a caller");
     tokio::select! {
-        () = echo(stream) => {}
+        () = echo(Bare::over(stream)) => {}
         _ = told.recv() => {}
     }
 }
 
-async fn echo(mut stream: TcpStream) {
-    stream.set_nodelay(true).expect("a socket option");
-    let (mut held, mut back) = (vec![0; WRITE * 2], Vec::with_capacity(WRITE));
-    let mut filled = 0;
-    loop {
-        let read = stream.read(&mut held[filled..]).await.expect("bytes");
-        if read == 0 {
-            return;
+async fn echo(mut bare: Bare) {
+    while let Some((kind, body)) = bare.receive().await {
+        if kind == BACK {
+            bare.write(kind, &body).await;
         }
-        filled += read;
-        let mut at = 0;
-        while filled - at >= FRAME {
-            let frame = &held[at..at + FRAME];
-            let length = u32::from_be_bytes(frame[..4].try_into().expect("four bytes"));
-            assert_eq!(length as usize, FRAME - 4);
-            if frame[4] == 1 {
-                back.extend_from_slice(frame);
-            }
-            at += FRAME;
-        }
-        held.copy_within(at..filled, 0);
-        filled -= at;
-        if !back.is_empty() {
-            stream.write_all(&back).await.expect("bytes");
-            back.clear();
+        // Nothing more to read at once: what is written so far goes.
+        if bare.reader.buffer().is_empty() {
+            bare.writer.flush().await.expect("bytes");
         }
     }
 }
 
-/// The near end.
+/// One end.
 pub(crate) struct Bare {
-    stream: TcpStream,
-}
-
-fn frame(wants_back: bool) -> [u8; FRAME] {
-    let mut frame = [7; FRAME];
-    frame[..4].copy_from_slice(&(FRAME as u32 - 4).to_be_bytes());
-    frame[4] = wants_back.into();
-    frame
+    reader: BufReader<OwnedReadHalf>,
+    writer: BufWriter<OwnedWriteHalf>,
 }
 
 impl Bare {
     pub(crate) async fn connect(address: &str) -> Self {
-        let stream = TcpStream::connect(address).await.expect("the other process listens");
+        Self::over(TcpStream::connect(address).await.expect("the other process listens"))
+    }
+
+    fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).expect("a socket option");
-        Self { stream }
+        let (reader, writer) = stream.into_split();
+        let reader = BufReader::with_capacity(BUFFER, reader);
+        Self { reader, writer: BufWriter::with_capacity(BUFFER, writer) }
+    }
+
+    async fn write(&mut self, kind: u8, body: &[u8]) {
+        self.writer.write_u32(body.len() as u32).await.expect("bytes");
+        self.writer.write_u8(kind).await.expect("bytes");
+        self.writer.write_all(body).await.expect("bytes");
+    }
+
+    /// The next frame; none at the end.
+    async fn receive(&mut self) -> Option<(u8, Vec<u8>)> {
+        let length = self.reader.read_u32().await.ok()?;
+        let kind = self.reader.read_u8().await.ok()?;
+        let mut body = vec![0; length as usize];
+        self.reader.read_exact(&mut body).await.ok()?;
+        Some((kind, body))
     }
 
     /// Sends one way for so long; a second until all has arrived.
     pub(crate) async fn send(&mut self, counted: Duration) -> f64 {
-        let (frame, begun) = (frame(false), Instant::now());
-        let mut buffer = Vec::with_capacity(WRITE + FRAME);
-        let mut sent = 0_u64;
+        let (begun, mut sent) = (Instant::now(), 0_u64);
         while begun.elapsed() < counted {
-            while buffer.len() < WRITE {
-                buffer.extend_from_slice(&frame);
-                sent += 1;
+            // The clock is not read for each.
+            for _ in 0..64 {
+                self.write(ONE_WAY, &[7; BODY]).await;
             }
-            self.stream.write_all(&buffer).await.expect("bytes");
-            buffer.clear();
+            sent += 64;
         }
         self.ask().await;
         sent as f64 / begun.elapsed().as_secs_f64()
@@ -92,28 +90,29 @@ impl Bare {
 
     /// Sends one and waits until it is back.
     pub(crate) async fn ask(&mut self) {
-        let mut back = [0; FRAME];
-        self.stream.write_all(&frame(true)).await.expect("bytes");
-        self.stream.read_exact(&mut back).await.expect("bytes");
+        self.write(BACK, &[7; BODY]).await;
+        self.writer.flush().await.expect("bytes");
+        self.receive().await.expect("an answer");
     }
 
     /// So many on their way at once, for so long; how many came back in a second.
     pub(crate) async fn ask_many(&mut self, at_once: usize, counted: Duration) -> f64 {
-        let (begun, burst) = (Instant::now(), frame(true).repeat(at_once));
-        let mut held = vec![0; burst.len()];
-        self.stream.write_all(&burst).await.expect("bytes");
-        let (mut bytes, mut on_the_way) = (0, burst.len());
+        for _ in 0..at_once {
+            self.write(BACK, &[7; BODY]).await;
+        }
+        self.writer.flush().await.expect("bytes");
+        let (begun, mut back, mut on_the_way) = (Instant::now(), 0_u64, at_once);
         while on_the_way > 0 {
-            let read = self.stream.read(&mut held).await.expect("bytes");
-            bytes += read;
-            on_the_way -= read;
-            // As many frames again as have come back whole; the rest of one counts later.
-            let again = (burst.len() - on_the_way) / FRAME * FRAME;
-            if begun.elapsed() < counted && again > 0 {
-                self.stream.write_all(&burst[..again]).await.expect("bytes");
-                on_the_way += again;
+            self.receive().await.expect("an answer");
+            (back, on_the_way) = (back + 1, on_the_way - 1);
+            if begun.elapsed() < counted {
+                self.write(BACK, &[7; BODY]).await;
+                on_the_way += 1;
+                if self.reader.buffer().is_empty() {
+                    self.writer.flush().await.expect("bytes");
+                }
             }
         }
-        (bytes / FRAME) as f64 / begun.elapsed().as_secs_f64()
+        back as f64 / begun.elapsed().as_secs_f64()
     }
 }

@@ -5,12 +5,15 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
+use hyper::StatusCode;
 
 use crate::connection::Connection;
 use crate::figures::Sample;
 
 /// Load that is not counted, before the part that is.
 const WARM: Duration = Duration::from_millis(200);
+/// How long who was refused waits before it tries again.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The part of a load that is counted.
 #[derive(Debug, Clone, Copy)]
@@ -65,38 +68,53 @@ pub(crate) struct Post {
     pub(crate) body: Bytes,
 }
 
-/// Posts for so long over so many connections, spread over the addresses; also how many were
-/// posted, those counted that the figures leave out. A refusal ends the run.
+/// What a load of posts came to.
+#[derive(Debug)]
+pub(crate) struct Posted {
+    pub(crate) sample: Sample,
+    /// How many were taken, those counted that the figures leave out.
+    pub(crate) taken: u64,
+    /// How many were refused for the moment (503), as when the leader changes: their time is lost.
+    pub(crate) refused: u64,
+}
+
+/// Posts for so long over so many connections, spread over the addresses.
 pub(crate) async fn posting(
     addresses: &[SocketAddr],
     clients: usize,
     counted: Duration,
     post: &Post,
-) -> (Sample, u64) {
+) -> Posted {
     let mut connections = Vec::new();
     for address in addresses.iter().cycle().take(clients) {
         connections.push(Connection::open(*address).await.expect("it listens"));
     }
     let window = Window::of(counted);
     let caller = |mut connection: Connection, post: Post| async move {
-        let (mut latencies, mut posted, mut at) = (Vec::new(), 0, Instant::now());
+        let (mut latencies, mut taken, mut refused) = (Vec::new(), 0, 0);
+        let mut at = Instant::now();
         while at < window.end {
             let answer = connection.post(post.path, post.body.clone()).await;
             let (status, body) = answer.expect("an answer");
-            assert!(status.is_success(), "{status}: {}", String::from_utf8_lossy(&body));
-            posted += 1;
-            window.note(at, &mut latencies);
+            if status == StatusCode::SERVICE_UNAVAILABLE {
+                refused += 1;
+                tokio::time::sleep(PAUSE).await;
+            } else {
+                assert!(status.is_success(), "{status}: {}", String::from_utf8_lossy(&body));
+                taken += 1;
+                window.note(at, &mut latencies);
+            }
             at = Instant::now();
         }
-        (latencies, posted)
+        (latencies, taken, refused)
     };
     let callers: Vec<_> =
         connections.into_iter().map(|one| tokio::spawn(caller(one, post.clone()))).collect();
-    let (mut latencies, mut posted) = (Vec::new(), 0);
+    let (mut latencies, mut taken, mut refused) = (Vec::new(), 0, 0);
     for caller in callers {
-        let (of_one, count) = caller.await.expect("a caller");
+        let (of_one, more, less) = caller.await.expect("a caller");
         latencies.extend(of_one);
-        posted += count;
+        (taken, refused) = (taken + more, refused + less);
     }
-    (Sample::new(latencies, counted), posted)
+    Posted { sample: Sample::new(latencies, counted), taken, refused }
 }

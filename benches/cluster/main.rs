@@ -61,8 +61,8 @@ fn main() {
     };
     let parts = std::env::var("SYNOD_BENCH_PARTS").unwrap_or_default();
     let wanted = |part: &str| parts.is_empty() || parts.split(',').any(|wanted| wanted == part);
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cluster-bench");
-    let _ = std::fs::remove_dir_all(&folder);
+    let name = format!("cluster-bench-{}", std::process::id());
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     println!("# Several nodes as one\n");
     println!("load average before: {}; {} cores", system::load_average(), system::cores());
     println!("{} rounds, each cell {:.1} s a round\n", plan.rounds, plan.counted.as_secs_f64());

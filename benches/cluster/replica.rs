@@ -1,19 +1,21 @@
 //! A process that holds a replica of one log on a disk of its own, and appends what it is sent.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
 use synod_cluster::{
-    Answer, ClusterId, ClusterIdentity, Consensus, ConsensusConfig, GroupId, GroupLog, Groups,
-    Links, LinksConfig, NodeId, Peers, Port, Service, StorageId, TcpTransport,
+    Answer, ClusterId, ClusterIdentity, Consensus, ConsensusConfig, GroupError, GroupId, GroupLog,
+    GroupView, Groups, Links, LinksConfig, NodeId, Peers, Port, Service, StorageId, TcpTransport,
 };
 use synod_journal::{
     Append, Epoch, Expected, JournalActor, JournalConfig, JournalMessage, Partition, Record,
     RecordKind, Stream,
 };
 use synod_runtime::{Address, Strategy, Supervisor, System};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::far_end;
 use crate::links::record;
@@ -80,15 +82,33 @@ async fn obey(peers: &Peers, groups: &Groups, line: &str) {
             let name = format!("replica-{id}");
             peers.learn(record(&name, NodeId(number(id)), (*address).to_owned()));
         }
-        ["form"] => groups.form(GROUP, WITHIN).await.expect("a group"),
+        ["form"] => {
+            groups.form(GROUP, WITHIN).await.expect("a group");
+            let mut view = groups.watch(GROUP);
+            let leads = timeout(WITHIN, view.wait_for(GroupView::accepts)).await;
+            leads.expect("it leads in time").expect("it leads");
+        }
         ["add", id, storage] => {
             let (id, storage) = (NodeId(number(id)), StorageId(number(storage)));
-            groups.add_learner(GROUP, id, storage, WITHIN).await.expect("a learner");
+            settled(|| groups.add_learner(GROUP, id, storage, WITHIN)).await;
         }
         ["vote"] => {
-            let voters = (1..=3).map(NodeId).collect();
-            groups.change_voters(GROUP, voters, WITHIN).await.expect("voters");
+            let voters: BTreeSet<_> = (1..=3).map(NodeId).collect();
+            settled(|| groups.change_voters(GROUP, voters.clone(), WITHIN)).await;
         }
         other => panic!("no such order: {other:?}"),
+    }
+}
+
+/// Changes members, again as long as the change before is under way.
+async fn settled<F: Future<Output = Result<(), GroupError>>>(change: impl Fn() -> F) {
+    let until = Instant::now() + WITHIN;
+    loop {
+        match change().await {
+            Err(GroupError::Changing(_)) if Instant::now() < until => {
+                sleep(Duration::from_millis(20)).await;
+            }
+            changed => return changed.expect("other members"),
+        }
     }
 }
