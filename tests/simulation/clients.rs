@@ -140,11 +140,12 @@ impl Clients {
 
 /// Three steps, each on what the one before gave.
 fn definition() -> String {
-    let step = |id: &str, input: &str, after: &[&str]| json!({"id": id, "capability": WORK, "input": input, "depends_on": after});
-    json!({"name": "line", "steps": [
-        step("a", "${inputs}", &[]),
-        step("b", "${outputs.a}", &["a"]),
-        step("c", "${outputs.b}", &["b"]),
-    ]})
-    .to_string()
+    let first = step("a", "${inputs}", &[]);
+    let second = step("b", "${outputs.a}", &["a"]);
+    let third = step("c", "${outputs.b}", &["b"]);
+    json!({"name": "line", "steps": [first, second, third]}).to_string()
+}
+
+fn step(id: &str, input: &str, after: &[&str]) -> serde_json::Value {
+    json!({"id": id, "capability": WORK, "input": input, "depends_on": after})
 }

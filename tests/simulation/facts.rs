@@ -1,7 +1,10 @@
 //! What was seen of all nodes, and whether it can be: the invariants that hold at every moment.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Write as _;
 use std::time::Duration;
 
 use synod_cluster::{GroupView, NodeId};
@@ -50,6 +53,8 @@ pub(crate) struct Facts {
     pub(crate) violations: Vec<String>,
     /// Everything that happened, one line each.
     pub(crate) trace: Vec<String>,
+    /// Where they are written down as they happen, so that a run that hangs tells where.
+    written: Option<File>,
     leaders: BTreeMap<(u32, u64), NodeId>,
     entries: BTreeMap<(u32, u64, u64), u64>,
     logs: BTreeMap<(usize, u32), BTreeMap<u64, Held>>,
@@ -73,6 +78,7 @@ impl Facts {
             begun: Instant::now(),
             violations: Vec::new(),
             trace: Vec::new(),
+            written: None,
             leaders: BTreeMap::new(),
             entries: BTreeMap::new(),
             logs: BTreeMap::new(),
@@ -88,11 +94,20 @@ impl Facts {
         }
     }
 
+    /// Writes all that happens from now on to this file as well.
+    pub(crate) fn write_to(&mut self, path: &OsStr) {
+        self.written = Some(File::create(path).expect("a file for the trace"));
+    }
+
     /// Notes that something happened.
     pub(crate) fn note(&mut self, what: impl AsRef<str>) {
         let mut line = String::new();
         // Writing to a string does not fail.
         let _ = write!(line, "{:>10} {}", self.begun.elapsed().as_micros(), what.as_ref());
+        if let Some(file) = &mut self.written {
+            // A trace that can't be written is missed by who reads it.
+            let _ = writeln!(file, "{line}");
+        }
         self.trace.push(line);
     }
 

@@ -9,7 +9,8 @@
 //!
 //! A seed that fails is run again by `SYNOD_SEED=<seed> cargo test --test simulation one_storm`;
 //! `SYNOD_SIMULATE_TRACE=<file>` writes down all that happened.
-#![allow(clippy::expect_used, reason = "a test fails loudly")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails loudly")]
+#![allow(clippy::print_stdout, reason = "seeds and what they came to are said")]
 
 mod agent;
 mod clients;

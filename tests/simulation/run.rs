@@ -9,9 +9,9 @@ use tokio::time::{Instant, sleep};
 
 use crate::clients::Clients;
 use crate::faults;
-use crate::scan;
 use crate::witness::Planted;
 use crate::world::World;
+use crate::{scan, seeds};
 
 /// How long nodes may take to become one cluster, and to be well again after all faults have
 /// ended, in simulated time.
@@ -65,6 +65,9 @@ async fn whole(seed: u64, planted: Planted, scenario: Scenario) -> Outcome {
         _ => 3,
     };
     let world = World::new(seed, nodes, planted);
+    if let Some(path) = std::env::var_os(seeds::TRACE) {
+        world.facts.lock().write_to(&path);
+    }
     for node in 0..nodes {
         world.start(node);
         sleep(Duration::from_millis(rng.random_range(0..300))).await;

@@ -34,16 +34,20 @@ pub(crate) async fn unwell(world: &Arc<World>, clients: &Clients) -> Option<Stri
     open(world).await
 }
 
-/// Whether all nodes follow one leader and know all that it has.
+/// Whether all members of a group follow one leader and know all that it has.
 fn behind(world: &World, group: u32) -> Option<String> {
     let Some(leader) = world.leader(group) else {
         return Some(format!("group {group} has no leader"));
     };
     let led = world.view(leader, group)?;
     for node in 0..world.seats.len() {
-        let Some(view) = world.view(node, group) else {
+        let Some(parts) = world.parts(node) else {
             return Some(format!("node {node} does not run"));
         };
+        let (own, view) = (parts.peers.own().id, parts.groups.view(led.group));
+        if !led.voters.contains(&own) && !led.learners.contains(&own) {
+            continue;
+        }
         if let Some(fault) = &view.fault {
             return Some(format!("group {group} of node {node}: {fault}"));
         }

@@ -13,7 +13,7 @@ use crate::facts::fingerprint;
 use crate::run::Outcome;
 
 /// Where the trace of a simulation is to be written.
-const TRACE: &str = "SYNOD_SIMULATE_TRACE";
+pub(crate) const TRACE: &str = "SYNOD_SIMULATE_TRACE";
 
 /// How many seeds are to be run, instead of as many as fit.
 const SEEDS: &str = "SYNOD_SIMULATE_SEEDS";
@@ -43,9 +43,6 @@ pub(crate) fn report(seed: &Seed, outcome: &Outcome) {
         outcome.healed,
         fingerprint(trace.as_bytes()),
     );
-    if let Ok(path) = std::env::var(TRACE) {
-        std::fs::write(path, trace).expect("a file for the trace");
-    }
 }
 
 /// A storm in a process of its own.
