@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  clients ─▶ nodes (as `synod node` runs them, without HTTP) ─▶ disks that lose what isn't synced
-//!               │  ▲ witness: logs, views, appends             ─▶ network that delays, splits, breaks
+//!               │  ▲ witness: logs, views, appends            ─▶ network that delays and splits
 //!  faults ──────┘  └─ facts: invariants at every moment; scan: what holds when all is well again
 //! ```
 //!

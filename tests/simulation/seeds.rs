@@ -119,6 +119,7 @@ fn say(line: &str) {
 pub(crate) fn guard() {
     if std::env::var(ALONE).is_ok() {
         thread::spawn(|| {
+            // Real time on purpose: a simulation that hangs moves no simulated clock.
             thread::sleep(WITHIN);
             eprintln!("it did not end within {WITHIN:?}");
             std::process::abort();

@@ -3,7 +3,7 @@
 //! The rule about sleeping, precisely. In code that is compiled for tests only, `thread::sleep` and
 //! tokio's `sleep` are refused, except where
 //! - tokio's time is paused: the test crate (a file of `tests/`, a folder of `tests/`, or a
-//!   `tests.rs`) says `start_paused = true` or `time::pause()` somewhere;
+//!   `tests.rs`) says `start_paused = true`, `start_paused(true)` or `time::pause()` somewhere;
 //! - a condition is polled with a deadline: the function loops and looks at `Instant::now()`;
 //! - the line above says why it must be the real clock: `// Real time on purpose: ...`.
 //!
@@ -22,7 +22,8 @@ const WAITS: &str = "actors/testkit/";
 /// No test sleeps on real time.
 pub(crate) fn sleeps(sources: &[Source]) -> Vec<Finding> {
     let runs_paused = |source: &&Source| {
-        source.code.contains("start_paused = true") || source.code.contains("time::pause()")
+        let says = ["start_paused = true", "start_paused(true)", "time::pause()"];
+        says.iter().any(|paused| source.code.contains(paused))
     };
     let paused: BTreeSet<&str> =
         sources.iter().filter(runs_paused).map(|source| test_crate(&source.path)).collect();

@@ -52,7 +52,8 @@ mod tests {
     #[test]
     fn each_partition_is_in_exactly_one_share() {
         for of in [1, 2, 3, 7, 8, 64, 4_095, 4_096] {
-            let shares: Vec<_> = (0..of).filter_map(|index| PartitionShare::new(index, of)).collect();
+            let shares: Vec<_> =
+                (0..of).filter_map(|index| PartitionShare::new(index, of)).collect();
             let held = |partition| shares.iter().filter(|share| share.holds(partition)).count();
             let sample = partitions().step_by(if of > 100 { 61 } else { 1 });
             assert!(sample.map(held).all(|holders| holders == 1), "of {of}");

@@ -105,12 +105,7 @@ pub(super) fn enter(
     let (links, peers) = Links::spec(section.links.clone(), own, known, transport);
     let membership = Membership::spec(section.membership, peers.clone(), detector);
     let registry = RegistrySync::spec(section.registry, peers.clone(), membership.address());
-    let (consensus, groups) = Consensus::spec(
-        section.consensus.clone(),
-        peers.own().id,
-        ground::journal(builder, &around.journal),
-        Arc::new(peers.clone()),
-    );
+    let (consensus, groups) = consensus(builder, &around, &peers);
     let control = Control::new(groups.clone());
     let overseer = Overseer::spec(section.overseer.clone(), control.clone());
     let log = GroupLog::spec(WORK, &groups);
@@ -165,6 +160,13 @@ pub(super) fn enter(
     let settling = Settling { agents, told, members, tells };
     ground::show(builder, &cluster, &settling);
     (root, Room { engines, cluster, owner, peers, settling })
+}
+
+/// The groups of this node, on its journal.
+fn consensus(builder: &NodeBuilder, around: &Around, peers: &Peers) -> (Spec<Consensus>, Groups) {
+    let journal = ground::journal(builder, &around.journal);
+    let config = builder.config.cluster.consensus.clone();
+    Consensus::spec(config, peers.own().id, journal, Arc::new(peers.clone()))
 }
 
 impl Room {

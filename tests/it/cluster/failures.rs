@@ -8,7 +8,9 @@ use parking_lot::Mutex;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::{CLUSTER, Nodes, until};
+use tokio::time::Instant;
+
+use super::{CLUSTER, Nodes, PATIENCE, until};
 use crate::client::Client;
 use crate::workflows::RUNS;
 
@@ -48,11 +50,10 @@ impl Load {
 
     /// Waits until so many more were acknowledged.
     async fn until_more(&self, more: usize) {
-        let (wanted, mut looks) = (self.acknowledged() + more, 0);
+        let (wanted, until) = (self.acknowledged() + more, Instant::now() + PATIENCE);
         while self.acknowledged() < wanted {
+            assert!(Instant::now() < until, "nothing is accepted any more");
             tokio::time::sleep(Duration::from_millis(10)).await;
-            looks += 1;
-            assert!(looks < 4_000, "nothing is accepted any more");
         }
     }
 
@@ -61,8 +62,7 @@ impl Load {
         for caller in self.callers {
             caller.await.expect("a caller ends");
         }
-        let known = self.known.lock().clone();
-        known
+        std::mem::take(&mut *self.known.lock())
     }
 }
 

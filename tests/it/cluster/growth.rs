@@ -15,7 +15,8 @@ async fn a_node_that_was_alone_brings_its_work_into_a_cluster_that_outlives_it()
         let client = Client::new(&alone.url);
         let done = client.done(echo.clone()).await["task_id"].as_str().expect("an id").to_owned();
         let later = json!({
-            "kind": "echo", "payload": {"n": 8}, "capabilities": ["none.has.it"], "timeout_s": 3_000,
+            "kind": "echo", "payload": {"n": 8}, "capabilities": ["none.has.it"],
+            "timeout_s": 3_000,
         });
         let open = client.submit(later).await.expect("an answer").1;
         alone.stop();

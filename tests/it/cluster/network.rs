@@ -288,8 +288,10 @@ async fn submitting(
                 known.lock().push(id.to_owned());
                 break;
             }
+            // Real time on purpose: the network and its nodes are real, and the test ends the load.
             sleep(LOOK).await;
         }
+        // Real time on purpose: a load that comes evenly while faults come and go.
         sleep(Duration::from_millis(20)).await;
     }
 }

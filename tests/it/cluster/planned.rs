@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use reqwest::Method;
 use serde_json::json;
 
-use super::{CLUSTER, Nodes, led_by, until};
+use tokio::time::Instant;
+
+use super::{CLUSTER, Nodes, PATIENCE, led_by, until};
 use crate::client::Client;
 
 /// Submits one task after the other through the nodes that are said to be there, and counts what
@@ -39,8 +41,10 @@ struct Steady {
 impl Steady {
     async fn until_more(&self, more: u64) {
         let wanted = self.accepted.load(Ordering::SeqCst) + more;
+        let until = Instant::now() + PATIENCE;
         while self.accepted.load(Ordering::SeqCst) < wanted {
             assert!(!self.task.is_finished(), "a request failed");
+            assert!(Instant::now() < until, "nothing is accepted any more");
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
     }

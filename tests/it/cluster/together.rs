@@ -59,7 +59,8 @@ async fn agents_of_all_nodes_are_known_on_each_and_given_work() {
         let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/agent.py");
         format!(
             "[[agents.process]]\nid = \"only-{index}\"\nversion = \"1.0.0\"\n\
-             command = \"python3\"\nargs = [{program:?}, \"good\"]\ncapabilities = [\"of.{index}\"]\n"
+             command = \"python3\"\nargs = [{program:?}, \"good\"]\n\
+             capabilities = [\"of.{index}\"]\n"
         )
     };
     let nodes = Nodes::start(3, agent).await;

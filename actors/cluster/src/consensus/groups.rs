@@ -204,8 +204,8 @@ impl Groups {
     }
 
     /// Makes what this node had alone in these streams the first state of a group that it leads:
-    /// their versions, newest snapshots, records after them, blobs and epochs. False when the group has
-    /// a state already, or there was nothing. The engines of those streams must not be running.
+    /// their versions, newest snapshots, records after them, blobs and epochs. False when the group
+    /// has a state already, or there was nothing. The engines of those streams must not be running.
     ///
     /// # Errors
     /// [`GroupError::NotLeader`], [`GroupError::Storage`]; the group is as it was.

@@ -52,9 +52,9 @@ pub(crate) async fn local_streams(groups: &Groups) -> Result<Vec<(Stream, u64)>,
     Ok(streams)
 }
 
-/// Makes what this node's journal holds in these streams the state of a group that it leads and to which nothing
-/// was ever said. False when the group has a state. The engines of those streams must not be
-/// running.
+/// Makes what this node's journal holds in these streams the state of a group that it leads and to
+/// which nothing was ever said. False when the group has a state. The engines of those streams must
+/// not be running.
 ///
 /// # Errors
 /// [`GroupError::NotLeader`], [`GroupError::Storage`]; the group is as it was.

@@ -49,7 +49,7 @@ impl Shared {
     fn wake(&self, message: RemoteMessage) {
         let options = SendOptions::new().priority(Priority::High);
         let actor = self.actor.get();
-        if !actor.is_some_and(|actor| actor.try_send_with(message, options).is_ok()) {
+        if actor.is_none_or(|actor| actor.try_send_with(message, options).is_err()) {
             // The regular look finds it.
             self.is_due.store(false, Ordering::Release);
         }

@@ -102,8 +102,8 @@ impl SimulatedDisk {
         self.world.lock().failing_sync = Some(nth);
     }
 
-    /// From now on a sync of a file says that it is done, and does nothing: as when a program leaves
-    /// it out, or a disk lies.
+    /// From now on a sync of a file says that it is done, and does nothing: as when a program
+    /// leaves it out, or a disk lies.
     pub fn skip_syncs(&self) {
         self.world.lock().lies = true;
     }

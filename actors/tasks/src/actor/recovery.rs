@@ -172,8 +172,7 @@ impl TaskEngine {
             // An earlier task that it names may be one that was not stored either.
             Release::Submitted(
                 reply,
-                Ok(_)
-                | Err(SubmitError::InFlight { .. } | SubmitError::IdempotencyConflict { .. }),
+                Ok(_) | Err(SubmitError::InFlight { .. } | SubmitError::IdempotencyConflict { .. }),
             ) => {
                 reply.send(Err(SubmitError::Unavailable { reason: reason() }));
             }
