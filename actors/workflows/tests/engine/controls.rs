@@ -124,8 +124,7 @@ async fn a_fork_is_refused_a_key_an_input_that_is_too_large_and_labels_without_e
     };
     let keyed = RunOptions { idempotency_key: Some("k".to_owned()), ..RunOptions::default() };
     let error = stage.ask(fork(run, json!(1), keyed)).await.unwrap_err();
-    let is = |error: &StartError, name: &str| matches!(error, StartError::Invalid { field, .. } if field == name);
-    assert!(is(&error, "options.idempotency_key"), "{error}");
+    assert!(is_about(&error, "options.idempotency_key"), "{error}");
     let large = json!("x".repeat(2 << 20));
     let error = stage.ask(fork(run, large, RunOptions::default())).await.unwrap_err();
     assert!(matches!(error, StartError::InvalidInput { .. }), "{error}");
@@ -138,7 +137,7 @@ async fn a_fork_is_refused_a_key_an_input_that_is_too_large_and_labels_without_e
         stage.wait(run).await;
     }
     let error = stage.ask(fork(run, json!(1), labelled(2))).await.unwrap_err();
-    assert!(is(&error, "options.labels"), "{error}");
+    assert!(is_about(&error, "options.labels"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -214,4 +213,8 @@ async fn a_run_goes_back_to_a_checkpoint_and_on_by_an_amended_definition() {
     };
     assert_eq!(stage.ask(send).await.unwrap().taken, 1);
     assert_eq!(stage.wait(run).await.outputs, Some(json!({"c": 42})));
+}
+
+fn is_about(error: &StartError, name: &str) -> bool {
+    matches!(error, StartError::Invalid { field, .. } if field == name)
 }
