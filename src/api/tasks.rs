@@ -142,13 +142,21 @@ fn refused(why: SubmitError) -> Problem {
         SubmitError::DeadlinePassed => {
             Problem::invalid("deadline", "a time in the future", "one in the past")
         }
-        SubmitError::Unavailable { .. } => new(ProblemType::Unavailable)
-            .retry_after(Duration::from_secs(1))
-            .next("GET /readyz says when tasks are accepted again; repeat with an idempotency key"),
+        SubmitError::Unavailable { reason } => {
+            let problem = new(ProblemType::Unavailable).retry_after(Duration::from_secs(1)).next(
+                "GET /readyz says when tasks are accepted again; repeat with an idempotency key",
+            );
+            if is_unknown(&reason) { problem } else { problem.untouched() }
+        }
         SubmitError::Draining => new(ProblemType::Unavailable)
             .next("submit to another node, or after the restart")
             .untouched(),
     }
+}
+
+/// Whether the task may have been accepted all the same; the engine says so in its reason.
+fn is_unknown(reason: &str) -> bool {
+    reason.contains("the outcome is unknown") || reason.contains("gave no answer")
 }
 
 /// Submits a small task of kind `echo`, to see that the node works.

@@ -244,6 +244,7 @@ fn listening_beyond_loopback_is_refused_with_the_reason() {
 fn sections_must_agree() {
     let found = faults("[journal]\nmax_record_bytes = 65536\n", &[]);
     let keys: Vec<String> = found.iter().map(|fault| fault.key.to_string()).collect();
-    assert_eq!(keys, ["tasks.inline_bytes", "tasks.max_collected_bytes"]);
+    let expected = ["tasks.inline_bytes", "tasks.max_collected_bytes", "workflows.inline_bytes"];
+    assert_eq!(keys, expected);
     assert!(found.iter().all(|fault| fault.reason.contains("`journal.max_record_bytes`")));
 }

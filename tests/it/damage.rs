@@ -14,7 +14,7 @@ use crate::world::World;
 const SMALL: &str = "[journal]\nsegment_bytes = 1_048_576\nmax_group_bytes = 262_144\n\
                      max_record_bytes = 65_536\n[tasks]\nmax_collected_bytes = 32_768\n\
                      inline_bytes = 8_192\nmax_payload_bytes = 32_768\n\
-                     max_agent_state_bytes = 16_384\n";
+                     max_agent_state_bytes = 16_384\n[workflows]\ninline_bytes = 8_192\n";
 
 /// The segments of the log, the oldest first.
 fn segments(folder: &Path) -> Vec<PathBuf> {

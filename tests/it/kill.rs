@@ -60,7 +60,7 @@ async fn what_was_acknowledged_ends_exactly_once_through_snapshots_and_dropped_s
                  max_record_bytes = 65_536\n[tasks]\nkeep_ended = 1_000_000\n\
                  max_collected_bytes = 32_768\n\
                  snapshot_records = 1_000\nsnapshot_bytes = 1_048_576\ninline_bytes = 1_024\n\
-                 max_agent_state_bytes = 16_384\n";
+                 max_agent_state_bytes = 16_384\n[workflows]\ninline_bytes = 8_192\n";
     survive(3, small, End::KilledLater).await;
 }
 

@@ -3,7 +3,7 @@
 use ::metrics::{describe_counter, describe_gauge, describe_histogram};
 
 /// Counts since the process started.
-const COUNTERS: [(&str, &str); 26] = [
+const COUNTERS: [(&str, &str); 43] = [
     ("synod_actor_failures_total", "Incarnations of actors that ended in a failure."),
     ("synod_actors_abandoned_total", "Actors that did not end when they were killed."),
     ("synod_agent_performs_total", "Executions that agents of this node carried out, by result."),
@@ -21,8 +21,25 @@ const COUNTERS: [(&str, &str); 26] = [
     ("synod_journal_records_total", "Records made durable."),
     ("synod_journal_syncs_total", "Syncs of the log; many appends share one."),
     ("synod_kept_executions_total", "Executions begun for callers that keep them, such as runs."),
+    ("synod_link_breaks_total", "Connections to other nodes that broke."),
+    ("synod_link_demands_deferred_total", "Demands for a link that had to wait for room."),
+    ("synod_link_handshakes_cut_total", "Handshakes cut off because there were too many."),
+    ("synod_link_handshakes_late_total", "Handshakes that took too long."),
+    ("synod_link_refusals_total", "Connections between nodes that were refused, by cause."),
+    ("synod_link_unserved_total", "Messages of other nodes for what nobody serves here."),
+    ("synod_members_down_total", "Times that a member was taken for dead."),
+    ("synod_members_suspected_total", "Times that a member was suspected."),
+    ("synod_membership_malformed_total", "Messages of the membership that could not be read."),
+    ("synod_membership_received_total", "Messages of the membership received."),
+    ("synod_membership_sent_total", "Messages of the membership sent."),
+    ("synod_membership_unsent_total", "Messages of the membership that could not be sent."),
+    ("synod_registry_received_total", "Messages of the cluster's registry received."),
+    ("synod_registry_refused_total", "Times that a node's entries were above the limits."),
+    ("synod_registry_sent_total", "Messages of the cluster's registry sent."),
+    ("synod_registry_unsent_total", "Messages of the cluster's registry that could not be sent."),
     ("synod_remote_frames_lost_total", "Frames for agents elsewhere that could not be sent."),
     ("synod_remote_frames_rejected_total", "Frames of agents elsewhere that could not be read."),
+    ("synod_remote_lost_total", "Messages to actors of other nodes that were lost."),
     ("synod_task_executions_lost_total", "Executions of tasks lost with their agent or node."),
     ("synod_task_executions_total", "Executions of tasks begun."),
     ("synod_tasks_accepted_total", "Tasks accepted."),
@@ -33,16 +50,20 @@ const COUNTERS: [(&str, &str); 26] = [
 ];
 
 /// States.
-const GAUGES: [(&str, &str); 14] = [
+const GAUGES: [(&str, &str); 18] = [
     ("synod_actor_restarts", "Restarts of all actors that are there now."),
     ("synod_actors", "Actors, by state."),
     ("synod_dead_letters", "Messages not handled since the node started, by reason."),
     ("synod_journal_accepting", "1 while the journal takes appends, 0 while it does not."),
     ("synod_kept_executions_open", "Executions open for callers that keep them, such as runs."),
     ("synod_mailbox_depth", "Messages that wait in mailboxes, by priority."),
+    ("synod_members_up", "Members of the cluster that are up."),
+    ("synod_membership_weakness", "How far this node's own loop is behind, 0 to 8."),
     ("synod_node_draining", "1 while the node drains, else 0."),
     ("synod_node_ready", "1 while the node takes work, else 0."),
     ("synod_node_uptime_seconds", "Time since the node started."),
+    ("synod_registry_bytes", "Bytes of the cluster's registry."),
+    ("synod_registry_entries", "Entries of the cluster's registry."),
     ("synod_task_latency_seconds", "Quantiles of the latest tasks' time, by phase."),
     ("synod_tasks_open", "Tasks that have not ended, by state."),
     ("synod_workflow_history_bytes", "Bytes of the histories of runs in memory."),
