@@ -118,7 +118,7 @@ async fn a_run_that_waits_goes_on_under_another_leader() {
 async fn a_node_alone_of_three_refuses_and_goes_on_when_one_comes_back() {
     let mut nodes = Nodes::start(3, |_| String::new()).await;
     let task = json!({"kind": "echo", "payload": {}});
-    let id = accepted(&nodes.client(0), "first").await;
+    let id = nodes.client(0).accepted(task.clone()).await;
     nodes.kill(1);
     nodes.kill(2);
     until(&nodes.client(0), |view| view["accepts"] == false).await;
@@ -127,9 +127,10 @@ async fn a_node_alone_of_three_refuses_and_goes_on_when_one_comes_back() {
     assert!(problem["next_step"].is_string(), "{problem:#}");
     nodes.seats[1].start();
     until(&nodes.client(0), |view| view["accepts"] == true).await;
-    completed(&nodes.client(0), &id).await;
-    let more = accepted(&nodes.client(1), "second").await;
-    completed(&nodes.client(1), &more).await;
+    let kept = nodes.client(0).until_ended(&id).await;
+    assert_eq!(kept["state"], "completed");
+    let more = nodes.client(1).done(task).await;
+    assert_eq!(more["state"], "completed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -169,33 +170,13 @@ async fn a_frozen_leader_is_replaced_and_steps_down_when_it_wakes() {
         now.is_string() && now != was
     })
     .await;
-    let id = accepted(&client, "first").await;
-    completed(&client, &id).await;
+    let task = json!({"kind": "echo", "payload": {}});
+    let done = client.done(task.clone()).await;
+    assert_eq!(done["state"], "completed");
     frozen.signal(Signal::CONT);
     nodes.until_whole().await;
-    let more = accepted(&nodes.client(leader), "second").await;
-    completed(&nodes.client(leader), &more).await;
-}
-
-/// Submits as a client does while owners change unasked for: by a key, again after each 503.
-async fn accepted(client: &Client, key: &str) -> String {
-    let (task, until) =
-        (json!({"kind": "echo", "payload": {}, "idempotency_key": key}), Instant::now() + PATIENCE);
-    loop {
-        let (status, answer) = client.submit(task.clone()).await.expect("an answer");
-        if let Some(id) = answer["task_id"].as_str() {
-            return id.to_owned();
-        }
-        assert!(status == 503 && Instant::now() < until, "{status} {answer:#}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-/// Waits for the end of a task in the same way.
-async fn completed(client: &Client, id: &str) {
-    let path = format!("{}/{id}", crate::client::TASKS);
-    let task = client.until(&path, |task| task["state"] == "completed").await;
-    assert_eq!(task["state"], "completed");
+    let more = nodes.client(leader).done(task).await;
+    assert_eq!(more["state"], "completed");
 }
 
 impl Nodes {
