@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by one")]
 
 mod agents;
+mod answers;
 mod blobs;
 mod crashes;
 mod disk;

@@ -154,18 +154,19 @@ impl WorkflowEngine {
         outcome: Asked<Result<Committed, AppendError>>,
         ctx: &mut Context<Self>,
     ) -> Result<(), ActorError> {
-        let Some(flight) = self.flights.iter_mut().find(|flight| flight.append == append) else {
+        let Some(at) = self.flights.iter().position(|flight| flight.append == append) else {
             // It was given up in a rebuild.
             return Ok(());
         };
+        let flight = &mut self.flights[at];
         match outcome {
             Ok(Ok(committed)) => flight.outcome = Some(committed),
             Ok(Err(AppendError::Fenced { current, .. })) if current > self.head.epoch => {
                 self.head.epoch = current;
                 self.send_again(append, ctx);
             }
-            Ok(Err(error)) => return self.fail(Failed::from(error), ctx).await,
-            Err(error) => return self.fail(Failed::from(error), ctx).await,
+            Ok(Err(error)) => return self.fail(Failed::from(error).after(at), ctx).await,
+            Err(error) => return self.fail(Failed::from(error).after(at), ctx).await,
         }
         while let Some(committed) = self.flights.front().and_then(|flight| flight.outcome) {
             let Some(flight) = self.flights.pop_front() else { break };
@@ -215,6 +216,17 @@ pub(super) struct Failed {
     pub reason: String,
     /// Whether it was the append itself that was wrong, and not the journal: others may go on.
     pub by_itself: bool,
+}
+
+impl Failed {
+    /// The same when so many appends that were sent before it have no outcome yet. They may be
+    /// stored, as a log that has just lost its leader refuses at once what it is asked now.
+    fn after(self, open: usize) -> Self {
+        if open == 0 {
+            return self;
+        }
+        Self { reason: format!("the outcome is unknown: {}", self.reason), ..self }
+    }
 }
 
 impl From<AppendError> for Failed {
