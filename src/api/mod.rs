@@ -63,7 +63,7 @@ pub use listener::Listener;
 pub use metrics::Metrics;
 pub use owner::{Owner, OwnerAnswer, OwnerDesk, OwnerError, OwnerRequest};
 pub use problem::{
-    FieldError, OneError, PROBLEM_JSON, Problem, ProblemFacts, ProblemMembers, ProblemType,
+    FieldError, Missed, OneError, PROBLEM_JSON, Problem, ProblemFacts, ProblemMembers, ProblemType,
 };
 pub use server::{HttpServer, HttpServerMessage};
 pub use stream::EventHub;

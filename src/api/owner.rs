@@ -26,7 +26,7 @@ use super::ApiState;
 use super::access::Groups;
 use super::correlation::Caller;
 use super::json::{BodyLimits, read};
-use super::problem::{Problem, ProblemType, Untouched};
+use super::problem::{Missed, Problem, ProblemType};
 
 /// Where the routes about work begin.
 const OF_WORK: [&str; 5] = [
@@ -76,8 +76,8 @@ pub struct OwnerAnswer {
     /// The body.
     #[serde(with = "serde_bytes")]
     pub body: Vec<u8>,
-    /// Whether it was refused before anything was done.
-    pub untouched: bool,
+    /// What a refusal says of the request; none of any other answer.
+    pub missed: Option<Missed>,
 }
 
 /// Why the owner gave no answer.
@@ -89,6 +89,14 @@ pub enum OwnerError {
     /// It may have got the request, and may have carried it out.
     #[error("{0}")]
     Unknown(String),
+}
+
+impl OwnerRequest {
+    /// Whether it changes nothing.
+    #[must_use]
+    pub fn is_question(&self) -> bool {
+        Method::from_bytes(self.method.as_bytes()).is_ok_and(|method| is_question(&method))
+    }
 }
 
 /// Knows who owns the work; the cluster supplies it.
@@ -122,18 +130,22 @@ pub(super) async fn to_owner(
 /// Answers here. What the work left behind on its way to another node goes after it: a question,
 /// or what was refused before anything was done.
 async fn here(state: &ApiState, owner: &dyn Owner, request: Request, next: Next) -> Response {
-    let is_question = matches!(*request.method(), Method::GET | Method::HEAD);
+    let is_question = is_question(request.method());
     let (request, again) = match twice(state, request).await {
         Ok(both) => both,
         Err(problem) => return problem.into_response(),
     };
     let response = next.run(request).await;
-    let missed = response.status() == StatusCode::SERVICE_UNAVAILABLE
-        && (is_question || response.extensions().get::<Untouched>().is_some());
-    if !missed || owner.is_here() {
+    let missed = response.extensions().get::<Missed>();
+    if !missed.is_some_and(|missed| missed.may_be_repeated(is_question)) {
         return response;
     }
     ask(state, owner, again).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// Whether a request changes nothing (RFC 9110, section 9.2.1).
+fn is_question(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
 }
 
 /// The request, and once more the same.
@@ -227,8 +239,8 @@ impl OwnerDesk {
             let detail = format!("the answer has more than {} bytes", self.most);
             return plain(Problem::new(ProblemType::Internal, detail).into_response()).await;
         };
-        let untouched = parts.extensions.get::<Untouched>().is_some();
-        OwnerAnswer { untouched, ..answer_of(parts.status, &parts.headers, &body) }
+        let missed = parts.extensions.get::<Missed>().copied();
+        OwnerAnswer { missed, ..answer_of(parts.status, &parts.headers, &body) }
     }
 }
 
@@ -243,8 +255,8 @@ fn answer_of(status: StatusCode, headers: &axum::http::HeaderMap, body: &Bytes) 
     let text = kept.filter_map(|(name, value)| {
         Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
     });
-    let untouched = false;
-    OwnerAnswer { status: status.as_u16(), headers: text.collect(), body: body.to_vec(), untouched }
+    let (status, headers, body) = (status.as_u16(), text.collect(), body.to_vec());
+    OwnerAnswer { status, headers, body, missed: None }
 }
 
 /// Nothing but work is answered for: all else belongs to the node that was asked.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use synod_runtime::AskError;
 use synod_workflows::DefinitionFault;
 use utoipa::ToSchema;
@@ -101,7 +101,7 @@ impl From<DefinitionFault> for OneError {
 #[derive(Debug, Clone)]
 pub struct Problem {
     status: StatusCode,
-    untouched: bool,
+    missed: Option<Missed>,
     members: Box<ProblemMembers>,
 }
 
@@ -124,7 +124,7 @@ impl Problem {
             trace_id: None,
             retry_after_s: None,
         };
-        Self { status, untouched: false, members: Box::new(members) }
+        Self { status, missed: None, members: Box::new(members) }
     }
 
     /// A field that holds something else than was expected.
@@ -153,9 +153,15 @@ impl Problem {
             AskError::SelfAsk => ProblemType::Internal,
             _ => ProblemType::Unavailable,
         };
-        Self::new(kind, format!("the {part} did not answer: {why}"))
+        let mut problem = Self::new(kind, format!("the {part} did not answer: {why}"))
             .retry_after(Duration::from_secs(1))
-            .next("try again; if it lasts, GET /api/v1/status shows the part and its last error")
+            .next("try again; if it lasts, GET /api/v1/status shows the part and its last error");
+        problem.missed = match why {
+            AskError::Closed => Some(Missed::Untouched),
+            AskError::Unanswered => Some(Missed::Unanswered),
+            _ => None,
+        };
+        problem
     }
 
     /// A submission that was not answered: it may have been accepted all the same.
@@ -193,7 +199,7 @@ impl Problem {
     /// Says that it is certain that nothing was done: another node may be asked.
     #[must_use]
     pub fn untouched(mut self) -> Self {
-        self.untouched = true;
+        self.missed = Some(Missed::Untouched);
         self
     }
 
@@ -232,9 +238,23 @@ impl Problem {
     }
 }
 
-/// In the extensions of a response: the request was refused before anything was done.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Untouched;
+/// What a refusal says of the request, in the extensions of the response: the work may have been on
+/// its way to another node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Missed {
+    /// It is certain that nothing was done: it can be asked again.
+    Untouched,
+    /// Who had it ended before it answered: a question can be asked again.
+    Unanswered,
+}
+
+impl Missed {
+    /// Whether the same request can be sent again.
+    #[must_use]
+    pub fn may_be_repeated(self, is_question: bool) -> bool {
+        self == Self::Untouched || is_question
+    }
+}
 
 impl IntoResponse for Problem {
     /// Renders the problem, and leaves it in the response's extensions, so that the outermost layer
@@ -251,8 +271,8 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.members.retry_after_s {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if self.untouched {
-            response.extensions_mut().insert(Untouched);
+        if let Some(missed) = self.missed {
+            response.extensions_mut().insert(missed);
         }
         response.extensions_mut().insert(self);
         response

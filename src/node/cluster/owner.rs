@@ -33,6 +33,9 @@ const NEWS: Duration = Duration::from_millis(400);
 /// Longest wait for requests that are being answered.
 const LAST: Duration = Duration::from_secs(3);
 
+/// How long an owner that refuses may take to learn that it is none.
+const MOMENT: Duration = Duration::from_secs(1);
+
 /// What a node says that is not the owner.
 const NOT_OWNER: &str = "this node does not own the work";
 
@@ -79,15 +82,26 @@ impl GroupOwner {
         within: Duration,
     ) -> Result<OwnerAnswer, OwnerError> {
         // A question can be asked twice; anything else only when it certainly never arrived.
-        let repeatable = matches!(request.method.as_str(), "GET" | "HEAD");
+        let repeatable = request.is_question();
         let body = Wire::encode(&request).map_err(|why| OwnerError::Away(why.to_string()))?;
         let patience = after(Instant::now(), PATIENCE.min(within));
+        let mut is_last = false;
         for attempt in 0.. {
             let why = match self.target(attempt) {
                 None => self.nobody(),
                 Some(node) => {
                     match self.peers.call(node, Service::Api, body.clone(), within).await {
-                        Ok(answer) => return decode(&answer),
+                        Ok(answer) => {
+                            let answer = decode(&answer)?;
+                            let missed = answer.missed.filter(|_| !is_last);
+                            if !missed.is_some_and(|missed| missed.may_be_repeated(repeatable)) {
+                                return Ok(answer);
+                            }
+                            // An owner that can't is the owner still after a while: then it is so.
+                            is_last = true;
+                            self.wait_for(MOMENT, patience).await;
+                            continue;
+                        }
                         Err(why) if why.is_unsent() || is_refused(&why) || repeatable => {
                             format!("the owner of the work can't be asked: {why}")
                         }
@@ -98,7 +112,7 @@ impl GroupOwner {
             if Instant::now() >= patience {
                 return Err(OwnerError::Away(why));
             }
-            self.wait(patience).await;
+            self.wait_for(LOOK, patience).await;
         }
         Err(OwnerError::Away(self.nobody()))
     }
@@ -115,14 +129,14 @@ impl GroupOwner {
         }
     }
 
-    /// Waits for news of the group, for a while.
-    async fn wait(&self, until: Instant) {
+    /// Waits for news of the group, for this long at most.
+    async fn wait_for(&self, most: Duration, until: Instant) {
         let mut view = self.view.clone();
         view.mark_unchanged();
         let news = async {
             tokio::select! {
                 _ = view.changed() => {}
-                () = sleep(LOOK) => {}
+                () = sleep(most) => {}
             }
         };
         // The caller looks again either way.
@@ -211,7 +225,7 @@ impl Port for OwnerPort {
             Ok(request) => request,
             Err(why) => return answer.refuse(format!("not a request: {why}")),
         };
-        let owner = self.owner.clone();
+        let (owner, is_question) = (self.owner.clone(), request.is_question());
         let (desk, under_way) = (Arc::clone(&self.desk), self.under_way.begin());
         // As many at once as the link's window allows; each ends by its deadline.
         tokio::spawn(async move {
@@ -220,7 +234,8 @@ impl Port for OwnerPort {
             let Ok(answered) = tokio::time::timeout(within, desk.answer(request)).await else {
                 return;
             };
-            if answered.untouched && !owner.own() {
+            let missed = answered.missed;
+            if missed.is_some_and(|missed| missed.may_be_repeated(is_question)) && !owner.own() {
                 return answer.refuse(NOT_OWNER);
             }
             match Wire::encode(&answered) {
