@@ -252,7 +252,7 @@ mod tests {
     #[tokio::test]
     async fn the_span_says_what_was_asked_and_where_it_stands_in_the_trace() {
         let written = Written::default();
-        let guard = tracing::subscriber::set_default(written.subscriber());
+        let guard = written.listen();
         let told = told(&send("/refuse", &[PARENT]).await);
         send("/nowhere", &[]).await;
         drop(guard);

@@ -150,10 +150,12 @@ impl Serialize for Members {
 #[cfg(test)]
 pub(crate) mod tests {
     use std::io;
-    use std::sync::Arc;
+    use std::sync::{Arc, LazyLock};
 
     use parking_lot::Mutex;
+    use tracing::Dispatch;
     use tracing::field::Empty;
+    use tracing::subscriber::{DefaultGuard, NoSubscriber};
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
@@ -162,12 +164,18 @@ pub(crate) mod tests {
     #[derive(Clone, Default)]
     pub(crate) struct Written(Arc<Mutex<Vec<u8>>>);
 
+    /// While there is one dispatcher only, whoever meets an event first decides for all threads
+    /// whether anybody hears it: a test beside would silence this one. A second one, deaf, makes
+    /// tracing ask each dispatcher.
+    static DEAF: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::default()));
+
     impl Written {
-        /// A subscriber that writes here.
-        pub(crate) fn subscriber(&self) -> impl Subscriber + Send + Sync + use<> {
+        /// Hears this thread, until what is returned is dropped.
+        pub(crate) fn listen(&self) -> DefaultGuard {
+            LazyLock::force(&DEAF);
             let written = self.clone();
             let lines = JsonLines::new(move || written.clone());
-            tracing_subscriber::registry().with(lines)
+            tracing::subscriber::set_default(tracing_subscriber::registry().with(lines))
         }
 
         /// The lines that were written.
@@ -190,7 +198,9 @@ pub(crate) mod tests {
 
     fn logged(log: impl FnOnce()) -> String {
         let written = Written::default();
-        tracing::subscriber::with_default(written.subscriber(), log);
+        let listening = written.listen();
+        log();
+        drop(listening);
         let mut lines = written.lines();
         assert_eq!(lines.len(), 1, "{lines:?}");
         lines.remove(0)

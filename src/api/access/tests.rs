@@ -186,7 +186,7 @@ async fn who_fails_too_often_is_told_to_wait_but_nobody_is_locked_out() {
 async fn refusals_are_written_down_a_few_times_and_never_with_the_token() {
     let world = world(limits(2));
     let written = Written::default();
-    let guard = tracing::subscriber::set_default(written.subscriber());
+    let guard = written.listen();
     let secret = format!("Bearer {}", world.token(Role::Viewer).token);
     for _ in 0..10 {
         world.ask("GET", "/metrics", &["Bearer stolen.from.somebody"]).await;
