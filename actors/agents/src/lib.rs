@@ -31,6 +31,7 @@ mod card;
 mod config;
 mod context;
 mod counted;
+mod envelope;
 mod error;
 mod host;
 mod id;
@@ -57,6 +58,7 @@ pub use builtin::Echo;
 pub use card::{AgentCard, AgentKind, AgentLimits, Capability};
 pub use config::{AgentsConfig, Undelivered};
 pub use context::{AgentContext, AgentState};
+pub use envelope::{Envelope, Performative, Reach, Recipient};
 pub use error::{AgentError, AgentErrorKind};
 pub use host::{
     AddAgent, AgentHost, AwaitAgents, ConnectAgent, HostError, HostMessage, HostSettings,

@@ -19,7 +19,11 @@
 //!   further vote could change it, never before.
 
 pub mod ballot;
+pub mod protocol;
 
 pub use ballot::{
     Ballot, BallotError, Input, Outcome, Quorum, Rules, Tally, Threshold, TieRule, Wins,
+};
+pub use protocol::{
+    ConversationId, Dispatch, Effects, Heard, Kept, Moment, Note, Opening, Protocol, Refusal,
 };
