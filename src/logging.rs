@@ -100,8 +100,9 @@ pub fn parse_level(level: &str) -> Result<EnvFilter, String> {
         return Err(expected.to_owned());
     }
     // The actor loop under our kernel opens a span per actor, which would tag each line with its
-    // numbers and cost every message; who names it first may have it.
-    let level = words().fold("ractor=off".to_owned(), |all, word| all + "," + word);
+    // numbers and cost every message. What consensus says to itself is told by our own events. Who
+    // names either has it.
+    let level = words().fold("ractor=off,openraft=error".to_owned(), |all, word| all + "," + word);
     EnvFilter::builder().parse(&level).map_err(|error| format!("{expected}: {error}"))
 }
 

@@ -192,6 +192,7 @@ fn runs_of_a_node_are_listed_shown_drawn_and_steered() {
     assert_eq!(page["runs"][0]["run_id"], *id, "{page}");
     let table = asking(&world, &["workflows", "list"]).with(0).out;
     assert!(table.contains("WORKFLOW") && table.contains(&id), "{table}");
+    assert!(table.contains("approval 01"), "what it waits for: {table}");
 
     asking(&world, &["workflows", "pause", &id]).with(0);
     asking(&world, &["workflows", "resume", &id]).with(0);

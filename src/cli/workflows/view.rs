@@ -81,7 +81,8 @@ pub(crate) fn failure(error: &RunError) -> String {
 fn waits(summary: &RunSummary) -> String {
     let one = |waiting: &synod_workflows::WaitingFor| {
         let on = waiting.on.as_ref().map(|on| format!(" {on}")).unwrap_or_default();
-        format!("{}{on} ({})", tree::awaited(waiting.what), waiting.step)
+        let step = waiting.step.as_ref().map(|step| format!(" ({step})")).unwrap_or_default();
+        format!("{}{on}{step}", tree::awaited(waiting.what))
     };
     summary.waiting_for.iter().map(one).collect::<Vec<_>>().join(", ")
 }

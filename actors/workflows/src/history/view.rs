@@ -165,7 +165,7 @@ fn waiting_for(step: &Arc<str>, wait: &WaitView) -> WaitingFor {
         WaitView::Message(topic, until) => (WaitKind::Message, *until, Some(topic.to_string())),
         WaitView::Child(run) => (WaitKind::Run, None, Some(run.to_string())),
     };
-    WaitingFor { step: step.to_string(), what, until: until.map(time), on }
+    WaitingFor { step: Some(step.to_string()), what, until: until.map(time), on }
 }
 
 /// A page of a run's history.

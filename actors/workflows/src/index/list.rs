@@ -6,8 +6,10 @@ use jiff::Timestamp;
 
 use super::{Entry, Index};
 use crate::error::InvalidCursor;
+use crate::history::Handle;
 use crate::messages::{
-    ListApprovals, Progress, RunFilter, RunId, RunPage, RunSummary, WorkflowRef,
+    ListApprovals, Progress, RunFilter, RunId, RunPage, RunSummary, WaitKind, WaitingFor,
+    WorkflowRef,
 };
 use crate::run::ApprovalId;
 
@@ -16,6 +18,9 @@ const MAX_PAGE: usize = 1_000;
 
 /// Most runs that are looked at for a page, so that a rare filter does not hold up everybody.
 const MAX_LOOKED_AT: usize = 10_000;
+
+/// Most things named that one run in a list waits for.
+const MAX_WAITS: usize = 10;
 
 /// Approvals and the runs that ask for them.
 pub(crate) type Asked = Vec<(ApprovalId, RunId)>;
@@ -106,10 +111,23 @@ pub(crate) fn summary(run: RunId, entry: &Entry) -> RunSummary {
         accepted_at: time(entry.accepted_at),
         started_at: entry.started_at.map(time),
         ended_at: entry.ended_at.map(time),
-        waiting_for: Vec::new(),
+        waiting_for: waits(entry),
         trace_id: entry.trace.map(|trace| trace.trace_hex()),
         stuck: None,
     }
+}
+
+/// What it waits for, as far as the outside can bring it.
+fn waits(entry: &Entry) -> Vec<WaitingFor> {
+    let wait = |handle: &Handle| {
+        let (what, until, on) = match handle {
+            Handle::Approval { id, deadline } => (WaitKind::Approval, *deadline, id.to_string()),
+            Handle::Topic(topic) => (WaitKind::Message, None, topic.to_string()),
+            Handle::Child(run) => (WaitKind::Run, None, run.to_string()),
+        };
+        WaitingFor { step: None, what, until: until.map(time), on: Some(on) }
+    };
+    entry.handles.iter().take(MAX_WAITS).map(wait).collect()
 }
 
 /// How much is done.

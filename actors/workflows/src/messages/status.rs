@@ -324,8 +324,9 @@ pub struct ItemsStatus {
 /// What a run or a step waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct WaitingFor {
-    /// The step that waits.
-    pub step: String,
+    /// The step that waits; none in a list of runs, which are not replayed for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
     /// What for.
     pub what: WaitKind,
     /// Until when, at most.
