@@ -66,8 +66,8 @@ pub trait Protocol: Kept {
     type Setup: Kept;
     /// What it is told.
     type Input: Kept;
-    /// What whoever told it hears.
-    type Answer: Send + 'static;
+    /// What whoever told it hears: JSON at the edges.
+    type Answer: Serialize + Send + 'static;
     /// How it is shown: JSON at the edges.
     type View: Serialize + Send + 'static;
 
