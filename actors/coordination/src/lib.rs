@@ -19,6 +19,7 @@
 //!   further vote could change it, never before.
 
 pub mod ballot;
+pub mod desk;
 pub mod protocol;
 
 pub use ballot::{
@@ -26,4 +27,5 @@ pub use ballot::{
 };
 pub use protocol::{
     ConversationId, Dispatch, Effects, Heard, Kept, Moment, Note, Opening, Protocol, Refusal,
+    may_speak_for,
 };

@@ -27,7 +27,7 @@ pub struct Note {
 }
 
 /// Something to send to a participant that is an agent.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Dispatch {
     /// Its number in the conversation, from 1: the same when it is sent again.
     pub number: u64,
@@ -37,7 +37,8 @@ pub struct Dispatch {
     pub performative: Performative,
     /// Its content.
     pub content: Payload,
-    /// How long an answer may take; none when none is expected.
+    /// How long an answer may take; none when none is expected. What expects none is handed over
+    /// at least once, over restarts too, or given up with a note.
     pub reply_within: Option<Duration>,
 }
 

@@ -15,15 +15,17 @@
 mod effects;
 mod moment;
 mod refusal;
+mod speaking;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use synod_runtime::Principal;
 use uuid::Uuid;
 
 pub use effects::{Dispatch, Effects, Note};
 pub use moment::Moment;
 pub use refusal::Refusal;
+pub use speaking::may_speak_for;
 
 /// The name of a conversation: UUIDv7 (RFC 9562) with its partition in the lowest twelve bits.
 pub type ConversationId = Uuid;
@@ -42,7 +44,7 @@ pub struct Opening {
 }
 
 /// What came back from a participant that is an agent.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Heard {
     /// Its answer.
     Reply(synod_agents::Envelope),
@@ -51,9 +53,9 @@ pub enum Heard {
 }
 
 /// What goes over the disk: serde without its self-describing tricks (see `synod_journal::Codec`).
-pub trait Kept: Serialize + DeserializeOwned + Clone + Send + 'static {}
+pub trait Kept: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {}
 
-impl<T: Serialize + DeserializeOwned + Clone + Send + 'static> Kept for T {}
+impl<T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static> Kept for T {}
 
 /// A collaboration protocol; a value of it is one conversation. It is stored whole in snapshots.
 pub trait Protocol: Kept {
@@ -61,6 +63,8 @@ pub trait Protocol: Kept {
     const KIND: &'static str;
     /// The version of the shapes of setup, input and state; raised when one changes.
     const VERSION: u16;
+    /// What its envelopes name as their protocol, such as `fipa-contract-net`.
+    const SPEECH: &'static str = Self::KIND;
 
     /// What a conversation is opened with.
     type Setup: Kept;
@@ -108,4 +112,22 @@ pub trait Protocol: Kept {
 
     /// How it stands.
     fn view(&self) -> Self::View;
+
+    /// Reads a setup of an older version; none when there never was one.
+    fn setup_of(version: u16, bytes: &[u8]) -> Option<Self::Setup> {
+        let _ = (version, bytes);
+        None
+    }
+
+    /// Reads an input of an older version; none when there never was one.
+    fn input_of(version: u16, bytes: &[u8]) -> Option<Self::Input> {
+        let _ = (version, bytes);
+        None
+    }
+
+    /// Reads a state of an older version; none when there never was one.
+    fn state_of(version: u16, bytes: &[u8]) -> Option<Self> {
+        let _ = (version, bytes);
+        None
+    }
 }
