@@ -19,7 +19,9 @@
 //!   further vote could change it, never before.
 
 pub mod ballot;
+pub mod contract_net;
 pub mod desk;
+mod lot;
 pub mod protocol;
 
 pub use ballot::{
