@@ -57,6 +57,6 @@ pub use messages::{
 };
 pub use stats::{Histogram, Rate};
 pub use task::{
-    CapabilityRequirement, FailureKind, InvalidRequirement, RetryPolicy, TaskId, TaskMode,
-    TaskState, partition_of,
+    Allocation, CapabilityRequirement, FailureKind, InvalidRequirement, RetryPolicy, TaskId,
+    TaskMode, TaskState, partition_of,
 };

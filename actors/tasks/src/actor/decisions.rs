@@ -13,6 +13,7 @@ struct Decision<'a> {
     part: Option<u16>,
     attempt: Option<u32>,
     agent: Option<&'a str>,
+    chosen: Option<&'a str>,
     failure: Option<&'a Failure>,
     state: Option<TaskState>,
 }
@@ -24,9 +25,12 @@ impl<'a> Decision<'a> {
         match event {
             Event::Accepted { .. } => told("task accepted"),
             Event::Planned(_) => told("task planned"),
-            Event::Started { part, attempt, agent, .. } => {
-                Self { attempt: Some(*attempt), agent: Some(agent), ..of(part, "part dispatched") }
-            }
+            Event::Started { part, attempt, agent, chosen, .. } => Self {
+                attempt: Some(*attempt),
+                agent: Some(agent),
+                chosen: chosen.as_deref(),
+                ..of(part, "part dispatched")
+            },
             Event::Succeeded { part, .. } => of(part, "part done"),
             Event::Retried { part, failure, .. } => {
                 Self { failure: Some(failure), ..of(part, "part to be retried") }
@@ -75,6 +79,7 @@ impl TaskEngine {
             part = decision.part,
             attempt = decision.attempt,
             agent = decision.agent,
+            because = decision.chosen,
             state = decision.state.map(tracing::field::display),
             error = decision.failure.map(|failure| failure.message.as_str()),
             "{}",

@@ -265,8 +265,9 @@ fn change_part(
     let part = task.parts.get_mut(usize::from(number)).filter(|part| !part.has_ended());
     let part = part.ok_or(unfitting("an event of a part that is not there or has ended"))?;
     match event {
-        Event::Started { attempt, agent, cost, .. } => {
+        Event::Started { attempt, agent, cost, chosen, .. } => {
             start(part, at, *attempt, agent.clone(), *cost);
+            part.chosen.clone_from(chosen);
             task.started_at.get_or_insert(at);
             task.spent += cost;
             counters.started += 1;

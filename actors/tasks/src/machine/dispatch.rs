@@ -1,5 +1,7 @@
 //! Queueing parts and giving them to agents.
 
+use std::sync::Arc;
+
 use synod_agents::WorkId;
 
 use super::execute::key_of;
@@ -48,7 +50,7 @@ impl TaskMachine {
             let weights = &self.config.tenant_weights;
             let Some(next) = self.matching.next(limit, weights, &mut self.chance) else { return };
             if let Some(cost) = self.affordable(next) {
-                self.start(now, next, cost, out);
+                self.start(now, next, cost, None, out);
             } else {
                 self.undispatch(next.agent);
                 let message = "another execution would cost more than the budget has left";
@@ -67,13 +69,22 @@ impl TaskMachine {
         within.then_some(cost)
     }
 
-    fn start(&mut self, now: Moment, next: Match, cost: u64, out: &mut Effects) {
+    /// `chosen`: why this agent, where that was found out.
+    fn start(
+        &mut self,
+        now: Moment,
+        next: Match,
+        cost: u64,
+        chosen: Option<Arc<str>>,
+        out: &mut Effects,
+    ) {
         let Match { task: id, part, agent } = next;
         let Some(known) = self.matching.agent(agent) else { return };
         let label = known.label.clone();
         let may_take = known.card.limits.perform_timeout_s.saturating_mul(1_000_000);
         let attempt = self.part(id, part).map_or(1, |part| part.attempt + 1);
-        self.emit(now, id, Event::Started { part, attempt, agent: label.clone(), cost }, out);
+        let started = Event::Started { part, attempt, agent: label.clone(), cost, chosen };
+        self.emit(now, id, started, out);
         if let Some(part) = self.part_mut(id, part) {
             part.phase = Phase::Running { agent: Some(agent) };
         }

@@ -22,6 +22,8 @@ pub(crate) enum Event {
         agent: Arc<str>,
         /// What it costs, in millionths of the agents' unit.
         cost: u64,
+        /// Why this agent, where that was found out and not just drawn or measured.
+        chosen: Option<Arc<str>>,
     },
     /// A part is done.
     Succeeded {
@@ -61,6 +63,7 @@ impl Event {
             | Self::Lost { why: Some(failure), .. }
             | Self::Returned { why: Some(failure), .. } => failure.message.len(),
             Self::Planned(needs) => needs.len() * 64,
+            Self::Started { chosen: Some(chosen), .. } => chosen.len(),
             _ => 0,
         };
         content + 64

@@ -11,6 +11,7 @@ use crate::error::InvalidCursor;
 use crate::messages::{
     PartStatus, TaskChange, TaskError, TaskFilter, TaskOutput, TaskPage, TaskStatusResponse,
 };
+use crate::modes::requirement;
 use crate::task::{BlobRef, Body, Failure, FailureKind, Moment, Part, Task, TaskId, Verdict};
 
 /// Most tasks on a page.
@@ -130,6 +131,7 @@ fn status(task: &Task) -> TaskStatusResponse {
         state: task.state,
         priority: spec.priority,
         mode: spec.mode,
+        allocation: spec.require.allocation,
         tenant: spec.tenant.to_string(),
         labels: spec.labels.clone(),
         capabilities: spec.require.capabilities.clone(),
@@ -148,7 +150,10 @@ fn status(task: &Task) -> TaskStatusResponse {
         result_content_type: None,
         result_error: None,
         error: error(task),
-        parts: (0..).zip(&task.parts).map(|(number, part)| part_status(number, part)).collect(),
+        parts: (0..)
+            .zip(&task.parts)
+            .map(|(number, part)| part_status(task, number, part))
+            .collect(),
     }
 }
 
@@ -172,12 +177,15 @@ fn attempts(part: &Part) -> u32 {
     part.attempt.saturating_sub(part.returned)
 }
 
-fn part_status(number: u16, part: &Part) -> PartStatus {
+fn part_status(task: &Task, number: u16, part: &Part) -> PartStatus {
+    let asked = requirement(&task.spec, &part.needs).allocation;
+    let because = part.chosen.as_deref().or(asked.because());
     let error = part.last_error.as_ref();
     PartStatus {
         part: number,
         state: part.state(),
         agent: part.agent.as_deref().map(str::to_owned),
+        chosen_because: part.agent.is_some().then_some(because).flatten().map(str::to_owned),
         attempts: attempts(part),
         errors: part.errors,
         lost: part.lost,

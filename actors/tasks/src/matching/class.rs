@@ -4,7 +4,7 @@ use rand_chacha::ChaCha12Rng;
 
 use super::free::Free;
 use super::requirement::Requirement;
-use super::score::LEVELS;
+use super::standing::Standing;
 use super::team::Team;
 use crate::queue::Lanes;
 
@@ -61,11 +61,12 @@ impl Class {
         self.vacant.push(member);
     }
 
-    /// Says that a member is free at this level, or that it isn't free. Named agents are taken in
-    /// the order of their names, whatever was measured.
-    pub(crate) fn place(&mut self, member: u32, level: Option<usize>) {
+    /// Says that a member is free and how it stands, or that it isn't free. Named agents are taken
+    /// in the order of their names, whatever was measured, unless another way of choosing is said.
+    pub(crate) fn place(&mut self, member: u32, standing: Option<Standing>) {
         let Some(known) = self.members[member as usize] else { return };
-        let level = level.map(|measured| known.rank.unwrap_or(measured).min(LEVELS - 1));
+        let allocation = self.requirement.allocation;
+        let level = standing.map(|standing| standing.level_by(allocation, known.rank));
         if known.free.map(|(level, _)| level) == level {
             return;
         }
@@ -96,12 +97,19 @@ impl Class {
         self.free.best(chance).and_then(|member| self.agent_of(member))
     }
 
-    /// Its agents: the free ones first and the better before the worse, then all (those again).
-    pub(crate) fn by_preference(&self, chance: &mut ChaCha12Rng) -> impl Iterator<Item = u32> {
-        self.free
-            .in_order(chance)
-            .filter_map(|member| self.agent_of(member))
-            .chain(self.agents().map(|(_, agent)| agent))
+    /// Its free agents, the better before the worse.
+    pub(super) fn free_by_level(&self, chance: &mut ChaCha12Rng) -> impl Iterator<Item = u32> {
+        self.free.in_order(chance).filter_map(|member| self.agent_of(member))
+    }
+
+    /// A free agent by chance, each as likely as it weighs; see [`Free::weighted`].
+    pub(super) fn weighted(
+        &self,
+        weight: impl Fn(u32) -> u64,
+        chance: &mut ChaCha12Rng,
+    ) -> Option<u32> {
+        let weight = |member| self.agent_of(member).map_or(0, &weight);
+        self.free.weighted(weight, chance).and_then(|member| self.agent_of(member))
     }
 
     /// Its agents, each with its number among the members.

@@ -5,6 +5,9 @@ use rand_chacha::ChaCha12Rng;
 
 use super::score::LEVELS;
 
+/// Most draws for one choice by weight; as many are needed once in 2^64 times.
+const MAX_DRAWS: usize = 64;
+
 /// Free members by level, each a number that the class gives meaning to.
 #[derive(Debug, Default)]
 pub(crate) struct Free {
@@ -52,6 +55,37 @@ impl Free {
             1 => Some(members[0]),
             several => Some(members[chance.random_range(0..several)]),
         }
+    }
+
+    /// One by chance, each as likely as it weighs, where a member of level `n` weighs `2^n` or more
+    /// and less than `2^(n + 1)`: composition and rejection (Devroye 1986, II.4), at most two
+    /// draws on average.
+    pub(crate) fn weighted(
+        &self,
+        weight: impl Fn(u32) -> u64,
+        chance: &mut ChaCha12Rng,
+    ) -> Option<u32> {
+        let share = |level: usize, members: &Vec<u32>| (members.len() as u64) << (level + 1);
+        let all = || self.levels.iter().enumerate().map(|(level, members)| share(level, members));
+        let whole: u64 = all().sum();
+        let mut drawn = None;
+        for _ in 0..if whole == 0 { 0 } else { MAX_DRAWS } {
+            let mut ticket = chance.random_range(0..whole);
+            for (level, members) in self.levels.iter().enumerate() {
+                let here = share(level, members);
+                if ticket >= here {
+                    ticket -= here;
+                    continue;
+                }
+                let member = members[(ticket >> (level + 1)) as usize];
+                drawn = Some(member);
+                if ticket & ((2 << level) - 1) < weight(member) {
+                    return drawn;
+                }
+                break;
+            }
+        }
+        drawn
     }
 
     /// All, the better ones first; equals from a random one on.

@@ -14,6 +14,7 @@ mod requirement;
 mod resting;
 mod roster;
 mod score;
+mod standing;
 mod team;
 #[cfg(test)]
 mod tests;
@@ -209,8 +210,8 @@ impl Matching {
         self.classes.get(id).is_some_and(|class| !class.is_deserted())
     }
 
-    /// Up to `count` different agents (by id) that meet the requirement of the class: the best
-    /// free ones, then others.
+    /// Up to `count` different agents (by id) that meet the requirement of the class: free ones as
+    /// it chooses, then others.
     pub(crate) fn choose(
         &self,
         id: ClassId,
@@ -219,7 +220,8 @@ impl Matching {
     ) -> Vec<AgentId> {
         let mut chosen: Vec<AgentId> = Vec::with_capacity(count);
         let Some(class) = self.classes.get(id) else { return chosen };
-        for index in class.by_preference(chance) {
+        let free = class.in_turn(&self.roster, chance);
+        for index in free.chain(class.agents().map(|(_, agent)| agent)) {
             if chosen.len() == count {
                 break;
             }
@@ -285,7 +287,7 @@ impl Matching {
     ) -> Option<Match> {
         let (id, lane) = self.classes.pick(limit)?;
         let class = self.classes.get_mut(id)?;
-        let index = class.best(chance)?;
+        let index = class.choice(&self.roster, chance)?;
         let (task, part) = class.lanes.pop(lane, weights)?;
         self.queued[lane] -= 1;
         if let Some(agent) = self.roster.at_mut(index) {
@@ -352,12 +354,12 @@ impl Matching {
     /// Tells the agent's classes how it stands.
     fn refresh(&mut self, index: u32) {
         let Some(agent) = self.roster.at(index) else { return };
-        let level = agent.level();
+        let standing = agent.standing();
         for (id, member) in &agent.memberships {
             if let Some(class) = self.classes.get_mut(*id) {
-                class.place(*member, level);
+                class.place(*member, standing);
             }
-            if level.is_some() {
+            if standing.is_some() {
                 self.classes.offer(*id);
             }
         }

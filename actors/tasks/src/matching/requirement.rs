@@ -2,15 +2,18 @@
 
 use synod_agents::{AgentCard, AgentId};
 
-use crate::task::CapabilityRequirement;
+use crate::task::{Allocation, CapabilityRequirement};
 
-/// Capabilities an agent must have, all of them, and the agents that are allowed.
+/// Capabilities an agent must have, all of them, the agents that are allowed, and how one of those
+/// that meet it is chosen.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Requirement {
     /// All must be there.
     pub capabilities: Vec<CapabilityRequirement>,
     /// One of these, the earlier the better; empty means any.
     pub agents: Vec<AgentId>,
+    /// Of those that meet it, who gets it.
+    pub allocation: Allocation,
 }
 
 impl Requirement {

@@ -8,6 +8,7 @@ use synod_agents::{AgentCard, AgentId, AgentKey, AgentStatus};
 use super::classes::ClassId;
 use super::requirement::Requirement;
 use super::score::Measure;
+use super::standing::Standing;
 
 /// Names an agent for as long as it is registered; a slot that is used again has a new generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,12 +60,13 @@ impl Agent {
         }
     }
 
-    /// Its level as a choice, if it can be given work now.
-    pub(crate) fn level(&self) -> Option<usize> {
-        let capacity = self.card.limits.max_concurrent_tasks;
+    /// How it stands as a choice, if it can be given work now.
+    pub(crate) fn standing(&self) -> Option<Standing> {
+        let (running, capacity) = (self.running, self.card.limits.max_concurrent_tasks);
         let free =
-            self.status == AgentStatus::Active && self.resting.is_none() && self.running < capacity;
-        free.then(|| self.measure.level(self.running, capacity))
+            self.status == AgentStatus::Active && self.resting.is_none() && running < capacity;
+        let level = || self.measure.level(running, capacity);
+        free.then(|| Standing { level: level(), running, capacity })
     }
 }
 

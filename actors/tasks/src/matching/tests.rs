@@ -7,6 +7,7 @@ use rand::SeedableRng;
 use uuid::Uuid;
 
 use super::class::Class;
+use super::standing::Standing;
 use super::*;
 use crate::queue::Weights;
 
@@ -15,7 +16,7 @@ fn chance() -> ChaCha12Rng {
 }
 
 fn requires(name: &str) -> Requirement {
-    Requirement { capabilities: vec![name.parse().unwrap()], agents: Vec::new() }
+    Requirement { capabilities: vec![name.parse().unwrap()], ..Requirement::default() }
 }
 
 fn card(id: &str, capability: &str) -> Arc<AgentCard> {
@@ -47,7 +48,8 @@ proptest! {
                 (_, Some(agent)) => {
                     let known = model.get_mut(&agent).unwrap();
                     known.1 = (kind > 1).then_some(level);
-                    class.place(known.0, known.1);
+                    let standing = |level| Standing { level, running: 0, capacity: 1 };
+                    class.place(known.0, known.1.map(standing));
                 }
                 (_, None) => {}
             }
@@ -59,8 +61,7 @@ proptest! {
             let level_of_best = best.and_then(|agent| model[&agent].1).map(|level| level.min(63));
             prop_assert_eq!(level_of_best, lowest);
             prop_assert_eq!(class.agents().count(), model.len());
-            prop_assert_eq!(class.by_preference(&mut chance).take(free.count()).count(),
-                model.values().filter(|(_, level)| level.is_some()).count());
+            prop_assert_eq!(class.free_by_level(&mut chance).count(), free.count());
         }
     }
 }

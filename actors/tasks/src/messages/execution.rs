@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::request::{CompetitiveOptions, ConsensusOptions};
 use crate::error::ExecutionError;
-use crate::task::{CapabilityRequirement, TaskMode};
+use crate::task::{Allocation, CapabilityRequirement, TaskMode};
 
 /// Do this once. The engine stores nothing about it: whoever asks keeps it, durably if it is to
 /// be, and asks again when no answer came.
@@ -60,6 +60,8 @@ pub struct ExecutionSpec {
     pub agents: Vec<AgentId>,
     /// How its agents work together.
     pub mode: TaskMode,
+    /// How the agents are chosen among those that can do it.
+    pub allocation: Allocation,
     /// The ballot, in mode consensus.
     pub consensus: Option<ConsensusOptions>,
     /// The race, in mode competitive.
@@ -102,6 +104,7 @@ impl ExecutionSpec {
             capabilities: Vec::new(),
             agents: Vec::new(),
             mode: TaskMode::Single,
+            allocation: Allocation::default(),
             consensus: None,
             competitive: None,
             allow_partial: false,

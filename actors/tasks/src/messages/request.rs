@@ -9,7 +9,7 @@ use synod_agents::PayloadError;
 use synod_coordination::{Quorum, Rules, Threshold, TieRule};
 use synod_runtime::Priority;
 
-use crate::task::{CapabilityRequirement, RetryPolicy, TaskMode};
+use crate::task::{Allocation, CapabilityRequirement, RetryPolicy, TaskMode};
 
 /// A task to be done. Only `kind` is required.
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
@@ -43,6 +43,12 @@ pub struct TaskSubmissionRequest {
     #[serde(default = "single")]
     #[schema(default = "single")]
     pub mode: TaskMode,
+    /// How an agent is chosen among those that can do it and have room. In the modes of several it
+    /// holds for each part that no agent is named for. Left out of what an idempotency key stands
+    /// for where it is the default.
+    #[serde(default, skip_serializing_if = "Allocation::is_default")]
+    #[schema(default = "measured")]
+    pub allocation: Allocation,
     /// The longest time from acceptance to end, in seconds: waiting, all attempts and all
     /// back-offs. Default: the node's, 300, unless a `deadline` is given.
     #[serde(default)]
@@ -174,6 +180,7 @@ impl TaskSubmissionRequest {
             capabilities: Vec::new(),
             agents: Vec::new(),
             mode: TaskMode::Single,
+            allocation: Allocation::default(),
             timeout_s: None,
             deadline: None,
             retry: RetryOptions::default(),
@@ -222,6 +229,13 @@ impl TaskSubmissionRequest {
     #[must_use]
     pub fn mode(mut self, mode: TaskMode) -> Self {
         self.mode = mode;
+        self
+    }
+
+    /// Sets how an agent is chosen among those that can do it.
+    #[must_use]
+    pub fn allocation(mut self, allocation: Allocation) -> Self {
+        self.allocation = allocation;
         self
     }
 

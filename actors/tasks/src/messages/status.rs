@@ -8,7 +8,7 @@ use synod_runtime::{Correlation, Priority};
 use uuid::Uuid;
 
 use super::output::TaskOutput;
-use crate::task::{CapabilityRequirement, Failure, FailureKind, TaskMode, TaskState};
+use crate::task::{Allocation, CapabilityRequirement, Failure, FailureKind, TaskMode, TaskState};
 
 /// How a task stands, and what came of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -25,6 +25,9 @@ pub struct TaskStatusResponse {
     pub priority: Priority,
     /// How its agents work together.
     pub mode: TaskMode,
+    /// How agents are chosen for it.
+    #[serde(default)]
+    pub allocation: Allocation,
     /// Whose task it is.
     pub tenant: String,
     /// Its labels.
@@ -93,6 +96,9 @@ pub struct PartStatus {
     pub state: TaskState,
     /// The agent of its last execution, as `id@version`.
     pub agent: Option<String>,
+    /// Why its last execution went to that agent, where the task says how it is chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen_because: Option<String>,
     /// Executions begun.
     pub attempts: u32,
     /// Executions that ended in an error.

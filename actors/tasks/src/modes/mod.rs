@@ -20,7 +20,9 @@ use rand_chacha::ChaCha12Rng;
 use synod_agents::AgentId;
 
 use crate::matching::{ClassId, Matching, Requirement, Team, TooManyRequirements};
-use crate::task::{Body, Failure, FailureKind, Needs, Task, TaskMode, TaskSpec, Verdict};
+use crate::task::{
+    Allocation, Body, Failure, FailureKind, Needs, Task, TaskMode, TaskSpec, Verdict,
+};
 
 /// What follows from how the parts stand.
 #[derive(Debug, Clone, PartialEq)]
@@ -106,11 +108,14 @@ pub(crate) fn requirement<'a>(spec: &'a TaskSpec, needs: &Needs) -> Cow<'a, Requ
         Needs::Agent(agent) => Cow::Owned(Requirement {
             capabilities: known.capabilities.clone(),
             agents: vec![agent.clone()],
+            // There is nothing to choose.
+            allocation: Allocation::Measured,
         }),
         Needs::Capabilities(indexes) => {
             let chosen = indexes.iter().filter_map(|at| known.capabilities.get(usize::from(*at)));
             let capabilities = chosen.cloned().collect();
-            Cow::Owned(Requirement { capabilities, agents: known.agents.clone() })
+            let (agents, allocation) = (known.agents.clone(), known.allocation);
+            Cow::Owned(Requirement { capabilities, agents, allocation })
         }
     }
 }

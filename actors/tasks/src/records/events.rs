@@ -6,52 +6,72 @@ use std::sync::Arc;
 use synod_agents::AgentId;
 
 use super::v1::{BodyV1, ContentTypeV1, EngineRecordV1, EventV1, FailureV1, NeedsV1, VerdictV1};
-use super::v2::{EntryV2, TaskRecordV2};
+use super::v3::{BesideV3, EntryV3, TaskRecordV3};
 use super::{RecordError, id};
 use crate::machine::{EngineEvent, Entry, Event, TaskRecord};
-use crate::task::{BlobRef, Body, ContentType, Failure, FailureKind, Needs, Verdict};
+use crate::task::{Allocation, BlobRef, Body, ContentType, Failure, FailureKind, Needs, Verdict};
 
 pub(super) fn unknown(what: &'static str, found: impl ToString) -> RecordError {
     RecordError::UnknownValue { what, found: found.to_string() }
 }
 
-impl<'a> From<&'a TaskRecord> for TaskRecordV2<'a> {
+impl<'a> From<&'a TaskRecord> for TaskRecordV3<'a> {
     fn from(record: &'a TaskRecord) -> Self {
         let entries = record.entries.iter().map(Into::into).collect();
         Self { task: record.task.into_bytes(), entries }
     }
 }
 
-impl TryFrom<TaskRecordV2<'_>> for TaskRecord {
+impl TryFrom<TaskRecordV3<'_>> for TaskRecord {
     type Error = RecordError;
 
-    fn try_from(record: TaskRecordV2<'_>) -> Result<Self, RecordError> {
+    fn try_from(record: TaskRecordV3<'_>) -> Result<Self, RecordError> {
         let entries = record.entries.into_iter().map(TryInto::try_into);
         Ok(Self { task: id(record.task), entries: entries.collect::<Result<_, RecordError>>()? })
     }
 }
 
-impl<'a> From<&'a Entry> for EntryV2<'a> {
+impl<'a> From<&'a Entry> for EntryV3<'a> {
     fn from(entry: &'a Entry) -> Self {
-        let why = match &entry.event {
-            Event::Lost { why, .. } | Event::Returned { why, .. } => why.as_ref().map(Into::into),
-            _ => None,
+        let beside = match &entry.event {
+            Event::Lost { why: Some(why), .. } | Event::Returned { why: Some(why), .. } => {
+                BesideV3::Why(why.into())
+            }
+            Event::Accepted { spec, .. } if !spec.require.allocation.is_default() => {
+                BesideV3::Allocation(spec.require.allocation.code())
+            }
+            Event::Started { chosen: Some(chosen), .. } => BesideV3::Chosen(Cow::Borrowed(chosen)),
+            _ => BesideV3::Nothing,
         };
-        Self { at: entry.at, event: (&entry.event).into(), why }
+        Self { at: entry.at, event: (&entry.event).into(), beside }
     }
 }
 
-impl TryFrom<EntryV2<'_>> for Entry {
+impl TryFrom<EntryV3<'_>> for Entry {
     type Error = RecordError;
 
-    fn try_from(EntryV2 { at, event, why }: EntryV2<'_>) -> Result<Self, RecordError> {
-        let known = why.map(Failure::try_from).transpose()?;
+    fn try_from(EntryV3 { at, event, beside }: EntryV3<'_>) -> Result<Self, RecordError> {
         let mut event = Event::try_from(event)?;
-        if let Event::Lost { why, .. } | Event::Returned { why, .. } = &mut event {
-            *why = known;
+        match (&mut event, beside) {
+            (_, BesideV3::Nothing) => {}
+            (Event::Lost { why, .. } | Event::Returned { why, .. }, BesideV3::Why(known)) => {
+                *why = Some(known.try_into()?);
+            }
+            (Event::Accepted { spec, .. }, BesideV3::Allocation(code)) => {
+                Arc::make_mut(spec).require.allocation = allocation(code)?;
+            }
+            (Event::Started { chosen, .. }, BesideV3::Chosen(known)) => {
+                *chosen = Some(Arc::from(known));
+            }
+            (_, beside) => return Err(unknown("note beside an event", format!("{beside:?}"))),
         }
         Ok(Self { at, event })
     }
+}
+
+/// The way of choosing agents that this code stands for.
+pub(super) fn allocation(code: u8) -> Result<Allocation, RecordError> {
+    Allocation::from_code(code).ok_or_else(|| unknown("way of choosing agents", code))
 }
 
 impl<'a> From<&'a Event> for EventV1<'a> {
@@ -61,7 +81,7 @@ impl<'a> From<&'a Event> for EventV1<'a> {
                 Self::Accepted { spec: Box::new((&**spec).into()), input: input.into() }
             }
             Event::Planned(needs) => Self::Planned(needs.iter().map(Into::into).collect()),
-            Event::Started { part, attempt, agent, cost } => Self::Started {
+            Event::Started { part, attempt, agent, cost, .. } => Self::Started {
                 part: *part,
                 attempt: *attempt,
                 agent: Cow::Borrowed(agent),
@@ -96,7 +116,7 @@ impl TryFrom<EventV1<'_>> for Event {
                 Self::Planned(needs.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?)
             }
             EventV1::Started { part, attempt, agent, cost } => {
-                Self::Started { part, attempt, agent: Arc::from(agent), cost }
+                Self::Started { part, attempt, agent: Arc::from(agent), cost, chosen: None }
             }
             EventV1::Succeeded { part, output, saved } => {
                 Self::Succeeded { part, output: output.into(), saved }

@@ -9,11 +9,13 @@
 mod events;
 mod saved;
 mod snapshot;
+mod snapshot_v2;
 mod specs;
 #[cfg(test)]
 mod tests;
 mod v1;
 mod v2;
+mod v3;
 
 pub(crate) use snapshot::{SNAPSHOT_VERSION, decode_snapshot, encode_snapshot};
 
@@ -23,6 +25,7 @@ use synod_journal::{Stream, Versioned};
 use self::saved::SavedStateV1;
 use self::v1::{EngineRecordV1, TaskRecordV1};
 use self::v2::TaskRecordV2;
+use self::v3::TaskRecordV3;
 use crate::machine::{EngineEvent, Event, SavedState, TaskRecord};
 use crate::task::{TaskId, partition_of};
 
@@ -78,8 +81,8 @@ pub(crate) fn encode(record: &TaskRecord) -> Result<Record, CodecError> {
     } else {
         CHANGED
     };
-    let bytes = RecordCodec::encode(&TaskRecordV2::from(record))?;
-    Ok(Record::new(kind, TaskRecordV2::VERSION, bytes).in_partition(partition_of(record.task)))
+    let bytes = RecordCodec::encode(&TaskRecordV3::from(record))?;
+    Ok(Record::new(kind, TaskRecordV3::VERSION, bytes).in_partition(partition_of(record.task)))
 }
 
 /// The record of something that happened to the engine.
@@ -98,7 +101,7 @@ pub(crate) fn decode(stored: &StoredRecord) -> Result<Decoded, RecordError> {
     let StoredRecord { kind, version, bytes, .. } = stored;
     let of_task = [ACCEPTED, CHANGED, ENDED].iter().any(|known| known.as_str() == kind);
     if of_task {
-        let record = <TaskRecordV2<'static> as Versioned>::decode(*version, bytes)?;
+        let record = <TaskRecordV3<'static> as Versioned>::decode(*version, bytes)?;
         return Ok(Decoded::Task(record.try_into()?));
     }
     if kind == ENGINE.as_str() {
@@ -122,6 +125,12 @@ impl Versioned for TaskRecordV2<'static> {
     const KIND: RecordKind = CHANGED;
     const VERSION: u16 = 2;
     type Previous = TaskRecordV1<'static>;
+}
+
+impl Versioned for TaskRecordV3<'static> {
+    const KIND: RecordKind = CHANGED;
+    const VERSION: u16 = 3;
+    type Previous = TaskRecordV2<'static>;
 }
 
 impl Versioned for EngineRecordV1 {

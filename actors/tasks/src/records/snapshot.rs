@@ -6,20 +6,21 @@ use std::sync::Arc;
 use bytes::Bytes;
 use synod_journal::CodecError;
 
-use super::events::unknown;
+use super::events::{allocation, unknown};
+use super::snapshot_v2::{SnapshotV2, TaskV2};
 use super::v1::{CountersV1, KeyUseV1, PartCountersV1, PartV1, PhaseV1, SnapshotV1, TaskV1};
 use super::{RecordError, SnapshotCodec, id};
 use crate::machine::{Book, Counters, KeyUse, PartCounters};
 use crate::task::{Part, Phase, Task, TaskSpec, TaskState};
 
 /// The version of snapshots that are written.
-pub(crate) const SNAPSHOT_VERSION: u16 = 1;
+pub(crate) const SNAPSHOT_VERSION: u16 = 2;
 
 /// The book as bytes.
 pub(crate) fn encode_snapshot(book: &Book) -> Result<Bytes, CodecError> {
     let tasks = book.by_sequence.values().filter_map(|id| book.task(*id));
     let states = book.agent_states.iter();
-    SnapshotCodec::encode(&SnapshotV1 {
+    SnapshotCodec::encode(&SnapshotV2 {
         epoch: book.epoch,
         sequence: book.sequence,
         counters: (&book.counters).into(),
@@ -31,10 +32,11 @@ pub(crate) fn encode_snapshot(book: &Book) -> Result<Bytes, CodecError> {
 
 /// The book that these bytes are, of any version.
 pub(crate) fn decode_snapshot(version: u16, bytes: &[u8]) -> Result<Book, RecordError> {
-    if version != SNAPSHOT_VERSION {
-        return Err(unknown("version of a snapshot", version));
-    }
-    let snapshot: SnapshotV1<'static> = SnapshotCodec::decode(bytes)?;
+    let snapshot: SnapshotV2<'static> = match version {
+        1 => SnapshotCodec::decode::<SnapshotV1<'static>>(bytes)?.into(),
+        SNAPSHOT_VERSION => SnapshotCodec::decode(bytes)?,
+        newer => return Err(unknown("version of a snapshot", newer)),
+    };
     let mut book = Book {
         epoch: snapshot.epoch,
         sequence: snapshot.sequence,
@@ -53,6 +55,31 @@ pub(crate) fn decode_snapshot(version: u16, bytes: &[u8]) -> Result<Book, Record
     let states = snapshot.agent_states.into_iter();
     book.agent_states = states.map(|(id, state)| (id.into_owned(), state)).collect();
     Ok(book)
+}
+
+impl<'a> From<&'a Task> for TaskV2<'a> {
+    fn from(task: &'a Task) -> Self {
+        let chosen = (0..).zip(&task.parts);
+        let chosen = chosen
+            .filter_map(|(number, part)| Some((number, Cow::Borrowed(part.chosen.as_deref()?))));
+        let allocation = task.spec.require.allocation.code();
+        Self { task: task.into(), allocation, chosen: chosen.collect() }
+    }
+}
+
+impl TryFrom<TaskV2<'_>> for Task {
+    type Error = RecordError;
+
+    fn try_from(known: TaskV2<'_>) -> Result<Self, RecordError> {
+        let mut task = Self::try_from(known.task)?;
+        Arc::make_mut(&mut task.spec).require.allocation = allocation(known.allocation)?;
+        for (number, why) in known.chosen {
+            let part = task.parts.get_mut(usize::from(number));
+            let part = part.ok_or_else(|| unknown("part of a task", number))?;
+            part.chosen = Some(Arc::from(why));
+        }
+        Ok(task)
+    }
 }
 
 impl<'a> From<&'a Task> for TaskV1<'a> {

@@ -14,7 +14,9 @@ use super::v1::{
     ThresholdV1, TieV1, TraceV1,
 };
 use crate::matching::Requirement;
-use crate::task::{CapabilityRequirement, IdempotencyKey, RetryPolicy, TaskMode, TaskSpec};
+use crate::task::{
+    Allocation, CapabilityRequirement, IdempotencyKey, RetryPolicy, TaskMode, TaskSpec,
+};
 
 impl<'a> From<&'a TaskSpec> for SpecV1<'a> {
     fn from(spec: &'a TaskSpec) -> Self {
@@ -55,6 +57,8 @@ impl TryFrom<SpecV1<'_>> for TaskSpec {
             require: Requirement {
                 capabilities: capabilities.collect::<Result<_, _>>()?,
                 agents: agents.collect::<Result<_, _>>()?,
+                // It is stored beside.
+                allocation: Allocation::default(),
             },
             replicas: spec.replicas,
             allow_partial: spec.allow_partial,

@@ -17,8 +17,8 @@ use super::*;
 use crate::machine::{Book, Entry};
 use crate::matching::Requirement;
 use crate::task::{
-    BlobRef, Body, Failure, FailureKind, IdempotencyKey, Needs, RetryPolicy, TaskMode, TaskSpec,
-    Verdict,
+    Allocation, BlobRef, Body, Failure, FailureKind, IdempotencyKey, Needs, RetryPolicy, TaskMode,
+    TaskSpec, Verdict,
 };
 
 fn golden(name: &str) -> PathBuf {
@@ -47,6 +47,7 @@ fn full_spec() -> TaskSpec {
         require: Requirement {
             capabilities: vec!["text.count@1.2.0".parse().unwrap(), "judge".parse().unwrap()],
             agents: vec![AgentId::new("word-count").unwrap()],
+            allocation: Allocation::default(),
         },
         replicas: 3,
         allow_partial: true,
@@ -75,7 +76,7 @@ fn plain_spec() -> TaskSpec {
     TaskSpec {
         priority: Priority::Normal,
         mode: TaskMode::Single,
-        require: Requirement { capabilities: vec!["x".parse().unwrap()], agents: Vec::new() },
+        require: Requirement { capabilities: vec!["x".parse().unwrap()], ..Default::default() },
         replicas: 1,
         allow_partial: false,
         rules: None,
@@ -104,7 +105,13 @@ fn record(events: Vec<Event>) -> TaskRecord {
 }
 
 fn started(part: u16, attempt: u32) -> Event {
-    Event::Started { part, attempt, agent: Arc::from("word-count@1.0.0"), cost: 1_000_000 }
+    Event::Started {
+        part,
+        attempt,
+        agent: Arc::from("word-count@1.0.0"),
+        cost: 1_000_000,
+        chosen: None,
+    }
 }
 
 /// Why a part was set back, in versions that have it.
@@ -119,10 +126,20 @@ fn file(name: &str, version: u16) -> String {
 
 /// Every event, in records as the engine writes them.
 fn records() -> Vec<(&'static str, TaskRecord)> {
-    records_of(2)
+    let mut records = records_of(3);
+    let mut spec = plain_spec();
+    spec.require.allocation = Allocation::LeastLoaded;
+    let (agent, chosen) = (Arc::from("word-count@1.0.0"), Some(Arc::from("the best of 3 bids")));
+    let allotted = record(vec![
+        Event::Accepted { spec: Arc::new(spec), input: json("\"one two\"") },
+        Event::Planned(vec![Needs::All]),
+        Event::Started { part: 0, attempt: 1, agent, cost: 1_000_000, chosen },
+    ]);
+    records.push(("task.allotted", allotted));
+    records
 }
 
-/// The same, as far as this version can tell it.
+/// Those that every version has, as far as this one can tell them.
 fn records_of(version: u16) -> Vec<(&'static str, TaskRecord)> {
     let failure = || Failure::new(FailureKind::Failed, "no luck");
     let agent = || Needs::Agent(AgentId::new("word-count").unwrap());
@@ -195,6 +212,15 @@ fn book() -> Book {
     book
 }
 
+/// The same, and what only version 2 of a snapshot tells.
+fn book_of_today() -> Book {
+    let mut book = book();
+    let allotted = records().pop().unwrap().1;
+    let other = TaskRecord { task: Uuid::from_u128(2), ..allotted };
+    book.replay(&Decoded::Task(other)).unwrap();
+    book
+}
+
 fn stored(kind: &str, version: u16, bytes: &[u8]) -> StoredRecord {
     StoredRecord {
         position: Position(1),
@@ -209,22 +235,24 @@ fn stored(kind: &str, version: u16, bytes: &[u8]) -> StoredRecord {
 }
 
 #[test]
-fn golden_records_of_version_1_decode() {
-    for (name, record) in records_of(1) {
-        let bytes = std::fs::read(golden(&file(name, 1))).unwrap();
-        let kind = encode(&record).unwrap().kind;
-        let decoded = decode(&stored(kind.as_str(), 1, &bytes)).unwrap();
-        assert_eq!(decoded, Decoded::Task(record), "{name}");
+fn golden_records_of_versions_1_and_2_decode() {
+    for version in [1, 2] {
+        for (name, record) in records_of(version) {
+            let bytes = std::fs::read(golden(&file(name, version))).unwrap();
+            let kind = encode(&record).unwrap().kind;
+            let decoded = decode(&stored(kind.as_str(), version, &bytes)).unwrap();
+            assert_eq!(decoded, Decoded::Task(record), "{name}");
+        }
     }
 }
 
 #[test]
-fn golden_records_of_version_2_decode_and_are_what_is_written_today() {
+fn golden_records_of_version_3_decode_and_are_what_is_written_today() {
     for (name, record) in records() {
         let today = encode(&record).unwrap();
-        let bytes = golden_bytes(&file(name, 2), &today.bytes);
+        let bytes = golden_bytes(&file(name, 3), &today.bytes);
         let kind = today.kind.as_str();
-        assert_eq!(decode(&stored(kind, 2, &bytes)).unwrap(), Decoded::Task(record), "{name}");
+        assert_eq!(decode(&stored(kind, 3, &bytes)).unwrap(), Decoded::Task(record), "{name}");
         assert_eq!(today.bytes, bytes, "{name}");
     }
 }
@@ -254,13 +282,39 @@ fn the_golden_record_of_a_saved_state_decodes_and_is_what_is_written_today() {
 }
 
 #[test]
-fn the_golden_snapshot_of_version_1_decodes_and_is_what_is_written_today() {
-    let today = encode_snapshot(&book()).unwrap();
-    let bytes = golden_bytes("tasks.snapshot.v1.bin", &today);
+fn the_golden_snapshot_of_version_1_decodes() {
+    let bytes = std::fs::read(golden("tasks.snapshot.v1.bin")).unwrap();
     let read = decode_snapshot(1, &bytes).unwrap();
     assert!(read.is_balanced());
+    assert_eq!(encode_snapshot(&read).unwrap(), encode_snapshot(&book()).unwrap());
+}
+
+#[test]
+fn the_golden_snapshot_of_version_2_decodes_and_is_what_is_written_today() {
+    let today = encode_snapshot(&book_of_today()).unwrap();
+    let bytes = golden_bytes("tasks.snapshot.v2.bin", &today);
+    let read = decode_snapshot(2, &bytes).unwrap();
+    assert!(read.is_balanced());
+    let task = read.task(Uuid::from_u128(2)).unwrap();
+    assert_eq!(task.spec.require.allocation, Allocation::LeastLoaded);
+    assert_eq!(task.parts[0].chosen.as_deref(), Some("the best of 3 bids"));
     assert_eq!(encode_snapshot(&read).unwrap(), bytes);
     assert_eq!(today, bytes);
+}
+
+/// No program wrote such; a damaged record must not be read as another.
+#[test]
+fn a_note_beside_an_event_that_it_is_not_of_is_an_error() {
+    use super::v1::EventV1;
+    use super::v3::{BesideV3, EntryV3};
+    let entry = |beside| EntryV3 { at: 0, event: EventV1::Resumed { part: 0 }, beside };
+    for beside in [BesideV3::Allocation(1), BesideV3::Chosen("best".into())] {
+        assert!(Entry::try_from(entry(beside)).is_err());
+    }
+    let (spec, input) = (plain_spec(), json("1"));
+    let event = EventV1::Accepted { spec: Box::new((&spec).into()), input: (&input).into() };
+    let unknown = EntryV3 { at: 0, event, beside: BesideV3::Allocation(200) };
+    assert!(Entry::try_from(unknown).is_err());
 }
 
 #[test]
@@ -269,7 +323,8 @@ fn each_record_is_stored_under_the_kind_that_says_most_about_it() {
     let kinds: Vec<_> = kinds.iter().map(|kind| kind.as_str()).collect();
     let ended = ["task.ended"; 4];
     assert_eq!(kinds[..3], ["task.accepted", "task.accepted", "task.changed"]);
-    assert_eq!(kinds[3..], ended);
+    assert_eq!(kinds[3..7], ended);
+    assert_eq!(kinds[7..], ["task.accepted"]);
 }
 
 #[test]
@@ -277,11 +332,11 @@ fn a_cut_record_an_unknown_kind_and_a_newer_version_are_errors() {
     for (name, record) in records() {
         let bytes = encode(&record).unwrap().bytes;
         for cut in 0..bytes.len() {
-            assert!(decode(&stored("task.changed", 2, &bytes[..cut])).is_err(), "{name} at {cut}");
+            assert!(decode(&stored("task.changed", 3, &bytes[..cut])).is_err(), "{name} at {cut}");
         }
     }
     assert!(matches!(decode(&stored("task.other", 1, &[])), Err(RecordError::UnknownKind(_))));
-    assert!(decode(&stored("task.changed", 3, &[])).is_err());
+    assert!(decode(&stored("task.changed", 4, &[])).is_err());
 }
 
 proptest! {
@@ -290,20 +345,22 @@ proptest! {
         for kind in ["task.accepted", "tasks.engine", "tasks.saved"] {
             let _refused = decode(&stored(kind, 1, &bytes));
             let _refused = decode(&stored(kind, 2, &bytes));
+            let _refused = decode(&stored(kind, 3, &bytes));
         }
         let _refused = decode_snapshot(1, &bytes);
+        let _refused = decode_snapshot(2, &bytes);
     }
 
     #[test]
     fn a_flipped_bit_gives_an_error_or_another_record_and_no_panic(
-        which in 0..7_usize,
+        which in 0..8_usize,
         at in any::<prop::sample::Index>(),
         bit in 0..8_u8,
     ) {
         let mut bytes = encode(&records()[which].1).unwrap().bytes.to_vec();
         let at = at.index(bytes.len());
         bytes[at] ^= 1 << bit;
-        if let Ok(decoded) = decode(&stored("task.changed", 2, &bytes)) {
+        if let Ok(decoded) = decode(&stored("task.changed", 3, &bytes)) {
             // The journal's checksum finds it first; here it must only not bring anything down.
             let _unfitting = Book::default().replay(&decoded);
         }

@@ -1,5 +1,6 @@
 //! A task: what was asked, how it stands, and the parts it is done in.
 
+mod allocation;
 mod body;
 mod capability;
 mod failure;
@@ -11,6 +12,7 @@ mod retry;
 mod spec;
 mod state;
 
+pub use allocation::Allocation;
 pub use capability::{CapabilityRequirement, InvalidRequirement};
 pub use failure::FailureKind;
 pub use id::{TaskId, partition_of};

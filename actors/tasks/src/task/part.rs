@@ -62,6 +62,8 @@ pub(crate) struct Part {
     pub cost: u64,
     /// The agent of the last execution, as `id@version`.
     pub agent: Option<Arc<str>>,
+    /// Why it went to that agent, where that was found out.
+    pub chosen: Option<Arc<str>>,
     /// When it was last handed to an agent, UTC microseconds.
     pub started_at: Option<i64>,
     /// When it ended, UTC microseconds.
@@ -89,6 +91,7 @@ impl Part {
             returned: 0,
             cost: 0,
             agent: None,
+            chosen: None,
             started_at: None,
             ended_at: None,
             last_error: None,

@@ -75,6 +75,11 @@ fn specification(
     };
     let retry = RetryPolicy { max_attempts: 1, max_lost: spec.max_lost, ..RetryPolicy::default() };
     let mode = spec.mode;
+    let allocation = spec.allocation;
+    if let Err(expected) = allocation.suits(mode, !spec.agents.is_empty()) {
+        return Err(invalid("allocation", expected, allocation));
+    }
+    let require = requirement(&spec.kind, spec.capabilities, spec.agents, config)?;
     Ok(TaskSpec {
         priority: spec.priority,
         mode,
@@ -87,7 +92,7 @@ fn specification(
         key: None,
         principal: asker.principal,
         correlation: asker.correlation,
-        require: requirement(&spec.kind, spec.capabilities, spec.agents, config)?,
+        require: Requirement { allocation, ..require },
         tenant: spec.tenant.unwrap_or_else(|| DEFAULT_TENANT.clone()),
         labels: spec.labels,
         kind: spec.kind,
@@ -114,7 +119,7 @@ fn requirement(
         let implied = CapabilityRequirement::any(kind);
         capabilities.push(implied.map_err(|_| invalid("kind", expected, kind))?);
     }
-    Ok(Requirement { capabilities, agents })
+    Ok(Requirement { capabilities, agents, ..Requirement::default() })
 }
 
 fn replicas(spec: &ExecutionSpec, config: &TasksConfig) -> Result<u16, SubmitError> {

@@ -62,7 +62,8 @@ pub(crate) fn check(
     let replicas = replicas(&request, config)?;
     let rules = rules(&request);
     let input = payload::input(request.payload, request.content_type, config)?;
-    let require = Requirement { capabilities: request.capabilities, agents };
+    let (capabilities, allocation) = (request.capabilities, request.allocation);
+    let require = Requirement { capabilities, agents, allocation };
     let spec = TaskSpec {
         kind: request.kind,
         priority: request.priority,
@@ -173,6 +174,9 @@ fn check_options(request: &TaskSubmissionRequest) -> Result<(), SubmitError> {
             let expected = format!("nothing, unless mode is {mode}");
             return Err(invalid(field, expected, format!("mode {}", request.mode)));
         }
+    }
+    if let Err(expected) = request.allocation.suits(request.mode, !request.agents.is_empty()) {
+        return Err(invalid("allocation", expected, request.allocation));
     }
     if let Some(options) = request.consensus
         && let Err(faults) = options.rules().validate()

@@ -51,7 +51,7 @@ impl World {
     }
 
     /// Asks for the first attempt at an execution, and ends the batch.
-    fn execute(&mut self, number: u128, spec: ExecutionSpec) {
+    pub(super) fn execute(&mut self, number: u128, spec: ExecutionSpec) {
         self.ask(number, 1, spec).unwrap();
         self.settle();
     }

@@ -1,6 +1,7 @@
 //! The machine under virtual time, with a log in memory and agents that are the test itself.
 
 mod agents;
+mod allocation;
 mod executions;
 mod idempotency;
 mod lifecycle;

@@ -13,8 +13,8 @@ use synod_testkit::Seed;
 use super::{World, answer, request};
 use crate::machine::{Event, Input, Outcome};
 use crate::matching::AgentSlot;
-use crate::records::{Decoded, decode, decode_snapshot, encode_snapshot};
-use crate::{TaskId, TaskMode, TaskState, TaskSubmissionRequest, TasksConfig};
+use crate::records::{Decoded, SNAPSHOT_VERSION, decode, decode_snapshot, encode_snapshot};
+use crate::{Allocation, TaskId, TaskMode, TaskState, TaskSubmissionRequest, TasksConfig};
 
 const ROUNDS: u64 = 60;
 const STEPS: usize = 250;
@@ -122,6 +122,10 @@ impl Play {
         let chance = &mut self.chance;
         let mode = *TaskMode::ALL.choose(chance).unwrap();
         let mut request = request("job").mode(mode);
+        let allocation = *Allocation::ALL.choose(chance).unwrap();
+        if allocation.suits(mode, false).is_ok() {
+            request.allocation = allocation;
+        }
         let capabilities: &[&str] = match mode {
             TaskMode::Consensus => &["judge"],
             _ => [&["x"][..], &["y"], &["x", "z"], &["x", "y", "z"]].choose(chance).unwrap(),
@@ -240,7 +244,7 @@ impl Play {
             self.finish();
         }
         self.listen();
-        let mut book = decode_snapshot(1, &bytes).unwrap();
+        let mut book = decode_snapshot(SNAPSHOT_VERSION, &bytes).unwrap();
         for record in &self.world.log[at..] {
             book.replay(&decode(record).unwrap()).unwrap();
         }

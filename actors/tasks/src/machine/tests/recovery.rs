@@ -4,7 +4,7 @@ use synod_agents::{AgentCard, AgentError, AgentErrorKind, AgentStatus};
 
 use super::{World, answer, request};
 use crate::machine::{Input, Outcome};
-use crate::records::{decode_snapshot, encode_snapshot};
+use crate::records::{SNAPSHOT_VERSION, decode_snapshot, encode_snapshot};
 use crate::task::{FailureKind, TaskState};
 
 #[test]
@@ -91,7 +91,7 @@ fn a_snapshot_holds_everything() {
     let dispatch = world.dispatch_to("b");
     world.lose(dispatch, 1_000, "gone");
     let bytes = encode_snapshot(world.machine.book()).unwrap();
-    let book = decode_snapshot(1, &bytes).unwrap();
+    let book = decode_snapshot(SNAPSHOT_VERSION, &bytes).unwrap();
     assert_eq!(encode_snapshot(&book).unwrap(), bytes);
     assert!(book.is_balanced());
     world.restart(book);
@@ -105,7 +105,7 @@ fn a_snapshot_holds_everything() {
 #[test]
 fn a_snapshot_of_another_version_is_refused() {
     assert!(decode_snapshot(2, &[]).is_err());
-    assert!(decode_snapshot(1, &[1, 2, 3]).is_err());
+    assert!(decode_snapshot(SNAPSHOT_VERSION, &[1, 2, 3]).is_err());
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn a_part_that_waits_says_why_after_a_crash_and_after_a_snapshot_too() {
     assert_eq!(told, expected);
     world.crash();
     assert_eq!(waits(&world), told);
-    let book = decode_snapshot(1, &world.image(world.machine.book())).unwrap();
+    let book = decode_snapshot(SNAPSHOT_VERSION, &world.image(world.machine.book())).unwrap();
     world.restart(book);
     assert_eq!(waits(&world), told);
     let shown = world.status(lost).parts[0].error.clone().unwrap();

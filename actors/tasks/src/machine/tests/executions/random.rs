@@ -8,6 +8,7 @@ use rand_chacha::ChaCha12Rng;
 use synod_testkit::Seed;
 
 use super::*;
+use crate::task::Allocation;
 
 const ROUNDS: u64 = 40;
 const STEPS: usize = 250;
@@ -56,7 +57,11 @@ impl Play {
         let deadline = Instant::now() + Duration::from_millis(500 + self.below(60_000) as u64);
         let start_within = (self.below(3) == 0).then_some(Duration::from_millis(50));
         let max_lost = self.below(3) as u32;
-        ExecutionSpec { mode, deadline, start_within, max_lost, ..spec(kind) }
+        let mut allocation = Allocation::ALL[self.below(Allocation::ALL.len())];
+        if allocation.suits(mode, false).is_err() {
+            allocation = Allocation::default();
+        }
+        ExecutionSpec { mode, allocation, deadline, start_within, max_lost, ..spec(kind) }
     }
 
     fn execute(&mut self) {
