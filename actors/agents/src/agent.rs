@@ -9,7 +9,9 @@ use synod_runtime::{ActorError, Context};
 use crate::actor::AgentActor;
 use crate::card::AgentCard;
 use crate::context::AgentContext;
+use crate::envelope::Envelope;
 use crate::error::AgentError;
+use crate::message_context::MessageContext;
 use crate::payload::Payload;
 use crate::pulse::Pulse;
 use crate::work::Assignment;
@@ -46,6 +48,24 @@ pub trait Agent: Send + 'static {
         ctx: &mut AgentContext,
     ) -> impl Future<Output = Result<Payload, AgentError>> + Send;
 
+    /// Reads a message of another agent, or of a protocol that the agent takes part in, and returns
+    /// what it says back: [`Envelope::answer`] makes the envelope. The default does not understand.
+    ///
+    /// Messages go to an instance of their own, one after the other, so that an agent that works
+    /// can still bid and vote: fields that `perform` sets are not seen here, unless instances
+    /// share them.
+    ///
+    /// # Errors
+    /// The message could not be read; whoever sent it is told why.
+    fn receive(
+        &mut self,
+        envelope: Envelope,
+        ctx: &mut MessageContext,
+    ) -> impl Future<Output = Result<Option<Envelope>, AgentError>> + Send {
+        let _ = ctx;
+        std::future::ready(Ok(envelope.not_understood("this agent reads no messages")))
+    }
+
     /// Releases what `start` opened. Not called after a panic or a kill.
     fn stop(&mut self) -> impl Future<Output = ()> + Send {
         std::future::ready(())
@@ -67,6 +87,13 @@ pub trait DynAgent: Send {
         ctx: &'a mut AgentContext,
     ) -> BoxFuture<'a, Result<Payload, AgentError>>;
 
+    /// [`Agent::receive`].
+    fn receive_boxed<'a>(
+        &'a mut self,
+        envelope: Envelope,
+        ctx: &'a mut MessageContext,
+    ) -> BoxFuture<'a, Result<Option<Envelope>, AgentError>>;
+
     /// [`Agent::stop`].
     fn stop_boxed(&mut self) -> BoxFuture<'_, ()>;
 }
@@ -82,6 +109,14 @@ impl<A: Agent> DynAgent for A {
         ctx: &'a mut AgentContext,
     ) -> BoxFuture<'a, Result<Payload, AgentError>> {
         Box::pin(self.perform(work, ctx))
+    }
+
+    fn receive_boxed<'a>(
+        &'a mut self,
+        envelope: Envelope,
+        ctx: &'a mut MessageContext,
+    ) -> BoxFuture<'a, Result<Option<Envelope>, AgentError>> {
+        Box::pin(self.receive(envelope, ctx))
     }
 
     fn stop_boxed(&mut self) -> BoxFuture<'_, ()> {

@@ -192,6 +192,9 @@ pub struct AgentCard {
     /// Where it is reached; required of http agents, absent from the others.
     #[serde(default)]
     pub endpoint: Option<String>,
+    /// The conversation protocols it speaks, such as `fipa-contract-net`; at most 32.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub protocols: Vec<String>,
     /// Free key-value pairs; at most 64.
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,
@@ -230,6 +233,7 @@ impl AgentCard {
             cost: default_cost(),
             kind: default_kind(),
             endpoint: None,
+            protocols: Vec::new(),
             metadata: BTreeMap::new(),
             malformed_version,
         }
@@ -288,6 +292,13 @@ impl AgentCard {
     #[must_use]
     pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.endpoint = Some(endpoint.into());
+        self
+    }
+
+    /// Adds a conversation protocol that it speaks.
+    #[must_use]
+    pub fn protocol(mut self, protocol: impl Into<String>) -> Self {
+        self.protocols.push(protocol.into());
         self
     }
 

@@ -1,14 +1,19 @@
 //! What an agent can do while it performs: see that it is to stop, report progress, keep state,
-//! and run blocking work.
+//! run blocking work and send messages.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::blocking::{AbandonedThreads, run_on_thread};
+use crate::envelope::Envelope;
 use crate::error::AgentError;
+use crate::id::AgentId;
+use crate::messenger::Outbox;
+use crate::payload::Payload;
 use crate::progress::Progress;
 use crate::usage::Usage;
 use crate::work::{Assignment, WorkId};
@@ -23,27 +28,31 @@ pub struct AgentContext {
     stop: CancellationToken,
     progress: Progress,
     abandoned: Arc<AbandonedThreads>,
+    agent: AgentId,
+    outbox: Outbox,
 }
 
 impl AgentContext {
     pub(crate) fn new(
+        agent: AgentId,
         assignment: &Assignment,
         deadline: Instant,
         stop: CancellationToken,
         progress: Progress,
-        abandoned: Arc<AbandonedThreads>,
+        (abandoned, outbox): (Arc<AbandonedThreads>, Outbox),
     ) -> Self {
         let state = AgentState { committed: assignment.state.clone(), saved: None };
-        Self { state, work: assignment.work, deadline, stop, progress, abandoned }
+        let work = assignment.work;
+        Self { state, work, deadline, stop, progress, abandoned, agent, outbox }
     }
 
     /// A context outside of a node, for calling an agent by hand, as its tests do.
     #[must_use]
     pub fn standalone(assignment: &Assignment) -> Self {
-        let abandoned = Arc::default();
         let deadline = assignment.deadline;
         let progress = Progress::followed_by(assignment.watch.clone());
-        Self::new(assignment, deadline, CancellationToken::new(), progress, abandoned)
+        let (agent, stop) = (AgentId::unchecked("standalone"), CancellationToken::new());
+        Self::new(agent, assignment, deadline, stop, progress, Default::default())
     }
 
     /// Which execution this is.
@@ -107,6 +116,30 @@ impl AgentContext {
         W: FnOnce(CancellationToken) -> T + Send + 'static,
     {
         run_on_thread(Arc::clone(&self.abandoned), self.stop.clone(), work).await
+    }
+
+    /// Sends a message in the agent's own name and waits for no answer.
+    ///
+    /// # Errors
+    /// It could not be sent; `Unavailable` outside of a node that carries messages.
+    pub async fn send(&self, envelope: Envelope) -> Result<(), AgentError> {
+        self.outbox.send(&self.agent, envelope).await
+    }
+
+    /// Sends a message in the agent's own name and waits for the answer.
+    ///
+    /// # Errors
+    /// It could not be sent, nobody answered within the time, or there are no messages here.
+    pub async fn ask(&self, envelope: Envelope, within: Duration) -> Result<Envelope, AgentError> {
+        self.outbox.ask(&self.agent, envelope, within).await
+    }
+
+    /// Tells whoever has subscribed to `topic`.
+    ///
+    /// # Errors
+    /// The topic is not one to publish to, or there are no messages here.
+    pub async fn publish(&self, topic: &str, content: Payload) -> Result<(), AgentError> {
+        self.outbox.publish(&self.agent, topic, content).await
     }
 }
 

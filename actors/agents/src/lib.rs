@@ -11,8 +11,9 @@
 //!                                        Rust code, a child process, a connected program
 //! ```
 //!
-//! Whoever dispatches asks an agent's actor to [`Perform`] an [`Assignment`]. The registry tells
-//! its listeners which agents there are. A user writes an [`Agent`].
+//! Whoever dispatches asks an agent's actor to [`Perform`] an [`Assignment`]; whoever speaks to it
+//! has it [`Receive`] an [`Envelope`]. The registry tells its listeners which agents there are. A
+//! user writes an [`Agent`].
 //!
 //! Invariants:
 //! - Never is work queued at an agent: it is taken into a free worker, or refused at once.
@@ -35,7 +36,10 @@ mod envelope;
 mod error;
 mod host;
 mod id;
+mod letters;
+mod message_context;
 mod messages;
+mod messenger;
 mod named;
 mod payload;
 mod process;
@@ -58,17 +62,22 @@ pub use builtin::Echo;
 pub use card::{AgentCard, AgentKind, AgentLimits, Capability};
 pub use config::{AgentsConfig, Undelivered};
 pub use context::{AgentContext, AgentState};
-pub use envelope::{Envelope, Performative, Reach, Recipient};
+pub use envelope::{
+    AnswerDocument, Envelope, EnvelopeDocument, EnvelopeFault, MAX_CONTENT_BYTES, Performative,
+    Reach, ReceiveAnswer, ReceiveOrder, Recipient,
+};
 pub use error::{AgentError, AgentErrorKind};
 pub use host::{
-    AddAgent, AgentHost, AwaitAgents, ConnectAgent, HostError, HostMessage, HostSettings,
+    AddAgent, AgentHost, AwaitAgents, Carrier, ConnectAgent, HostError, HostMessage, HostSettings,
     KindFactory, StartAgent,
 };
 pub use id::{AgentId, AgentKey, InvalidAgentId};
+pub use message_context::MessageContext;
 pub use messages::{
     AgentChange, AgentEntry, AgentHealth, AgentMessage, AgentStatus, AgentView, CheckHealth,
-    Perform, WorkInHand,
+    Perform, Receive, WorkInHand,
 };
+pub use messenger::Messenger;
 pub use named::UnknownName;
 pub use payload::{JSON, Payload, PayloadDocument, PayloadError, TEXT};
 pub use process::{ProcessAgentConfig, ProcessFactory, Programs};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use synod_runtime::{Address, Ask, Request, requests};
 
 use crate::card::AgentCard;
+use crate::envelope::Envelope;
 use crate::error::AgentError;
 use crate::id::{AgentId, AgentKey};
 use crate::named::named;
@@ -25,6 +26,20 @@ pub struct Perform {
 
 impl Ask for Perform {
     type Reply = Result<Performed, AgentError>;
+}
+
+/// Read this message. Answered with what the agent says back, or with nothing.
+///
+/// The agent reads one message after the other, beside its work: a busy agent can still bid and
+/// vote. What it says is about this message and in its own name, whatever it wrote there.
+#[derive(Debug)]
+pub struct Receive {
+    /// The message; until when an answer is of use is in it, and the asker's deadline holds too.
+    pub envelope: Envelope,
+}
+
+impl Ask for Receive {
+    type Reply = Result<Option<Envelope>, AgentError>;
 }
 
 /// How are you? Answered at once, whatever work is in hand.
@@ -86,6 +101,8 @@ pub struct WorkInHand {
 pub enum AgentMessage {
     /// Do this work, or refuse at once: more than `max_concurrent_tasks` is never queued.
     Perform(Request<Perform>),
+    /// Read this message; at most 256 wait to be read, more are refused.
+    Receive(Request<Receive>),
     /// Stop this work: token, grace, then it is dropped. Unknown work is ignored.
     Cancel {
         /// Which work.
@@ -105,7 +122,7 @@ pub enum AgentMessage {
     Own(crate::actor::Report),
 }
 
-requests!(AgentMessage { Perform(Perform), Health(CheckHealth) });
+requests!(AgentMessage { Perform(Perform), Receive(Receive), Health(CheckHealth) });
 
 named! {
     /// Whether an agent is given work.

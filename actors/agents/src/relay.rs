@@ -15,7 +15,10 @@ use tokio::time::Instant;
 use crate::agent::Agent;
 use crate::card::AgentCard;
 use crate::context::AgentContext;
+use crate::envelope::{Envelope, EnvelopeDocument, ReceiveOrder};
 use crate::error::AgentError;
+use crate::letters::{LetterNumber, LetterOutcome};
+use crate::message_context::MessageContext;
 use crate::payload::Payload;
 use crate::progress::Progress;
 use crate::usage::Usage;
@@ -48,6 +51,18 @@ pub(crate) struct Withdraw {
     pub(crate) work: WorkId,
 }
 
+/// Have this message read at the other end. Asked of a link actor.
+#[derive(Debug)]
+pub(crate) struct Carry {
+    pub(crate) envelope: Envelope,
+    /// Until when an answer is of use.
+    pub(crate) until: Instant,
+}
+
+impl Ask for Carry {
+    type Reply = Result<Option<Envelope>, AgentError>;
+}
+
 /// The instance of an agent whose work is done elsewhere. `M` is the protocol of its link.
 pub(crate) struct Relay<M> {
     pub(crate) card: Arc<AgentCard>,
@@ -57,7 +72,7 @@ pub(crate) struct Relay<M> {
 
 impl<M> Agent for Relay<M>
 where
-    M: From<Request<Deliver>> + From<Withdraw> + Send + 'static,
+    M: From<Request<Deliver>> + From<Request<Carry>> + From<Withdraw> + Send + 'static,
 {
     fn card(&self) -> AgentCard {
         AgentCard::clone(&self.card)
@@ -90,6 +105,17 @@ where
         }
         Ok(payload)
     }
+
+    async fn receive(
+        &mut self,
+        envelope: Envelope,
+        ctx: &mut MessageContext,
+    ) -> Result<Option<Envelope>, AgentError> {
+        let until = ctx.deadline();
+        let within = until.saturating_duration_since(Instant::now()).saturating_add(SLACK);
+        let asked = self.link.ask(Carry { envelope, until }, within).await;
+        asked.unwrap_or_else(|error| Err(unanswered(error)))
+    }
 }
 
 impl<M: From<Withdraw> + Send + 'static> Relay<M> {
@@ -113,35 +139,76 @@ fn unanswered(error: AskError) -> AgentError {
     }
 }
 
-/// Who waits at a link for which work.
+/// Who waits at a link for which work, and for the answers to which messages.
 #[derive(Debug, Default)]
-pub(crate) struct Waiting(HashMap<WorkId, (Reply<<Deliver as Ask>::Reply>, Progress)>);
+pub(crate) struct Waiting {
+    work: HashMap<WorkId, (Reply<<Deliver as Ask>::Reply>, Progress)>,
+    letters: HashMap<LetterNumber, (Reply<<Carry as Ask>::Reply>, Envelope)>,
+    last_letter: LetterNumber,
+}
+
+/// A message on its way through the machine of a link.
+#[derive(Debug)]
+pub(crate) struct Letter {
+    pub(crate) number: LetterNumber,
+    pub(crate) order: ReceiveOrder,
+    pub(crate) until: std::time::Instant,
+}
 
 impl Waiting {
     /// Takes in a request; what is to be handed over goes to the machine of the link.
     pub(crate) fn admit(&mut self, request: Request<Deliver>) -> Box<Assignment> {
         let (Deliver { assignment, progress }, reply) = request.into_parts();
-        self.0.insert(assignment.work, (reply, progress));
+        self.work.insert(assignment.work, (reply, progress));
         Box::new(assignment)
     }
 
     /// Answers whoever waits for this work.
     pub(crate) fn answer(&mut self, work: WorkId, outcome: Result<Performed, AgentError>) {
-        if let Some((reply, _)) = self.0.remove(&work) {
+        if let Some((reply, _)) = self.work.remove(&work) {
             reply.send(outcome);
         }
     }
 
+    /// Takes in a message; what is to be handed over goes to the machine of the link.
+    pub(crate) fn admit_letter(&mut self, request: Request<Carry>, now: Instant) -> Box<Letter> {
+        let (Carry { envelope, until }, reply) = request.into_parts();
+        let left = until.saturating_duration_since(now).as_millis();
+        let order = ReceiveOrder {
+            envelope: EnvelopeDocument::from(&envelope),
+            reply_within_ms: u64::try_from(left).unwrap_or(u64::MAX),
+        };
+        self.last_letter += 1;
+        let number = self.last_letter;
+        self.letters.insert(number, (reply, envelope));
+        Box::new(Letter { number, order, until: until.into_std() })
+    }
+
+    /// Answers whoever sent this message.
+    pub(crate) fn answer_letter(&mut self, number: LetterNumber, outcome: LetterOutcome) {
+        let Some((reply, question)) = self.letters.remove(&number) else { return };
+        reply.send(match outcome {
+            LetterOutcome::Taken(None) => Ok(None),
+            LetterOutcome::Taken(Some(said)) => said.to(&question).map(Some).map_err(|why| {
+                AgentError::failed(format!("what the agent answered: content: {why}"))
+            }),
+            LetterOutcome::NotSpoken => {
+                Ok(question.not_understood("the program of this agent reads no messages"))
+            }
+            LetterOutcome::Failed(error) => Err(error),
+        });
+    }
+
     /// Notes how far this work is.
     pub(crate) fn note(&self, work: WorkId, said: &WorkProgress) {
-        if let Some((_, progress)) = self.0.get(&work) {
+        if let Some((_, progress)) = self.work.get(&work) {
             progress.report(said.fraction, &said.note);
         }
     }
 
     /// Notes what this work used up.
     pub(crate) fn spend(&self, work: WorkId, usage: Usage) {
-        if let Some((_, progress)) = self.0.get(&work) {
+        if let Some((_, progress)) = self.work.get(&work) {
             progress.spend(usage);
         }
     }

@@ -10,6 +10,7 @@ const MAX_TEXT: usize = 4_096;
 const MAX_NAME: usize = 128;
 const MAX_VERSION: usize = 64;
 const MAX_CAPABILITIES: usize = 64;
+const MAX_PROTOCOLS: usize = 32;
 const MAX_SCHEMA: usize = 64 * 1_024;
 /// All schemas of a card together: it has to fit into one record of the journal.
 const MAX_SCHEMAS: usize = 256 * 1_024;
@@ -76,6 +77,7 @@ impl AgentCard {
         self.check_endpoint(&mut faults);
         self.check_metadata(&mut faults);
         self.check_capabilities(&mut faults);
+        self.check_protocols(&mut faults);
         if faults.0.is_empty() { Ok(()) } else { Err(faults.0) }
     }
 
@@ -135,6 +137,18 @@ impl AgentCard {
             faults.require(!key.is_empty(), &field, "a key of 1 to 128 bytes", "none");
             faults.text(key, MAX_NAME, &field, false);
             faults.text(value, MAX_VALUE, &field, true);
+        }
+    }
+
+    fn check_protocols(&self, faults: &mut Faults) {
+        faults.at_most(self.protocols.len(), MAX_PROTOCOLS, "protocols", "protocols");
+        let mut seen = BTreeSet::new();
+        for (index, protocol) in self.protocols.iter().take(MAX_PROTOCOLS).enumerate() {
+            let field = format!("protocols[{index}]");
+            let expected = "1 to 128 of a-z, 0-9, '.', '_', '-', a letter or digit first";
+            faults.require(is_identifier(protocol, MAX_NAME), &field, expected, protocol);
+            let fresh = seen.insert(protocol.as_str());
+            faults.require(fresh, &field, "each protocol once", protocol);
         }
     }
 

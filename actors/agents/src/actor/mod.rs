@@ -1,6 +1,7 @@
 //! The actor that hosts one agent, its workers and, where it has one, its link.
 
 mod desk;
+mod receiving;
 mod report;
 mod shell;
 mod worker;

@@ -12,14 +12,18 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::desk::{Desk, Mode, Place, Slot};
+use super::receiving::MESSAGES;
 use super::report::{Report, Reported};
-use super::worker::{Job, Worker, Workplace};
+use super::worker::{Job, WORKER_STOP, Worker, Workplace};
 use crate::agent::AgentFactory;
 use crate::blocking::AbandonedThreads;
 use crate::card::AgentCard;
 use crate::config::AgentsConfig;
 use crate::error::{AgentError, AgentErrorKind};
-use crate::messages::{AgentHealth, AgentMessage, AgentStatus, CheckHealth, Perform, WorkInHand};
+use crate::messages::{
+    AgentHealth, AgentMessage, AgentStatus, CheckHealth, Perform, Receive, WorkInHand,
+};
+use crate::messenger::Outbox;
 use crate::progress::Progress;
 use crate::pulse::Pulse;
 use crate::registry::RegistryMessage;
@@ -30,8 +34,6 @@ use crate::work::{Assignment, WorkId};
 /// would take the other workers along.
 const NEVER_GIVES_UP: u32 = u32::MAX;
 const WORKER: &str = "worker-";
-/// Time a worker has for its `stop`, beyond the grace of its work.
-const WORKER_STOP: Duration = Duration::from_secs(1);
 /// Executions in a row that are lost, or find nobody, until the agent counts as unhealthy.
 const UNHEALTHY_AFTER: u32 = 3;
 /// Longest time a link may take to end, its child process included.
@@ -48,6 +50,8 @@ pub(crate) struct Hosting {
     pub(crate) order: Mutex<Mode>,
     /// Its slot for signs of life, once it is registered.
     pub(crate) pulse: Mutex<Option<Pulse>>,
+    /// Where it sends messages.
+    pub(crate) outbox: Outbox,
 }
 
 impl Hosting {
@@ -69,13 +73,16 @@ struct InHand {
 /// ```text
 ///  Perform ─▶ AgentActor ─▶ worker-0 (an instance of the agent)      one at a time each;
 ///  Cancel      (desk)    ├▶ worker-1 ...                             started when first needed
+///  Receive               ├▶ messages (an instance that is never busy with work)
 ///                        └▶ link (child process or connection, if the agent has one)
 /// ```
 pub struct AgentActor {
     hosting: Arc<Hosting>,
     desk: Desk<InHand>,
-    workplace: Option<Arc<Workplace>>,
+    pub(super) workplace: Option<Arc<Workplace>>,
     workers: Vec<Address<Box<Job>>>,
+    /// Who takes its messages; started by the first.
+    pub(super) correspondent: Option<Address<Request<Receive>>>,
     abandoned: Arc<AbandonedThreads>,
     crashes: u64,
     program_restarts: u64,
@@ -108,6 +115,7 @@ impl AgentActor {
             desk,
             workplace: None,
             workers: Vec::new(),
+            correspondent: None,
             abandoned: Arc::default(),
             crashes: 0,
             program_restarts: 0,
@@ -182,7 +190,11 @@ impl AgentActor {
         Ok(())
     }
 
-    fn backoff(&self) -> Backoff {
+    pub(super) fn is_reachable(&self) -> bool {
+        self.desk.is_reachable()
+    }
+
+    pub(super) fn backoff(&self) -> Backoff {
         self.hosting.config.backoff()
     }
 
@@ -332,6 +344,7 @@ impl Actor for AgentActor {
     ) -> Result<(), ActorError> {
         match message {
             AgentMessage::Perform(request) => self.take(request, ctx),
+            AgentMessage::Receive(request) => self.receive(request, ctx),
             AgentMessage::Cancel { work } => {
                 if let Some(kept) = self.desk.kept(work) {
                     kept.stop.cancel();
@@ -361,6 +374,13 @@ impl Actor for AgentActor {
     ) -> Result<(), ActorError> {
         let slot_of = |name: &str| name.strip_prefix(WORKER)?.parse::<Slot>().ok();
         match event {
+            ChildEvent::Exited { name, reason } if *name == *MESSAGES => {
+                if !reason.is_normal() {
+                    self.crashes += 1;
+                    self.log_crash(&name, &reason, None);
+                    self.last_error = Some(reason.to_string());
+                }
+            }
             ChildEvent::Exited { name, reason } => {
                 let Some(slot) = slot_of(&name) else { return Ok(()) };
                 let lost = self.desk.crashed(slot);

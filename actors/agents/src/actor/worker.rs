@@ -34,6 +34,30 @@ pub(super) struct Workplace {
     pub(super) abandoned: Arc<AbandonedThreads>,
 }
 
+/// Time a worker has for its `stop`, beyond the grace of its work.
+pub(super) const WORKER_STOP: Duration = Duration::from_secs(1);
+
+impl Workplace {
+    /// The instance that is there, or else one made and started.
+    pub(super) async fn ready(
+        &self,
+        kept: Option<Box<dyn DynAgent>>,
+    ) -> Result<Box<dyn DynAgent>, AgentError> {
+        if let Some(instance) = kept {
+            return Ok(instance);
+        }
+        let mut instance = (self.source)();
+        let limit = Duration::from_millis(self.hosting.config.start_timeout_ms);
+        match timeout(limit, instance.start_boxed()).await {
+            Ok(Ok(())) => Ok(instance),
+            Ok(Err(error)) => {
+                Err(AgentError::unavailable(format!("the agent did not start: {error}")))
+            }
+            Err(_) => Err(AgentError::unavailable("the agent did not start in time")),
+        }
+    }
+}
+
 /// One assignment on its way to a worker.
 pub(super) struct Job {
     pub(super) request: Request<Perform>,
@@ -74,7 +98,7 @@ impl Worker {
             answer.give(Err(error));
             return Ok(());
         }
-        let mut instance = match self.ready().await {
+        let mut instance = match workplace.ready(self.instance.take()).await {
             Ok(instance) => instance,
             Err(error) => {
                 answer.give(Err(error.clone()));
@@ -84,7 +108,10 @@ impl Worker {
         let limit = after(Instant::now(), workplace.hosting.card.limits.perform_timeout());
         let deadline = work.deadline.min(limit);
         let threads = Arc::clone(&workplace.abandoned);
-        let mut ctx = AgentContext::new(&work, deadline, stop.clone(), progress, threads);
+        let surroundings = (threads, workplace.hosting.outbox.clone());
+        let agent = workplace.hosting.card.id.clone();
+        let mut ctx =
+            AgentContext::new(agent, &work, deadline, stop.clone(), progress, surroundings);
         let _at_work = work.watch.begin();
         let performing = instance.perform_boxed(work, &mut ctx);
         let end = run(performing, &stop, deadline, workplace.hosting.grace(), answer).await;
@@ -100,23 +127,6 @@ impl Worker {
         });
         answer.give(outcome);
         Ok(())
-    }
-
-    /// The instance, made and started unless there is one.
-    async fn ready(&mut self) -> Result<Box<dyn DynAgent>, AgentError> {
-        if let Some(instance) = self.instance.take() {
-            return Ok(instance);
-        }
-        let mut instance = (self.workplace.source)();
-        let config = &self.workplace.hosting.config;
-        let limit = Duration::from_millis(config.start_timeout_ms);
-        match timeout(limit, instance.start_boxed()).await {
-            Ok(Ok(())) => Ok(instance),
-            Ok(Err(error)) => {
-                Err(AgentError::unavailable(format!("the agent did not start: {error}")))
-            }
-            Err(_) => Err(AgentError::unavailable("the agent did not start in time")),
-        }
     }
 }
 

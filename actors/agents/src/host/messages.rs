@@ -10,6 +10,7 @@ use crate::agent::AgentFactory;
 use crate::card::{AgentCard, AgentKind};
 use crate::id::AgentKey;
 use crate::messages::AgentEntry;
+use crate::messenger::Messenger;
 use crate::registry::RegisterError;
 use crate::remote::{SessionInlet, ToAgent};
 use crate::validation::CardFault;
@@ -54,6 +55,15 @@ pub struct ConnectAgent {
 
 impl Ask for ConnectAgent {
     type Reply = Result<SessionInlet, HostError>;
+}
+
+/// Who carries the messages that agents send.
+pub struct Carrier(pub Arc<dyn Messenger>);
+
+impl fmt::Debug for Carrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Carrier")
+    }
 }
 
 /// Tell me when the agents of code, configuration and journal are there. Answered when all of them
@@ -104,6 +114,8 @@ pub enum HostMessage {
     Connect(Request<ConnectAgent>),
     /// Tell me when all are there.
     Await(Request<AwaitAgents>),
+    /// Have the messages that agents send carried by this messenger. The first one stays.
+    Carry(Carrier),
     /// From the host to itself.
     Own(super::shell::Step),
 }

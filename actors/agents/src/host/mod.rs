@@ -19,5 +19,7 @@ mod purpose;
 mod roster;
 mod shell;
 
-pub use messages::{AddAgent, AwaitAgents, ConnectAgent, HostError, HostMessage, StartAgent};
+pub use messages::{
+    AddAgent, AwaitAgents, Carrier, ConnectAgent, HostError, HostMessage, StartAgent,
+};
 pub use shell::{AgentHost, HostSettings, KindFactory};

@@ -10,6 +10,7 @@ use crate::actor::{Hosting, Mode};
 use crate::agent::AgentFactory;
 use crate::card::AgentCard;
 use crate::config::AgentsConfig;
+use crate::messenger::Outbox;
 use crate::registry::RegistryMessage;
 use crate::remote::RemoteFactory;
 use crate::schema::Schemas;
@@ -31,6 +32,7 @@ impl Member {
         factory: Arc<dyn AgentFactory>,
         registry: Address<RegistryMessage>,
         config: Arc<AgentsConfig>,
+        outbox: Outbox,
     ) -> Self {
         let card = factory.card();
         let name = card.key().to_string().into();
@@ -43,6 +45,7 @@ impl Member {
             config,
             order: Mutex::new(Mode::Taking),
             pulse: Mutex::new(None),
+            outbox,
         };
         Self { name, hosting: Arc::new(hosting), remote: None, durable: false }
     }

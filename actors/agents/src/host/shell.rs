@@ -19,6 +19,7 @@ use crate::config::AgentsConfig;
 use crate::counted::counted;
 use crate::error::AgentError;
 use crate::messages::{AgentEntry, AgentMessage};
+use crate::messenger::Outbox;
 use crate::process::Programs;
 use crate::registry::{DurableCards, RegisterAgent, RegisterError, Registered, RegistryMessage};
 use crate::remote::RemoteFactory;
@@ -78,6 +79,8 @@ pub struct AgentHost {
     registry: Address<RegistryMessage>,
     kinds: Arc<BTreeMap<AgentKind, KindFactory>>,
     programs: Programs,
+    /// Where agents send messages; outlives this incarnation.
+    outbox: Outbox,
     pub(super) roster: Roster,
     pub(super) agents: HashMap<Arc<str>, Address<AgentMessage>>,
     /// Agents still to be brought back, and how many are on their way.
@@ -97,8 +100,10 @@ impl AgentHost {
     pub fn spec(settings: HostSettings) -> Result<Spec<Self>, HostError> {
         let HostSettings { config, registry, agents, kinds, programs } = settings;
         let (roster, kinds) = (Roster::default(), Arc::new(kinds));
+        let outbox = Outbox::default();
         for factory in agents {
-            let member = Member::new(factory, registry.clone(), Arc::clone(&config));
+            let member =
+                Member::new(factory, registry.clone(), Arc::clone(&config), outbox.clone());
             member.card().validate()?;
             if !roster.add(&member) {
                 return Err(HostError::Exists(member.card().key()));
@@ -109,6 +114,7 @@ impl AgentHost {
             registry: registry.clone(),
             kinds: Arc::clone(&kinds),
             programs: programs.clone(),
+            outbox: outbox.clone(),
             roster: roster.clone(),
             agents: HashMap::new(),
             to_restore: VecDeque::new(),
@@ -128,7 +134,8 @@ impl AgentHost {
     // ---- starting ----
 
     fn member(&self, factory: Arc<dyn AgentFactory>) -> Member {
-        Member::new(factory, self.registry.clone(), Arc::clone(&self.config))
+        let (registry, config) = (self.registry.clone(), Arc::clone(&self.config));
+        Member::new(factory, registry, config, self.outbox.clone())
     }
 
     /// Makes an agent from its card, if its kind allows it.
@@ -366,6 +373,7 @@ impl Actor for AgentHost {
                 self.connect(ask, reply, ctx);
             }
             HostMessage::Await(request) => self.waiting.push(request.into_parts().1),
+            HostMessage::Carry(messenger) => self.outbox.give(messenger.0),
             HostMessage::Own(Step(step)) => self.stepped(step, ctx),
         }
         Ok(())

@@ -10,7 +10,7 @@ use super::machine::{Child, Command, Input};
 use crate::actor::{Reported, report};
 use crate::agent::AgentFactory;
 use crate::messages::AgentMessage;
-use crate::relay::{Alarm, Deliver, Waiting, Withdraw};
+use crate::relay::{Alarm, Carry, Deliver, Waiting, Withdraw};
 
 /// The protocol of a link.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ use crate::relay::{Alarm, Deliver, Waiting, Withdraw};
 pub(super) enum ProcessMessage {
     /// Have this done.
     Deliver(Request<Deliver>),
+    /// Have this read.
+    Carry(Request<Carry>),
     /// Stop this.
     Withdraw(Withdraw),
     /// The child wrote a line.
@@ -30,7 +32,7 @@ pub(super) enum ProcessMessage {
     Tick,
 }
 
-requests!(ProcessMessage { Deliver(Deliver) });
+requests!(ProcessMessage { Deliver(Deliver), Carry(Carry) });
 
 impl From<Withdraw> for ProcessMessage {
     fn from(withdraw: Withdraw) -> Self {
@@ -93,6 +95,9 @@ impl ProcessActor {
             }
             Command::Kill => self.running = None,
             Command::Answer { work, outcome } => self.waiting.answer(work, outcome),
+            Command::AnswerLetter { number, outcome } => {
+                self.waiting.answer_letter(number, outcome);
+            }
             Command::Note { work, progress } => self.waiting.note(work, &progress),
             Command::Spend { work, usage } => self.waiting.spend(work, usage),
             Command::Up => {
@@ -160,6 +165,10 @@ impl Actor for ProcessActor {
             ProcessMessage::Deliver(request) => {
                 let assignment = self.waiting.admit(request);
                 self.step(Input::Deliver { assignment }, ctx);
+            }
+            ProcessMessage::Carry(request) => {
+                let letter = self.waiting.admit_letter(request, ctx.now());
+                self.step(Input::Letter(letter), ctx);
             }
             ProcessMessage::Withdraw(Withdraw { work }) => self.step(Input::Cancel { work }, ctx),
             ProcessMessage::Line { run, line } => self.step(Input::Line { run, line }, ctx),

@@ -25,6 +25,9 @@ pub struct ProcessAgentConfig {
     pub description: String,
     /// What it can do; names, or objects with schemas. Required.
     pub capabilities: Vec<Capability>,
+    /// The conversation protocols it speaks. Default none.
+    #[serde(default)]
+    pub protocols: Vec<String>,
     /// How much it takes on. `max_concurrent_tasks` requests are pipelined to the one child.
     #[serde(default)]
     pub limits: AgentLimits,
@@ -97,6 +100,7 @@ impl ProcessAgentConfig {
             version: first_version(),
             description: String::new(),
             capabilities: Vec::new(),
+            protocols: Vec::new(),
             limits: AgentLimits::default(),
             command: command.into(),
             args: Vec::new(),
@@ -134,6 +138,7 @@ impl ProcessAgentConfig {
             .limits(self.limits)
             .kind(AgentKind::Process);
         card.capabilities.clone_from(&self.capabilities);
+        card.protocols.clone_from(&self.protocols);
         card
     }
 

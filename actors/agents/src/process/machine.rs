@@ -1,5 +1,6 @@
 //! The life of one child process and the work it has in hand. Pure.
 
+mod letters;
 mod unfit;
 
 use std::collections::{BTreeSet, HashMap};
@@ -13,6 +14,8 @@ use synod_runtime::{Backoff, after};
 use super::codec::{self, FromChild, PROTOCOL, RpcError};
 use crate::card::AgentCard;
 use crate::error::{AgentError, AgentErrorKind};
+use crate::letters::{LetterNumber, LetterOutcome, Letters};
+use crate::relay::Letter;
 use crate::usage::Usage;
 use crate::wire::{WorkOrder, WorkProgress, WorkResult};
 use crate::work::{Assignment, Performed, WorkId};
@@ -40,6 +43,8 @@ pub(super) enum Input {
     Deliver { assignment: Box<Assignment> },
     /// Work is to stop.
     Cancel { work: WorkId },
+    /// A message is to be read.
+    Letter(Box<Letter>),
     /// Time has passed, or the actor has started.
     Tick,
 }
@@ -55,6 +60,8 @@ pub(super) enum Command {
     Kill,
     /// Answer whoever handed the work over; it is not held any more.
     Answer { work: WorkId, outcome: Result<Performed, AgentError> },
+    /// Answer whoever sent this message.
+    AnswerLetter { number: LetterNumber, outcome: LetterOutcome },
     /// Note how far the work is.
     Note { work: WorkId, progress: WorkProgress },
     /// Note what the work used up.
@@ -104,6 +111,10 @@ pub(super) struct Child {
     failures: u32,
     next_id: u64,
     ping_while_busy: bool,
+    /// Whether it said that it reads messages.
+    receives: bool,
+    /// Messages that it has, by the ids of their requests.
+    letters: Letters,
     /// Lines in a row that could not be taken.
     strays: u32,
     held: HashMap<WorkId, Held>,
@@ -119,6 +130,8 @@ struct Initialized {
     capabilities: Option<Vec<String>>,
     #[serde(default)]
     ping_while_busy: bool,
+    #[serde(default)]
+    receives: bool,
 }
 
 impl Child {
@@ -132,6 +145,8 @@ impl Child {
             failures: 0,
             next_id: 0,
             ping_while_busy: false,
+            receives: false,
+            letters: Letters::default(),
             strays: 0,
             held: HashMap::new(),
             by_id: HashMap::new(),
@@ -146,7 +161,8 @@ impl Child {
             Phase::Ready { ping: Ping::Next(at), .. } => at,
             Phase::Ready { ping: Ping::Sent { until, .. }, .. } => until,
         };
-        self.due.first().map_or(phase, |(at, _)| phase.min(*at))
+        let due = self.due.first().map(|(at, _)| *at);
+        due.into_iter().chain(self.letters.next_wake()).fold(phase, Instant::min)
     }
 
     pub(super) fn step(&mut self, now: Instant, input: Input, out: &mut Vec<Command>) {
@@ -165,6 +181,7 @@ impl Child {
             Input::Line { .. } | Input::Ended { .. } | Input::Broke { .. } => {}
             Input::Deliver { assignment } => self.deliver(now, &assignment, out),
             Input::Cancel { work } => self.cancel(now, work, out),
+            Input::Letter(letter) => self.letter(&letter, out),
         }
     }
 
@@ -194,6 +211,7 @@ impl Child {
         {
             self.did_not_stop(now, work, out);
         }
+        self.give_up_letters(now, out);
     }
 
     fn spawn(&mut self, now: Instant, out: &mut Vec<Command>) {
@@ -215,7 +233,8 @@ impl Child {
     /// A child that does one thing after the other can't answer while it works, so only one that
     /// said it can is asked then.
     fn ping(&mut self, now: Instant, out: &mut Vec<Command>) -> Ping {
-        if !self.held.is_empty() && !self.ping_while_busy {
+        let busy = !self.held.is_empty() || !self.letters.is_empty();
+        if busy && !self.ping_while_busy {
             return Ping::Next(after(now, self.times.ping_every));
         }
         let id = self.take_id();
@@ -248,6 +267,7 @@ impl Child {
             let error = AgentError::new(kind, format!("the agent's process: {why}"));
             out.push(Command::Answer { work, outcome: Err(error) });
         }
+        self.lose_letters(kind, why, out);
         out.push(Command::Down { why: why.to_owned() });
     }
 
@@ -284,6 +304,7 @@ impl Child {
             }
             // Work that is not held any more was given up before: its result is fenced here.
             _ => {
+                let Some(outcome) = self.letter_answered(id, outcome, out) else { return };
                 let Some(work) = self.by_id.get(&id).copied() else { return };
                 self.strays = 0;
                 let (outcome, usage) = match outcome {
@@ -308,6 +329,7 @@ impl Child {
         match self.check(outcome) {
             Ok(initialized) => {
                 self.ping_while_busy = initialized.ping_while_busy;
+                self.receives = initialized.receives;
                 let ping = Ping::Next(after(now, self.times.ping_every));
                 self.phase = Phase::Ready { since: now, ping };
                 out.push(Command::Up);

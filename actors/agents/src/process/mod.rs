@@ -27,11 +27,18 @@
 //! → {"jsonrpc":"2.0","method":"cancel","params":{"id":2}}
 //! → {"jsonrpc":"2.0","id":3,"method":"ping","params":{}}
 //! ← {"jsonrpc":"2.0","id":3,"result":{}}
+//!
+//! → {"jsonrpc":"2.0","id":4,"method":"receive","params":{"reply_within_ms":2000,"envelope":{
+//!      "id":"…","sender":"contract-net","recipient":{"agent":"word-count"},"performative":"cfp",
+//!      "protocol":"fipa-contract-net","conversation":"…","content":{"json":{"words":900}}}}}
+//! ← {"jsonrpc":"2.0","id":4,"result":{"answer":{"performative":"propose",
+//!      "content":{"json":{"price":3}}}}}
 //! ```
 //!
 //! - **initialize** comes first. `protocol` must be answered with 1. The program may also return
-//!   `version` and `capabilities`, which must then agree with the configuration, and
-//!   `"ping_while_busy": true` when it answers pings while it works.
+//!   `version` and `capabilities`, which must then agree with the configuration,
+//!   `"ping_while_busy": true` when it answers pings while it works, and `"receives": true` when it
+//!   reads messages.
 //! - **perform** is one assignment ([`WorkOrder`](crate::WorkOrder)); up to
 //!   `max_concurrent_tasks` of them are under way at once. Its result is a
 //!   [`WorkResult`](crate::WorkResult); `state` in it is kept for the program, if the task takes
@@ -42,6 +49,10 @@
 //!   means `invalid_input`, everything else `failed`.
 //! - **cancel** says that a perform is of no more use. It is answered all the same, with a result
 //!   or an error. A program that has not answered within the grace time is killed.
+//! - **receive** is a message to the agent ([`ReceiveOrder`](crate::ReceiveOrder)), one at a time,
+//!   also while work is under way; of a program that did not say that it `receives` it is answered
+//!   with not-understood by the node. The result is a [`ReceiveAnswer`](crate::ReceiveAnswer): `{}`
+//!   for nothing. What comes after `reply_within_ms` is ignored.
 //! - **ping** is sent from time to time while nothing is under way; without an answer the program
 //!   counts as hung and is killed.
 //! - End of file on standard input means: end.

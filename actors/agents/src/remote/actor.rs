@@ -14,9 +14,10 @@ use super::frames::{FromAgent, Heard, NORMAL, ToAgent};
 use super::machine::{Command, HandOver, HandOverLimits, Input};
 use crate::actor::{Reported, report};
 use crate::id::AgentKey;
+use crate::letters::LetterOutcome;
 use crate::messages::AgentMessage;
 use crate::registry::RetireAgent;
-use crate::relay::{Alarm, Deliver, Waiting, Withdraw};
+use crate::relay::{Alarm, Carry, Deliver, Waiting, Withdraw};
 use crate::work::WorkId;
 
 /// The protocol of a link.
@@ -25,6 +26,8 @@ use crate::work::WorkId;
 pub(crate) enum RemoteMessage {
     /// Have this done.
     Deliver(Request<Deliver>),
+    /// Have this read.
+    Carry(Request<Carry>),
     /// Stop this.
     Withdraw(Withdraw),
     /// A program connected.
@@ -41,7 +44,7 @@ pub(crate) enum RemoteMessage {
     Retired,
 }
 
-requests!(RemoteMessage { Deliver(Deliver) });
+requests!(RemoteMessage { Deliver(Deliver), Carry(Carry) });
 
 impl From<Withdraw> for RemoteMessage {
     fn from(withdraw: Withdraw) -> Self {
@@ -93,6 +96,9 @@ impl RemoteActor {
         match command {
             Command::Send(frame) => self.send(frame),
             Command::Answer { work, outcome } => self.waiting.answer(work, outcome),
+            Command::AnswerLetter { number, outcome } => {
+                self.waiting.answer_letter(number, outcome);
+            }
             Command::Note { work, progress } => self.waiting.note(work, &progress),
             Command::Spend { work, usage } => self.waiting.spend(work, usage),
             Command::DeadLetter { work, correlation } => {
@@ -148,6 +154,9 @@ impl RemoteActor {
                     self.step(Input::Unfit { session, work: None, why: error.to_string() }, ctx);
                 }
             },
+            Heard::To(letter, outcome) => {
+                self.step(Input::Replied { session, letter, outcome }, ctx);
+            }
             Heard::Misplaced(why) => {
                 self.step(Input::Unfit { session, work: None, why: why.to_owned() }, ctx);
             }
@@ -166,6 +175,14 @@ impl RemoteActor {
         self.step(Input::Heard { session }, ctx);
         let work = work.and_then(|work| work.parse().ok());
         self.step(Input::Unfit { session, work, why }, ctx);
+    }
+
+    fn carry(&mut self, request: Request<Carry>, ctx: &mut Context<Self>) {
+        let letter = self.waiting.admit_letter(request, ctx.now());
+        if self.link.card.protocols.is_empty() {
+            return self.waiting.answer_letter(letter.number, LetterOutcome::NotSpoken);
+        }
+        self.step(Input::Letter(letter), ctx);
     }
 
     fn leave(&mut self, ctx: &mut Context<Self>) {
@@ -197,6 +214,7 @@ impl Actor for RemoteActor {
                 let assignment = self.waiting.admit(request);
                 self.step(Input::Deliver { assignment }, ctx);
             }
+            RemoteMessage::Carry(request) => self.carry(request, ctx),
             RemoteMessage::Withdraw(Withdraw { work }) => self.step(Input::Cancel { work }, ctx),
             RemoteMessage::Connected { session, outgoing } => {
                 self.step(Input::Connected { session }, ctx);

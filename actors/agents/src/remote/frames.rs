@@ -16,7 +16,16 @@
 //!   "fraction":0.5,"note":"half"}
 //! {"type":"result","work":"…/0/1@1",
 //!   "payload":{"json":{"words":2}}}
+//!                                                    {"type":"receive","letter":1,
+//!                                                     "order":{"reply_within_ms":2000,
+//!                                                     "envelope":{"performative":"cfp",…}}}
+//! {"type":"answer","letter":1,"answer":{
+//!   "performative":"propose",
+//!   "content":{"json":{"price":3}}}}
 //! ```
+//!
+//! `receive` is a message to the agent and comes beside its work, one at a time; it is sent once,
+//! and only to programs whose card names `protocols`. For others the node answers not-understood.
 //!
 //! `accepted` must come within `ack_ms`, before the work is done: work that is not acknowledged is
 //! delivered again, with the same `work` and the next `delivery`, so a program ignores an order it
@@ -32,6 +41,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::card::AgentCard;
+use crate::envelope::{AnswerDocument, ReceiveOrder};
+use crate::letters::{LetterNumber, LetterOutcome};
 use crate::payload::PayloadDocument;
 use crate::unfit::named_in;
 use crate::usage::Usage;
@@ -82,6 +93,17 @@ pub enum FromAgent {
         #[serde(default)]
         note: String,
     },
+    /// What is said back to a message, or nothing; or why it could not be read.
+    Answer {
+        /// Which message.
+        letter: u64,
+        /// What is said back; absent for nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        answer: Option<Box<AnswerDocument>>,
+        /// Why the message could not be read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<WorkError>,
+    },
     /// A sign of life, needed when nothing else was sent for `heartbeat_ms`.
     Heartbeat,
     /// The program will not come back: retire it.
@@ -111,6 +133,11 @@ impl FromAgent {
             Self::Progress { work, fraction, note } => {
                 Heard::Of(work, Said::Progress(WorkProgress { fraction, note }))
             }
+            Self::Answer { letter, answer, error } => {
+                let taken = LetterOutcome::Taken(answer);
+                let outcome = error.map_or(taken, |error| LetterOutcome::Failed(error.into()));
+                Heard::To(letter, outcome)
+            }
             Self::Leave => Heard::Leave,
             Self::Register { .. } => Heard::Misplaced(
                 "`register` is the first frame of a connection and came again, expected the frames \
@@ -126,6 +153,8 @@ impl FromAgent {
 pub(super) enum Heard {
     /// Something about one work.
     Of(String, Said),
+    /// What is said to one message.
+    To(LetterNumber, LetterOutcome),
     /// The program will not come back.
     Leave,
     /// What has no place here, and why.
@@ -170,6 +199,14 @@ pub enum ToAgent {
         delivery: u32,
         /// The work.
         order: Box<WorkOrder>,
+    },
+    /// Read this message, beside what work is in hand. Only programs whose card names the
+    /// `protocols` they speak get any.
+    Receive {
+        /// Which message; the answer names it.
+        letter: u64,
+        /// The message, and how long an answer is of use.
+        order: Box<ReceiveOrder>,
     },
     /// Stop this work; what comes of it is ignored after the grace time.
     Cancel {

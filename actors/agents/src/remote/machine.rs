@@ -10,6 +10,8 @@ use synod_runtime::{Correlation, after};
 use super::frames::{NORMAL, POLICY, Said, ToAgent};
 use crate::config::Undelivered;
 use crate::error::AgentError;
+use crate::letters::{LetterNumber, LetterOutcome, Letters, unanswered};
+use crate::relay::Letter;
 use crate::unfit::MAX_STRAYS;
 use crate::usage::Usage;
 use crate::wire::{WorkOrder, WorkProgress};
@@ -43,6 +45,10 @@ pub(crate) enum Input {
     Deliver { assignment: Box<Assignment> },
     /// Work is to stop.
     Cancel { work: WorkId },
+    /// A message is to be read.
+    Letter(Box<Letter>),
+    /// The program says something to a message, or nothing, or why it can't.
+    Replied { session: u64, letter: LetterNumber, outcome: LetterOutcome },
     /// Time has passed.
     Tick,
 }
@@ -54,6 +60,8 @@ pub(crate) enum Command {
     Send(ToAgent),
     /// Answer whoever handed the work over; it is not held any more.
     Answer { work: WorkId, outcome: Result<Performed, AgentError> },
+    /// Answer whoever sent this message.
+    AnswerLetter { number: LetterNumber, outcome: LetterOutcome },
     /// Note how far the work is.
     Note { work: WorkId, progress: WorkProgress },
     /// Note what the work used up.
@@ -94,11 +102,14 @@ pub(crate) struct HandOver {
     session: Option<Session>,
     held: HashMap<WorkId, Held>,
     due: BTreeSet<(Instant, WorkId)>,
+    /// Messages that the program has.
+    letters: Letters,
 }
 
 impl HandOver {
     pub(crate) fn new(limits: HandOverLimits) -> Self {
-        Self { limits, session: None, held: HashMap::new(), due: BTreeSet::new() }
+        let (held, due, letters) = (HashMap::new(), BTreeSet::new(), Letters::default());
+        Self { limits, session: None, held, due, letters }
     }
 
     /// The connection, if there is one.
@@ -110,7 +121,7 @@ impl HandOver {
     pub(crate) fn next_wake(&self) -> Option<Instant> {
         let silence = self.session.map(|session| after(session.heard, self.limits.silence));
         let due = self.due.first().map(|(at, _)| *at);
-        silence.into_iter().chain(due).min()
+        silence.into_iter().chain(due).chain(self.letters.next_wake()).min()
     }
 
     pub(crate) fn step(&mut self, now: Instant, input: Input, out: &mut Vec<Command>) {
@@ -130,6 +141,10 @@ impl HandOver {
             }
             // From a connection that was replaced or closed: what it held is given back already.
             Input::Dropped { .. } | Input::Said { .. } | Input::Unfit { .. } => {}
+            Input::Replied { session, letter, outcome } => {
+                self.replied(session, letter, outcome, out);
+            }
+            Input::Letter(letter) => self.letter(*letter, out),
             Input::Deliver { assignment } => self.deliver(now, *assignment, out),
             Input::Cancel { work } => self.cancel(now, work, out),
             Input::Tick => self.tick(now, out),
@@ -260,6 +275,8 @@ impl HandOver {
             self.due.remove(&(at, work));
             self.due_now(now, work, out);
         }
+        let over = self.letters.overdue(now);
+        out.extend(over.into_iter().map(|number| answered(number, unanswered())));
         let silent =
             self.session.filter(|session| after(session.heard, self.limits.silence) <= now);
         if silent.is_some() {
@@ -312,6 +329,38 @@ impl HandOver {
             lost.into_iter()
                 .map(|work| Command::Answer { work, outcome: Err(AgentError::lost(why)) }),
         );
+        for number in self.letters.take_all() {
+            out.push(answered(number, LetterOutcome::Failed(AgentError::lost(why))));
+        }
+    }
+
+    // ---- messages ----
+
+    fn letter(&mut self, letter: Letter, out: &mut Vec<Command>) {
+        let Letter { number, order, until } = letter;
+        if self.session.is_none() {
+            let error = AgentError::unavailable("the agent is not connected");
+            return out.push(answered(number, LetterOutcome::Failed(error)));
+        }
+        self.letters.open(number, number, until);
+        out.push(Command::Send(ToAgent::Receive { letter: number, order: Box::new(order) }));
+    }
+
+    /// What is said to a message that is not waited for any more is ignored.
+    fn replied(
+        &mut self,
+        session: u64,
+        letter: LetterNumber,
+        outcome: LetterOutcome,
+        out: &mut Vec<Command>,
+    ) {
+        let Some(current) = self.session.as_mut().filter(|now| now.number == session) else {
+            return;
+        };
+        if let Some(number) = self.letters.close(letter) {
+            current.strays = 0;
+            out.push(answered(number, outcome));
+        }
     }
 
     fn answer(
@@ -324,4 +373,8 @@ impl HandOver {
         self.due.remove(&(held.due, work));
         out.push(Command::Answer { work, outcome });
     }
+}
+
+fn answered(number: LetterNumber, outcome: LetterOutcome) -> Command {
+    Command::AnswerLetter { number, outcome }
 }

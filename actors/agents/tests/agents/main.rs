@@ -4,6 +4,7 @@
 
 mod fleet;
 mod lifecycle;
+mod messages;
 mod process;
 mod registry;
 mod remote;

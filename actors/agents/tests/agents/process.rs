@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use synod_agents::{
     AgentEntry, AgentErrorKind, AgentId, AgentMessage, AgentSelector, AgentStatus, AgentsConfig,
-    Assignment, Payload, ProcessAgentConfig, ProcessFactory, Programs, RetireAgent,
+    Assignment, Payload, Performative, ProcessAgentConfig, ProcessFactory, Programs, RetireAgent,
 };
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-use crate::stage::{PATIENCE, Stage, assignment, give, health, healthy, tell};
+use crate::stage::{PATIENCE, Stage, assignment, call, give, health, healthy, send, tell};
 
 /// Answers `initialize`, then does what the test adds; `$line` is what it reads.
 const PREAMBLE: &str = r#"
 id_of() { echo "$line" | sed 's/.*"id":\([0-9]*\).*/\1/'; }
 reply() { printf '{"jsonrpc":"2.0","id":%s,"result":%s}\n' "$1" "$2"; }
-read -r line; reply "$(id_of)" '{"protocol":1}'
+read -r line; reply "$(id_of)" '@'
 "#;
 
 /// A shell script that behaves like an agent at first.
@@ -28,8 +28,14 @@ struct Script {
 
 impl Script {
     fn new(body: &str) -> Self {
+        Self::with(r#"{"protocol":1}"#, body)
+    }
+
+    /// One that says this of itself.
+    fn with(initialized: &str, body: &str) -> Self {
         let folder = TempDir::new().unwrap();
-        std::fs::write(folder.path().join("agent.sh"), format!("{PREAMBLE}{body}")).unwrap();
+        let preamble = PREAMBLE.replace('@', initialized);
+        std::fs::write(folder.path().join("agent.sh"), format!("{preamble}{body}")).unwrap();
         Self { folder }
     }
 
@@ -127,6 +133,50 @@ async fn a_program_in_python_counts_words_and_keeps_its_state() {
     work.payload = Payload::json(&[1, 2]).unwrap();
     let error = give(&agent.address, work).await.unwrap().unwrap().unwrap_err();
     assert_eq!(error.kind, AgentErrorKind::InvalidInput);
+}
+
+#[tokio::test]
+async fn a_program_that_reads_messages_bids_while_it_works() {
+    // Takes work and keeps it until it was asked for a bid.
+    let body = r#"
+id_of() { echo "$line" | sed 's/.*"id":\([0-9]*\),.*/\1/'; }
+read -r line; work=$(id_of)
+read -r line; bid=$(id_of)
+case "$line" in *'"method":"receive"'*'"performative":"cfp"'*) ;; *) exit 3 ;; esac
+reply "$bid" '{"answer":{"performative":"propose","content":{"json":{"price":3}}}}'
+read -r line; reply "$(id_of)" '{"answer":{"performative":"shout"}}'
+read -r line; reply "$(id_of)" '{}'
+reply "$work" '{"payload":{"text":"done"}}'
+while read -r line; do :; done"#;
+    let script = Script::with(r#"{"protocol":1,"receives":true}"#, body);
+    let (_stage, agent) = up(script.config()).await;
+    let given = give(&agent.address, quick("count"));
+    healthy(&agent.address, |health| health.in_hand.len() == 1).await;
+    let said = send(&agent.address, call("script", "{}")).await.unwrap().unwrap();
+    let said = said.unwrap().unwrap();
+    assert_eq!((said.performative, said.sender.as_str()), (Performative::Propose, "script"));
+    assert_eq!(said.content.to_json::<serde_json::Value>().unwrap()["price"], 3);
+    let strange = send(&agent.address, call("script", "{}")).await.unwrap().unwrap().unwrap_err();
+    assert!(strange.message.contains("'shout' is not one of"), "{strange}");
+    assert_eq!(send(&agent.address, call("script", "{}")).await.unwrap().unwrap(), Ok(None));
+    assert!(given.await.unwrap().unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn a_program_that_said_nothing_of_messages_gets_none() {
+    let script = Script::new("while read -r line; do exit 3; done");
+    let (_stage, agent) = up(script.config()).await;
+    let said = send(&agent.address, call("script", "bid")).await.unwrap().unwrap();
+    assert_eq!(said.unwrap().unwrap().performative, Performative::NotUnderstood);
+    assert_eq!(health(&agent.address).await.program_restarts, 0);
+}
+
+#[tokio::test]
+async fn a_message_that_a_program_had_when_it_ended_is_lost() {
+    let script = Script::with(r#"{"protocol":1,"receives":true}"#, "read -r line; exit 3");
+    let (_stage, agent) = up(script.config()).await;
+    let error = send(&agent.address, call("script", "bid")).await.unwrap().unwrap().unwrap_err();
+    assert_eq!(error.kind, AgentErrorKind::Lost);
 }
 
 #[tokio::test]

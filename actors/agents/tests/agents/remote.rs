@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use synod_agents::{
     AgentCard, AgentEntry, AgentErrorKind, AgentKind, AgentMessage, AgentStatus, AgentsConfig,
-    ConnectAgent, FromAgent, HostError, Payload, PayloadDocument, SessionInlet, ToAgent,
-    Undelivered, WorkOrder,
+    ConnectAgent, FromAgent, HostError, Payload, PayloadDocument, Performative, SessionInlet,
+    ToAgent, Undelivered, WorkOrder,
 };
 use synod_journal::{JournalActor, SimulatedDisk};
 use synod_runtime::DeadReason;
@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::stage::{
-    PATIENCE, Settings, Stage, assignment, give, health, healthy, small, system, tell,
+    PATIENCE, Settings, Stage, assignment, call, give, health, healthy, send, small, system, tell,
 };
 
 /// The program's end of a connection.
@@ -114,6 +114,35 @@ async fn what_a_program_holds_when_it_drops_is_lost_at_once_and_it_can_come_back
     let (_, order) = program.order().await;
     program.finish(order.work).await;
     assert!(given.await.unwrap().unwrap().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connected_program_whose_card_names_protocols_reads_messages() {
+    let stage = stage(AgentsConfig::default()).await;
+    let spoken = card().protocol("fipa-contract-net");
+    let mut program = Program::connect(&stage, spoken).await.unwrap();
+    let agent = stage.until("remote", AgentStatus::Active).await.address;
+    let asked = send(&agent, call("remote", "bid"));
+    let ToAgent::Receive { letter, order } = program.next().await else { panic!("no message") };
+    assert_eq!(order.envelope.performative, Performative::Cfp);
+    assert_eq!(order.envelope.content.text.as_deref(), Some("bid"));
+    let frame = r#"{"type":"answer","letter":1,"answer":{"performative":"refuse"}}"#;
+    assert_eq!(letter, 1);
+    program.say(serde_json::from_str(frame).unwrap()).await;
+    let said = asked.await.unwrap().unwrap().unwrap().unwrap();
+    assert_eq!((said.performative, said.sender.as_str()), (Performative::Refuse, "remote"));
+    let asked = send(&agent, call("remote", "bid"));
+    let ToAgent::Receive { .. } = program.next().await else { panic!("no message") };
+    drop(program);
+    assert_eq!(asked.await.unwrap().unwrap().unwrap_err().kind, AgentErrorKind::Lost);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connected_program_that_names_no_protocols_gets_no_messages() {
+    let (_stage, mut program, agent) = connected(AgentsConfig::default()).await;
+    let said = send(&agent.address, call("remote", "bid")).await.unwrap().unwrap().unwrap();
+    assert_eq!(said.unwrap().performative, Performative::NotUnderstood);
+    assert!(program.frames.try_recv().is_err());
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,8 +8,9 @@ use std::time::Duration;
 use synod_agents::{
     Agent, AgentCard, AgentContext, AgentEntry, AgentError, AgentFactory, AgentHealth, AgentHost,
     AgentId, AgentKind, AgentMessage, AgentSelector, AgentStatus, AgentsConfig, Assignment,
-    CheckHealth, HostError, HostMessage, HostSettings, KindFactory, Payload, Perform, Performed,
-    Programs, RegistryActor, RegistryMessage, ShowAgent, StartAgent, WorkId, factory,
+    CheckHealth, Envelope, HostError, HostMessage, HostSettings, KindFactory, MessageContext,
+    Payload, Perform, Performative, Performed, Programs, Receive, Recipient, RegistryActor,
+    RegistryMessage, ShowAgent, StartAgent, WorkId, factory,
 };
 use synod_journal::{JournalConfig, JournalMessage};
 use synod_runtime::{Address, AskError, Priority, SendOptions, Strategy, Supervisor, System};
@@ -189,6 +190,28 @@ pub(crate) async fn perform(agent: &Address<AgentMessage>, kind: &str) -> Answer
     give(agent, assignment(kind)).await.unwrap()
 }
 
+/// What an agent says back.
+pub(crate) type Said = Result<Result<Option<Envelope>, AgentError>, AskError>;
+
+/// A call of a protocol to the agent of this id, which has this text.
+pub(crate) fn call(to: &str, text: &str) -> Envelope {
+    let to = Recipient::Agent(AgentId::new(to).unwrap());
+    let mut envelope = Envelope::new("contract-net", to, Performative::Cfp, Payload::text(text))
+        .protocol("fipa-contract-net")
+        .conversation(Uuid::from_u128(77));
+    envelope.reply_with = Some("1".into());
+    envelope
+}
+
+/// Sends an agent a message, in a task of its own.
+pub(crate) fn send(
+    agent: &Address<AgentMessage>,
+    envelope: Envelope,
+) -> tokio::task::JoinHandle<Said> {
+    let agent = agent.clone();
+    tokio::spawn(async move { agent.ask(Receive { envelope }, PATIENCE).await })
+}
+
 /// Tells an agent something ahead of its work.
 pub(crate) async fn tell(agent: &Address<AgentMessage>, message: AgentMessage) {
     let urgent = SendOptions::new().priority(Priority::Critical);
@@ -246,6 +269,34 @@ impl Agent for Acting {
                 Err(AgentError::failed("after all"))
             }
             other => Err(AgentError::invalid_input(format!("no behaviour '{other}'"))),
+        }
+    }
+
+    async fn receive(
+        &mut self,
+        envelope: Envelope,
+        ctx: &mut MessageContext,
+    ) -> Result<Option<Envelope>, AgentError> {
+        let said = |text: String| Some(envelope.answer(Performative::Propose, Payload::text(text)));
+        match envelope.content.to_text()?.as_str() {
+            "bid" => Ok(said("3".into())),
+            "instance" => Ok(said(self.instance.to_string())),
+            "crash" => panic!("on purpose"),
+            "fail" => Err(AgentError::failed("it can't be read")),
+            "stubborn" => std::future::pending().await,
+            "forge" => {
+                let mut forged = envelope.answer(Performative::Inform, Payload::text("!"));
+                forged.sender = "the-king".into();
+                forged.conversation = None;
+                forged.recipient = Recipient::Everyone;
+                Ok(Some(forged))
+            }
+            "tell" => {
+                let to = Recipient::Topic("a/b".into());
+                let told = Envelope::new("x", to, Performative::Inform, Payload::empty());
+                ctx.send(told).await.map(|()| None)
+            }
+            _ => Ok(None),
         }
     }
 }

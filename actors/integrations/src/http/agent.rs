@@ -1,12 +1,13 @@
-//! The agent itself: one POST for one assignment.
+//! The agent itself: one POST for one assignment, and one for each message.
 
 use std::sync::Arc;
 
 use reqwest::Client;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use synod_agents::{
-    Agent, AgentCard, AgentContext, AgentError, AgentKind, Assignment, JSON, KindFactory, Payload,
-    Progress, WorkOrder, factory,
+    Agent, AgentCard, AgentContext, AgentError, AgentKind, Assignment, Envelope, EnvelopeDocument,
+    JSON, KindFactory, MessageContext, Payload, Progress, ReceiveAnswer, ReceiveOrder, WorkOrder,
+    factory,
 };
 use tokio::time::Instant;
 
@@ -41,6 +42,8 @@ pub enum HttpAgentError {
 pub struct HttpAgent {
     card: AgentCard,
     endpoint: Endpoint,
+    /// Where messages are posted, if it reads any.
+    messages: Option<Endpoint>,
     headers: HeaderMap,
     client: Client,
     max_response_bytes: usize,
@@ -59,7 +62,8 @@ impl HttpAgent {
         let endpoint: Endpoint = card.endpoint.as_deref().unwrap_or_default().parse()?;
         let client = client::build(&endpoint, config)?;
         let max_response_bytes = config.max_response_bytes;
-        Ok(Self { card, endpoint, headers: HeaderMap::new(), client, max_response_bytes })
+        let (messages, headers) = (None, HeaderMap::new());
+        Ok(Self { card, endpoint, messages, headers, client, max_response_bytes })
     }
 
     /// An agent that the configuration names.
@@ -71,7 +75,43 @@ impl HttpAgent {
         config: &HttpConfig,
     ) -> Result<Self, HttpAgentError> {
         let headers = client::headers(&agent.headers).map_err(HttpAgentError::Headers)?;
-        Ok(Self { headers, ..Self::new(agent.card(), config)? })
+        Ok(Self { headers, messages: agent.messages()?, ..Self::new(agent.card(), config)? })
+    }
+
+    /// Posts a message and reads what is said back.
+    async fn tell(
+        &self,
+        messages: &Endpoint,
+        envelope: &Envelope,
+        deadline: Instant,
+    ) -> Result<Option<Envelope>, AgentError> {
+        let left = deadline.saturating_duration_since(Instant::now()).as_millis();
+        let reply_within_ms = u64::try_from(left).unwrap_or(u64::MAX);
+        let order = ReceiveOrder { envelope: EnvelopeDocument::from(envelope), reply_within_ms };
+        let body = serde_json::to_vec(&order)
+            .map_err(|why| AgentError::invalid_input(format!("the message is not JSON: {why}")))?;
+        let mut request = self
+            .client
+            .post(messages.url().clone())
+            .headers(self.headers.clone())
+            .header(CONTENT_TYPE, JSON)
+            .header(ACCEPT, JSON)
+            .header(DEADLINE, reply_within_ms)
+            // The same when it is sent again.
+            .header(IDEMPOTENCY_KEY, envelope.id.to_string());
+        if let Ok(trace) = HeaderValue::try_from(&envelope.trace)
+            && !envelope.trace.is_empty()
+        {
+            request = request.header(TRACEPARENT, trace);
+        }
+        let response = request.body(body).send().await.map_err(|why| answer::unsent(&why))?;
+        let said = answer::read(response, self.max_response_bytes).await?;
+        if said.bytes.is_empty() {
+            return Ok(None);
+        }
+        let wrong = |why| AgentError::failed(format!("what the endpoint answered: {why}"));
+        let said: ReceiveAnswer = said.to_json().map_err(wrong)?;
+        said.answer.map(|answer| answer.to(envelope).map_err(wrong)).transpose()
     }
 
     /// Posts the work and reads the answer; dropped, it closes the connection.
@@ -150,6 +190,17 @@ impl Agent for HttpAgent {
             }
             outcome = self.call(&work, deadline, &progress) => outcome,
         }
+    }
+
+    async fn receive(
+        &mut self,
+        envelope: Envelope,
+        ctx: &mut MessageContext,
+    ) -> Result<Option<Envelope>, AgentError> {
+        let Some(messages) = &self.messages else {
+            return Ok(envelope.not_understood("no address for messages to this agent is set"));
+        };
+        self.tell(messages, &envelope, ctx.deadline()).await
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use synod_agents::{AgentCard, AgentKind, AgentLimits, Capability};
 use synod_runtime::ConfigFault;
 
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, EndpointRefused};
 
 /// Settings of agents of kind `http`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -84,6 +84,13 @@ pub struct HttpAgentConfig {
     pub description: String,
     /// Where work is posted: an `http` or `https` URL, not link-local.
     pub endpoint: String,
+    /// Where messages to the agent are posted: a URL of the same scheme, host and port. Default
+    /// none: it reads no messages.
+    #[serde(default)]
+    pub messages: Option<String>,
+    /// The conversation protocols it speaks. Default none.
+    #[serde(default)]
+    pub protocols: Vec<String>,
     /// What it can do: names, or objects with schemas.
     pub capabilities: Vec<Capability>,
     /// How much it takes.
@@ -107,7 +114,25 @@ impl HttpAgentConfig {
             .description(&self.description)
             .endpoint(&self.endpoint)
             .limits(self.limits);
+        let card = self.protocols.iter().fold(card, AgentCard::protocol);
         self.capabilities.iter().cloned().fold(card, AgentCard::capability)
+    }
+
+    /// Where messages are posted, if anywhere.
+    ///
+    /// # Errors
+    /// It is no endpoint, or one elsewhere than where work is posted.
+    pub(super) fn messages(&self) -> Result<Option<Endpoint>, EndpointRefused> {
+        let Some(text) = &self.messages else { return Ok(None) };
+        let messages: Endpoint = text.parse()?;
+        // What is wrong with the endpoint itself is told there.
+        let Ok(work) = self.endpoint.parse::<Endpoint>() else { return Ok(None) };
+        if work.same_origin(messages.url()) {
+            return Ok(Some(messages));
+        }
+        // The headers, secrets among them, are meant for the endpoint alone.
+        let expected = "the scheme, host and port of the endpoint";
+        Err(EndpointRefused { expected, got: messages.url().origin().ascii_serialization() })
     }
 
     fn faults(&self) -> Vec<ConfigFault> {
@@ -120,6 +145,9 @@ impl HttpAgentConfig {
             .collect();
         if let Err(refused) = self.endpoint.parse::<Endpoint>() {
             faults.push(ConfigFault::new("endpoint", refused.to_string()));
+        }
+        if let Err(refused) = self.messages() {
+            faults.push(ConfigFault::new("messages", refused.to_string()));
         }
         if let Err(refused) = super::client::headers(&self.headers) {
             faults.push(ConfigFault::new("headers", refused));
@@ -148,14 +176,22 @@ mod tests {
     fn every_fault_is_named_with_its_key() {
         let mut insecure = agent("http://169.254.169.254/");
         insecure.headers.insert("a b".into(), "x".into());
+        let mut astray = HttpAgentConfig { id: "astray".into(), ..agent("http://127.0.0.1:9000/") };
+        astray.messages = Some("http://127.0.0.1:9001/messages".into());
         let config = HttpConfig {
             max_redirects: 99,
-            agent: vec![agent("http://127.0.0.1:9000/"), insecure],
+            agent: vec![agent("http://127.0.0.1:9000/"), insecure, astray],
             ..Default::default()
         };
         let faults = config.validate().unwrap_err();
         let keys: Vec<_> = faults.iter().map(|fault| fault.key.as_str()).collect();
-        let expected = ["max_redirects", "agent[1].endpoint", "agent[1].headers", "agent[1].id"];
+        let expected = [
+            "max_redirects",
+            "agent[1].endpoint",
+            "agent[1].headers",
+            "agent[1].id",
+            "agent[2].messages",
+        ];
         assert_eq!(keys, expected, "{faults:?}");
     }
 }

@@ -16,6 +16,12 @@ impl Child {
         if matches!(self.phase, Phase::Starting { .. }) {
             return self.fail(now, AgentErrorKind::Failed, &why, out);
         }
+        if let Some(id) = named_in::<u64>(line.as_bytes(), "id")
+            && self.unfit_letter(id, &why, out)
+        {
+            self.strays += 1;
+            return;
+        }
         let meant = self.meant_by(line);
         self.strays += 1;
         if let Some(work) = meant {
@@ -34,7 +40,10 @@ impl Child {
     fn meant_by(&self, line: &str) -> Option<WorkId> {
         match named_in::<u64>(line.as_bytes(), "id") {
             Some(id) => self.by_id.get(&id).copied(),
-            None if self.held.len() == 1 && self.strays == 0 => self.held.keys().next().copied(),
+            // With a message at hand as well, nobody knows what it was about.
+            None if self.held.len() == 1 && self.strays == 0 && self.letters.is_empty() => {
+                self.held.keys().next().copied()
+            }
             None => None,
         }
     }

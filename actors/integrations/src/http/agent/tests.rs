@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use axum::response::{Json, Redirect, Response};
 use axum::routing::post;
 use serde_json::{Value, json};
-use synod_agents::{AgentErrorKind, WorkId};
+use synod_agents::{AgentErrorKind, AgentId, Performative, Recipient, WorkId};
 use uuid::Uuid;
 
 use super::*;
@@ -39,6 +39,17 @@ async fn echo(request: Request) -> Json<Value> {
     }))
 }
 
+/// Bids what a call is worth, and says nothing to anything else.
+async fn bid(Json(order): Json<Value>) -> Json<Value> {
+    let price = order["envelope"]["content"]["json"]["worth"].clone();
+    let content = json!({"json": {"price": price}});
+    match order["envelope"]["performative"].as_str() {
+        Some("cfp") => Json(json!({"answer": {"performative": "propose", "content": content}})),
+        Some("request") => Json(json!({"answer": {"performative": "shout"}})),
+        _ => Json(json!({})),
+    }
+}
+
 fn endpoints() -> Router {
     let refuse = |status: u16, name: &'static str, value: &'static str| {
         post(move || async move {
@@ -48,6 +59,7 @@ fn endpoints() -> Router {
     Router::new()
         .route("/echo", post(echo))
         .route("/costly", post(async || ([("synod-used-tokens", "12")], Json(json!(1)))))
+        .route("/messages", post(bid))
         .route("/slow", post(async || pending::<&str>().await))
         .route("/text", post(async || "plain"))
         .route("/broken", post(async || ([("content-type", "application/json")], "{\"a\":")))
@@ -233,4 +245,41 @@ async fn a_name_that_points_at_a_forbidden_address_is_refused_for_good() {
     let error = perform(&mut agent).await.unwrap_err();
     assert_eq!(error.kind, AgentErrorKind::Refused, "{error}");
     assert!(error.message.contains("agents.example is fe80::1, a link-local address"), "{error}");
+}
+
+fn envelope(performative: Performative) -> Envelope {
+    let to = Recipient::Agent(AgentId::new("remote").unwrap());
+    Envelope::new("contract-net", to, performative, Payload::json(&json!({"worth": 7})).unwrap())
+}
+
+async fn receive(agent: &mut HttpAgent, act: Performative) -> Result<Option<Envelope>, AgentError> {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let id = AgentId::new("remote").unwrap();
+    agent.receive(envelope(act), &mut MessageContext::standalone(id, deadline)).await
+}
+
+#[tokio::test]
+async fn a_message_is_posted_where_the_configuration_says_and_its_answer_comes_back() {
+    let base = serve().await;
+    let config: HttpAgentConfig = serde_json::from_value(json!({
+        "id": "remote", "endpoint": format!("{base}/echo"), "capabilities": ["x"],
+        "messages": format!("{base}/messages"), "protocols": ["fipa-contract-net"],
+    }))
+    .unwrap();
+    let mut agent = HttpAgent::configured(&config, &HttpConfig::default()).unwrap();
+    assert_eq!(agent.card().protocols, ["fipa-contract-net"]);
+    let proposal = receive(&mut agent, Performative::Cfp).await.unwrap().unwrap();
+    assert_eq!(proposal.performative, Performative::Propose);
+    assert_eq!(proposal.content.to_json::<Value>().unwrap(), json!({"price": 7}));
+    assert_eq!(receive(&mut agent, Performative::Inform).await, Ok(None));
+    let error = receive(&mut agent, Performative::Request).await.unwrap_err();
+    assert!(error.message.contains("'shout' is not one of"), "{error}");
+}
+
+#[tokio::test]
+async fn without_an_address_for_messages_nothing_is_understood() {
+    let mut agent = agent(&format!("{}/echo", serve().await)).unwrap();
+    let answer = receive(&mut agent, Performative::Cfp).await.unwrap().unwrap();
+    assert_eq!(answer.performative, Performative::NotUnderstood);
+    assert_eq!(receive(&mut agent, Performative::Inform).await, Ok(None));
 }
