@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use synod_agents::{
     Agent, AgentCard, AgentContext, AgentEntry, AgentError, AgentId, AgentKey, AgentMessage,
-    AgentSelector, Assignment, Payload, Perform, RegistryMessage, ShowAgent, WorkId,
+    AgentSelector, Assignment, Envelope, MessageContext, Payload, Perform, Receive,
+    RegistryMessage, ShowAgent, WorkId,
 };
 use synod_cluster::{Answer, LinkError, NodeId, Peers, Port, Service};
 use synod_journal::{Codec, CodecError};
@@ -37,6 +39,8 @@ enum Order {
     Cancel { agent: RemoteKey, work: WorkId },
     /// Give what you lead to others. Answered with nothing when that is done.
     HandOver,
+    /// Read this message. Answered with a [`Said`].
+    Receive(Box<RemoteLetter>),
 }
 
 /// The order to hand over, as it travels.
@@ -86,6 +90,17 @@ struct RemoteResult {
 
 type Outcome = Result<RemoteResult, AgentError>;
 
+/// A message on its way to another node.
+#[derive(Debug, Serialize, Deserialize)]
+struct RemoteLetter {
+    agent: RemoteKey,
+    envelope: Envelope,
+    within_us: u64,
+}
+
+/// What is said back to it.
+type Said = Result<Option<Envelope>, AgentError>;
+
 /// The instance of an agent that another node has.
 pub(super) struct RemoteAgent {
     /// Its card as it is known here.
@@ -128,6 +143,19 @@ impl Agent for RemoteAgent {
         }
         Ok(result.payload)
     }
+
+    async fn receive(
+        &mut self,
+        envelope: Envelope,
+        ctx: &mut MessageContext,
+    ) -> Result<Option<Envelope>, AgentError> {
+        let left = ctx.deadline().saturating_duration_since(Instant::now());
+        let within_us = u64::try_from(left.as_micros()).unwrap_or(u64::MAX);
+        let letter = RemoteLetter { agent: RemoteKey::of(&self.key), envelope, within_us };
+        let order = encode(&Order::Receive(Box::new(letter)))?;
+        let answer = self.peers.call(self.node, Service::Remote, order, left + WAY).await;
+        decoded::<Said>(&answer.map_err(unreached)?)?
+    }
 }
 
 fn packed(agent: RemoteKey, work: Assignment, left: Duration) -> RemoteWork {
@@ -153,8 +181,12 @@ fn encode<T: Serialize>(value: &T) -> Result<Bytes, AgentError> {
 }
 
 fn outcome(answer: &[u8]) -> Outcome {
+    decoded::<Outcome>(answer)?
+}
+
+fn decoded<T: DeserializeOwned>(answer: &[u8]) -> Result<T, AgentError> {
     let strange = |why: CodecError| AgentError::failed(format!("its node answered: {why}"));
-    Wire::decode::<Outcome>(answer).map_err(strange)?
+    Wire::decode::<T>(answer).map_err(strange)
 }
 
 /// A call that was not answered: undone if it certainly never arrived, lost otherwise.
@@ -191,14 +223,18 @@ impl AgentPort {
             watch: Default::default(),
         };
         let performed = entry.address.ask(Perform { assignment }, within + WAY / 2).await;
-        let performed = performed.map_err(|why| match why {
-            AskError::Full | AskError::Closed | AskError::Refused => {
-                AgentError::unavailable(why.to_string())
-            }
-            AskError::Deadline => AgentError::timeout(why.to_string()),
-            why => AgentError::lost(why.to_string()),
-        })??;
+        let performed = performed.map_err(unanswered)??;
         Ok(RemoteResult { payload: performed.payload, state: performed.state })
+    }
+
+    async fn receive(registry: Address<RegistryMessage>, letter: RemoteLetter) -> Said {
+        let entry = look_up(&registry, &letter.agent).await?;
+        let within = Duration::from_micros(letter.within_us);
+        let mut envelope = letter.envelope;
+        // It is not told to others again, and the clocks of two nodes differ: what is left counts.
+        envelope.reply_by_us = None;
+        let said = entry.address.ask(Receive { envelope }, within + WAY / 2).await;
+        said.map_err(unanswered)?
     }
 
     fn hand_over(&self, answer: Answer) {
@@ -216,6 +252,30 @@ impl AgentPort {
             tracing::debug!(%why, %work, "a cancellation of another node was not taken");
         }
     }
+}
+
+fn unanswered(why: AskError) -> AgentError {
+    match why {
+        AskError::Full | AskError::Closed | AskError::Refused => {
+            AgentError::unavailable(why.to_string())
+        }
+        AskError::Deadline => AgentError::timeout(why.to_string()),
+        why => AgentError::lost(why.to_string()),
+    }
+}
+
+/// Answers with what comes of it. As many at once as the link's window allows; each ends by its
+/// deadline.
+fn answer_with<T: Serialize + Send>(
+    answer: Answer,
+    outcome: impl Future<Output = T> + Send + 'static,
+) {
+    tokio::spawn(async move {
+        match Wire::encode(&outcome.await) {
+            Ok(bytes) => answer.send(bytes),
+            Err(why) => answer.refuse(format!("the result: {why}")),
+        }
+    });
 }
 
 async fn look_up(
@@ -236,20 +296,13 @@ impl Port for AgentPort {
     }
 
     fn call(&self, _: NodeId, body: Bytes, answer: Answer) {
-        let work = match Wire::decode(&body) {
-            Ok(Order::Perform(work)) => *work,
-            Ok(Order::Cancel { .. }) => return answer.refuse("a cancellation is not a question"),
-            Ok(Order::HandOver) => return self.hand_over(answer),
-            Err(why) => return answer.refuse(format!("not an order: {why}")),
-        };
         let registry = self.registry.clone();
-        // As many at once as the link's window allows; each ends by its deadline.
-        tokio::spawn(async move {
-            let outcome = Self::perform(registry, work).await;
-            match Wire::encode(&outcome) {
-                Ok(bytes) => answer.send(bytes),
-                Err(why) => answer.refuse(format!("the result: {why}")),
-            }
-        });
+        match Wire::decode(&body) {
+            Ok(Order::Perform(work)) => answer_with(answer, Self::perform(registry, *work)),
+            Ok(Order::Receive(letter)) => answer_with(answer, Self::receive(registry, *letter)),
+            Ok(Order::Cancel { .. }) => answer.refuse("a cancellation is not a question"),
+            Ok(Order::HandOver) => self.hand_over(answer),
+            Err(why) => answer.refuse(format!("not an order: {why}")),
+        }
     }
 }
