@@ -1,4 +1,10 @@
-//! Voting on one question: a frozen electorate, one vote each, quorum apart from threshold.
+//! Voting on one question: a frozen electorate, quorum apart from threshold.
+//!
+//! ```text
+//!  methods/   counting rules: pure functions from ballots to a winner, a tie or nobody
+//!  protocol/  a whole ballot as a conversation: voters asked, rounds, vetoes, ties, one outcome
+//!  Ballot     the small machine that the consensus mode of tasks feeds, by choices alone
+//! ```
 //!
 //! Terms. *Turn-out* is the number of voters who took part: they voted or abstained. A voter who
 //! failed or stayed silent until the deadline abstains as far as the threshold is concerned, and
@@ -9,11 +15,20 @@
 mod config;
 mod error;
 mod machine;
+pub mod methods;
 mod outcome;
+mod protocol;
 mod tally;
 
 pub use config::{Quorum, Rules, Threshold, TieRule};
 pub use error::BallotError;
 pub use machine::{Ballot, Input};
+pub use methods::{Count, Form, Method};
 pub use outcome::{Outcome, Wins};
+pub use protocol::{
+    BallotAnswer, BallotInput, BallotOutcome, BallotProtocol, BallotState, BallotView, CastBallot,
+    ChosenBy, MOST_COMPARED, MOST_MARKS, MOST_OPTIONS, MOST_ROUNDS, MOST_TEXT, MOST_VOTERS, Paper,
+    Proposal, Rank, RoundResult, SharedReason, TieBreak, VetoEffect, VetoRule, VoterEntry,
+    VoterKind,
+};
 pub use tally::Tally;

@@ -142,7 +142,7 @@ impl Tally {
 /// A number below `bound` that `seed` fixes: one step of SplitMix64 (Steele, Lea and Flood,
 /// OOPSLA 2014), scaled by multiplication (Lemire 2019). Written out, because the outcome of a
 /// recorded ballot must not change with the release of a crate.
-fn below(seed: u64, bound: usize) -> usize {
+pub(super) fn below(seed: u64, bound: usize) -> usize {
     let mut mixed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
