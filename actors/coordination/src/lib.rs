@@ -23,6 +23,7 @@ pub mod contract_net;
 pub mod desk;
 mod lot;
 pub mod protocol;
+pub mod sync;
 
 pub use ballot::{
     Ballot, BallotError, Input, Outcome, Quorum, Rules, Tally, Threshold, TieRule, Wins,

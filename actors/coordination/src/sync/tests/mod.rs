@@ -1,0 +1,1 @@
+//! Replicas among each other.
