@@ -8,6 +8,7 @@ mod links;
 mod log;
 mod membership;
 mod node;
+mod placement;
 mod registry;
 mod remote;
 pub mod simulated;
@@ -20,7 +21,7 @@ pub use consensus::{
 pub use control::{
     Control, ControlAnswer, ControlCommand, ControlError, ControlRefusal, ControlState,
     FencingToken, InvalidLease, LEASE_LIMIT, LEASE_NAME_LIMIT, Lease, LeaseName, Member, Overseer,
-    OverseerConfig, OverseerMessage, SHARDS, Seats, ShardTable,
+    OverseerConfig, OverseerMessage, RENEWAL_LIMIT, SHARDS, Seats, ShardTable, shard_of,
 };
 pub use detector::{DetectorConfig, NodeLease, NodeVerdict, PhiAccrual, VitalSigns, Vitals};
 pub use feed::{Listener, Reception};
@@ -37,6 +38,9 @@ pub use membership::{
 };
 pub use node::{
     ClusterId, Incarnation, InvalidNode, NodeId, NodeName, NodeRecord, NodeRole, Roles,
+};
+pub use placement::{
+    Hosting, HostingCommand, Look, Placeable, PlacingConfig, Terms, placements, seat_lease,
 };
 pub use registry::{
     ClockDrift, GetEntries, Hlc, HybridClock, InvalidKey, ListEntries, OriginView, PutEntry,

@@ -91,6 +91,16 @@ pub enum ControlCommand {
         /// When.
         at_us: i64,
     },
+    /// Renews all leases of a node with one entry, however many there are.
+    Renew {
+        /// Whose.
+        holder: NodeId,
+        /// Which, and for how long each, microseconds; at most
+        /// [`RENEWAL_LIMIT`](crate::RENEWAL_LIMIT).
+        leases: Vec<(LeaseName, u64)>,
+        /// When.
+        at_us: i64,
+    },
 }
 
 impl ControlCommand {
@@ -101,7 +111,8 @@ impl ControlCommand {
             | Self::Admit { at_us, .. }
             | Self::Mark { at_us, .. }
             | Self::Acquire { at_us, .. }
-            | Self::Expire { at_us } => Some(at_us),
+            | Self::Expire { at_us }
+            | Self::Renew { at_us, .. } => Some(at_us),
             Self::Drain { .. }
             | Self::Remove { .. }
             | Self::Seat { .. }
@@ -139,6 +150,11 @@ pub enum ControlAnswer {
     },
     /// Nothing was changed.
     Refused(ControlRefusal),
+    /// These leases are renewed; the others that were named are no longer the holder's.
+    Renewed {
+        /// Which.
+        leases: Vec<LeaseName>,
+    },
 }
 
 /// Why a command changed nothing.

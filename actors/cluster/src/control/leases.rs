@@ -16,6 +16,9 @@ pub(super) const LEASE_RANGE_US: (u64, u64) = (100_000, 86_400_000_000);
 /// Leases that there may be at once.
 pub const LEASE_LIMIT: usize = 100_000;
 
+/// Leases that one command may renew.
+pub const RENEWAL_LIMIT: usize = 1_000;
+
 /// What a lease is of, such as `singleton/reporter`: 1 to 128 bytes of `[a-z0-9._/-]`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::command::{ControlAnswer, ControlCommand, ControlRefusal, Seats};
-use super::leases::{FencingToken, LEASE_LIMIT, LEASE_RANGE_US, Lease, LeaseName};
+use super::leases::{FencingToken, LEASE_LIMIT, LEASE_RANGE_US, Lease, LeaseName, RENEWAL_LIMIT};
 use super::member::Member;
 use super::shards::ShardTable;
 use super::state::ControlState;
@@ -56,6 +56,7 @@ impl ControlState {
                 self.leases.retain(|_, lease| lease.until_us > at_us);
                 Ok(self.done())
             }
+            ControlCommand::Renew { holder, leases, at_us } => self.renew(holder, leases, at_us),
         }
     }
 
@@ -176,15 +177,11 @@ impl ControlState {
         at_us: i64,
         token: FencingToken,
     ) -> Applied {
-        let (least, most) = LEASE_RANGE_US;
-        if !(least..=most).contains(&for_us) {
-            let what = "microseconds of a lease".to_owned();
-            return Err(ControlRefusal::Limit { what, found: for_us, limit: most });
-        }
+        check_duration(for_us)?;
         if !self.members.contains_key(&holder) {
             return Err(ControlRefusal::NotMember(holder));
         }
-        let until_us = at_us.saturating_add(i64::try_from(for_us).unwrap_or(i64::MAX));
+        let until_us = until(at_us, for_us);
         let full = self.leases.len() >= LEASE_LIMIT;
         match self.leases.get_mut(&name) {
             Some(lease) if lease.holder == holder && lease.until_us > at_us => {
@@ -204,6 +201,25 @@ impl ControlState {
         }
         self.leases.insert(name, Lease { holder, token, until_us });
         Ok(ControlAnswer::Leased { token, until_us })
+    }
+
+    fn renew(&mut self, holder: NodeId, leases: Vec<(LeaseName, u64)>, at_us: i64) -> Applied {
+        if leases.len() > RENEWAL_LIMIT {
+            let (what, limit) = ("number of renewals".to_owned(), RENEWAL_LIMIT as u64);
+            return Err(ControlRefusal::Limit { what, found: leases.len() as u64, limit });
+        }
+        leases.iter().try_for_each(|(_, for_us)| check_duration(*for_us))?;
+        let mut renewed = Vec::with_capacity(leases.len());
+        for (name, for_us) in leases {
+            if let Some(lease) = self.leases.get_mut(&name)
+                && lease.holder == holder
+                && lease.until_us > at_us
+            {
+                lease.until_us = lease.until_us.max(until(at_us, for_us));
+                renewed.push(name);
+            }
+        }
+        Ok(ControlAnswer::Renewed { leases: renewed })
     }
 
     /// The nodes that may have shards, with their weights.
@@ -227,6 +243,19 @@ impl ControlState {
     fn done(&self) -> ControlAnswer {
         ControlAnswer::Done { epoch: self.epoch }
     }
+}
+
+fn check_duration(for_us: u64) -> Result<(), ControlRefusal> {
+    let (least, most) = LEASE_RANGE_US;
+    if (least..=most).contains(&for_us) {
+        return Ok(());
+    }
+    let what = "microseconds of a lease".to_owned();
+    Err(ControlRefusal::Limit { what, found: for_us, limit: most })
+}
+
+fn until(at_us: i64, for_us: u64) -> i64 {
+    at_us.saturating_add(i64::try_from(for_us).unwrap_or(i64::MAX))
 }
 
 fn admitted(record: NodeRecord, storage: StorageId, admitted_at_us: i64) -> Member {

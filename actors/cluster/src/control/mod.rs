@@ -17,8 +17,11 @@ mod state;
 
 pub use command::{ControlAnswer, ControlCommand, ControlRefusal, Seats};
 pub use handle::{Control, ControlError};
-pub use leases::{FencingToken, InvalidLease, LEASE_LIMIT, LEASE_NAME_LIMIT, Lease, LeaseName};
+pub use leases::{
+    FencingToken, InvalidLease, LEASE_LIMIT, LEASE_NAME_LIMIT, Lease, LeaseName, RENEWAL_LIMIT,
+};
 pub use member::Member;
 pub use overseer::{Overseer, OverseerConfig, OverseerMessage};
-pub use shards::{SHARDS, ShardTable};
+pub(crate) use shards::ranking;
+pub use shards::{SHARDS, ShardTable, shard_of};
 pub use state::ControlState;

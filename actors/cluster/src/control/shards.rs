@@ -85,6 +85,14 @@ impl ShardTable {
     }
 }
 
+/// The shard of what has this name.
+#[must_use]
+pub fn shard_of(name: &str) -> u16 {
+    let hash = name.bytes().fold(0, |sum, byte| mixed(sum ^ u64::from(byte)));
+    // Below the number of shards, so it fits.
+    (hash % u64::from(SHARDS)) as u16
+}
+
 /// The node with the highest score for a key.
 pub(crate) fn best(key: u16, weights: &BTreeMap<NodeId, u32>) -> NodeId {
     let ranked = weights.iter().map(|(node, weight)| (score(*node, key, *weight), *node));
