@@ -42,6 +42,7 @@ mod messages;
 mod messenger;
 mod named;
 mod payload;
+mod placing;
 mod process;
 mod progress;
 mod pulse;
@@ -69,7 +70,7 @@ pub use envelope::{
 pub use error::{AgentError, AgentErrorKind};
 pub use host::{
     AddAgent, AgentHost, AwaitAgents, Carrier, ConnectAgent, HostError, HostMessage, HostSettings,
-    KindFactory, StartAgent,
+    KindFactory, StartAgent, StopAgent,
 };
 pub use id::{AgentId, AgentKey, InvalidAgentId};
 pub use message_context::MessageContext;
@@ -80,6 +81,7 @@ pub use messages::{
 pub use messenger::Messenger;
 pub use named::UnknownName;
 pub use payload::{JSON, Payload, PayloadDocument, PayloadError, TEXT};
+pub use placing::{Place, Placing, PlacingKeys};
 pub use process::{ProcessAgentConfig, ProcessFactory, Programs};
 pub use progress::Progress;
 pub use pulse::{Pulse, PulseBoard};

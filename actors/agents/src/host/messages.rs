@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use synod_runtime::{Ask, Request, requests};
 use tokio::sync::mpsc;
@@ -29,6 +30,22 @@ impl fmt::Debug for StartAgent {
 
 impl Ask for StartAgent {
     type Reply = Result<AgentEntry, HostError>;
+}
+
+/// Let an agent end what it has in hand, then stop it; the host brings it back no more. Answered
+/// when nothing of it runs, at once when nothing did.
+///
+/// The registry is not told: who asks decides for how long it still names the agent.
+#[derive(Debug)]
+pub struct StopAgent {
+    /// Which agent.
+    pub key: AgentKey,
+    /// How long work in hand may take; then it is cancelled, and has its grace time.
+    pub within: Duration,
+}
+
+impl Ask for StopAgent {
+    type Reply = ();
 }
 
 /// Start an agent from its card alone, and let it come back after a restart of the node. What the
@@ -108,6 +125,8 @@ impl From<Vec<CardFault>> for HostError {
 pub enum HostMessage {
     /// Start an agent of code or configuration.
     Start(Request<StartAgent>),
+    /// Stop an agent.
+    Stop(Request<StopAgent>),
     /// Start an agent from its card.
     Add(Request<AddAgent>),
     /// A program has connected.
@@ -122,6 +141,7 @@ pub enum HostMessage {
 
 requests!(HostMessage {
     Start(StartAgent),
+    Stop(StopAgent),
     Add(AddAgent),
     Connect(ConnectAgent),
     Await(AwaitAgents),

@@ -18,8 +18,10 @@ mod messages;
 mod purpose;
 mod roster;
 mod shell;
+mod stopping;
 
 pub use messages::{
     AddAgent, AwaitAgents, Carrier, ConnectAgent, HostError, HostMessage, StartAgent,
+    StopAgent,
 };
 pub use shell::{AgentHost, HostSettings, KindFactory};

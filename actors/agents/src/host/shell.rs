@@ -12,6 +12,7 @@ use synod_runtime::{
 use super::messages::{AddAgent, HostError, HostMessage, StartAgent};
 use super::purpose::{Connecting, Purpose};
 use super::roster::{Member, Roster};
+use super::stopping::Stopping;
 use crate::actor::{AgentActor, Reported, report};
 use crate::agent::AgentFactory;
 use crate::card::{AgentCard, AgentKind};
@@ -71,20 +72,24 @@ pub(super) enum Stepped {
     /// The actor of this name has ended in order: for good, if its address is closed. When the
     /// host itself is stopping this is heard by its next incarnation, whose agents are new.
     Ended(Arc<str>, String),
+    /// The time that this agent had to stop in order may be over.
+    Overdue(Arc<str>),
 }
 
 /// The dynamic supervisor of all agents of a node.
 pub struct AgentHost {
     config: Arc<AgentsConfig>,
-    registry: Address<RegistryMessage>,
+    pub(super) registry: Address<RegistryMessage>,
     kinds: Arc<BTreeMap<AgentKind, KindFactory>>,
     programs: Programs,
     /// Where agents send messages; outlives this incarnation.
     outbox: Outbox,
     pub(super) roster: Roster,
     pub(super) agents: HashMap<Arc<str>, Address<AgentMessage>>,
+    /// Agents that are being stopped.
+    pub(super) stopping: HashMap<Arc<str>, Stopping>,
     /// Agents still to be brought back, and how many are on their way.
-    to_restore: VecDeque<Member>,
+    pub(super) to_restore: VecDeque<Member>,
     restoring: usize,
     /// Whether the registry has named those it knows from the journal.
     named: bool,
@@ -117,6 +122,7 @@ impl AgentHost {
             outbox: outbox.clone(),
             roster: roster.clone(),
             agents: HashMap::new(),
+            stopping: HashMap::new(),
             to_restore: VecDeque::new(),
             restoring: 0,
             named: false,
@@ -257,18 +263,6 @@ impl AgentHost {
         }
     }
 
-    /// The actor of an agent has ended for good, unless it is back: it was retired or stopped.
-    fn ended(&mut self, name: &str, reason: String) {
-        if self.agents.get(name).is_none_or(|address| !address.is_closed()) {
-            return;
-        }
-        self.agents.remove(name);
-        let Some(member) = self.roster.remove(name) else { return };
-        if let Ok(permit) = self.registry.reserve() {
-            permit.send(RegistryMessage::Ended { key: member.card().key(), reason });
-        }
-    }
-
     // ---- bringing back ----
 
     /// Starts what is still to be brought back, some at a time, so that neither the registry's
@@ -337,6 +331,7 @@ impl AgentHost {
             Stepped::Restore => self.restore(ctx),
             Stepped::Started(name, connecting) => self.started(&name, connecting),
             Stepped::Ended(name, reason) => self.ended(&name, reason),
+            Stepped::Overdue(name) => self.overdue(&name, ctx),
         }
     }
 }
@@ -364,6 +359,7 @@ impl Actor for AgentHost {
                 let member = self.member(factory);
                 self.admit(&member, Purpose::Asked(reply), ctx);
             }
+            HostMessage::Stop(request) => self.stop_agent(request, ctx),
             HostMessage::Add(request) => {
                 let (AddAgent { card }, reply) = request.into_parts();
                 self.add(card, Purpose::Asked(reply), ctx);
@@ -390,6 +386,7 @@ impl Actor for AgentHost {
         event: ChildEvent,
         ctx: &mut Context<Self>,
     ) -> Result<(), ActorError> {
+        self.answer_stopped(ctx);
         if let ChildEvent::Exited { name, reason } = event
             && reason.is_normal()
             && let Ok(permit) = ctx.address().reserve()

@@ -1,6 +1,6 @@
 //! The configuration of one agent that is a child process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use semver::Version;
@@ -9,6 +9,7 @@ use synod_runtime::ConfigFault;
 
 use crate::card::{AgentCard, AgentKind, AgentLimits, Capability};
 use crate::id::AgentId;
+use crate::placing::{Place, Placing, PlacingKeys};
 
 /// One entry of `[[agents.process]]`. Such agents come from configuration or code alone: started
 /// by a request, they would let that request run any program.
@@ -65,6 +66,19 @@ pub struct ProcessAgentConfig {
     /// default 2,000.
     #[serde(default = "two_seconds")]
     pub stop_grace_ms: u64,
+    /// Which nodes of a cluster host it: `node` (default), each that configures it; or `cluster`,
+    /// as many as `instances` says, of those that configure it.
+    #[serde(default)]
+    pub place: Place,
+    /// How many nodes host it, with `place = "cluster"`; 1 to 1,000, default 1.
+    #[serde(default)]
+    pub instances: Option<u32>,
+    /// Labels that a node must have to host it, with `place = "cluster"`.
+    #[serde(default)]
+    pub require: BTreeMap<String, String>,
+    /// Agents that must not be on the same node, with `place = "cluster"`.
+    #[serde(default)]
+    pub apart_from: BTreeSet<AgentId>,
 }
 
 fn first_version() -> Version {
@@ -113,6 +127,10 @@ impl ProcessAgentConfig {
             ping_ms: ten_thousand(),
             ping_timeout_ms: five_seconds(),
             stop_grace_ms: two_seconds(),
+            place: Place::default(),
+            instances: None,
+            require: BTreeMap::new(),
+            apart_from: BTreeSet::new(),
         }
     }
 
@@ -140,6 +158,21 @@ impl ProcessAgentConfig {
         card.capabilities.clone_from(&self.capabilities);
         card.protocols.clone_from(&self.protocols);
         card
+    }
+
+    /// How the cluster places it; none for an agent of each node that configures it.
+    #[must_use]
+    pub fn placing(&self) -> Option<Placing> {
+        self.placing_keys().placing()
+    }
+
+    fn placing_keys(&self) -> PlacingKeys<'_> {
+        PlacingKeys {
+            place: self.place,
+            instances: self.instances,
+            require: &self.require,
+            apart_from: &self.apart_from,
+        }
     }
 
     /// Checks every value.
@@ -170,6 +203,7 @@ impl ProcessAgentConfig {
                 faults.push(ConfigFault::new(key, format!("{value} is not in {low} to {high}")));
             }
         }
+        faults.extend(self.placing_keys().faults());
         if faults.is_empty() { Ok(()) } else { Err(faults) }
     }
 }

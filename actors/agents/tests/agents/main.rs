@@ -9,4 +9,5 @@ mod process;
 mod registry;
 mod remote;
 mod stage;
+mod stopping;
 mod threads;

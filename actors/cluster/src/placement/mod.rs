@@ -14,12 +14,14 @@
 //! than `n` at work while their nodes reach the control group. A node that does not reach it stops
 //! what it hosts before others can have the seats.
 
+mod command;
 mod config;
 mod hosting;
 mod plan;
 #[cfg(test)]
 mod tests;
 
+pub use command::{HostingCommand, seat_lease};
 pub use config::PlacingConfig;
-pub use hosting::{Hosting, HostingCommand, Look, Terms, seat_lease};
+pub use hosting::{Hosting, Look, Terms};
 pub use plan::{Placeable, placements};

@@ -1,10 +1,12 @@
 //! The section `http`: agents that are HTTP endpoints, and limits of all calls to such agents.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use synod_agents::{AgentCard, AgentKind, AgentLimits, Capability};
+use synod_agents::{
+    AgentCard, AgentId, AgentKind, AgentLimits, Capability, Place, Placing, PlacingKeys,
+};
 use synod_runtime::ConfigFault;
 
 use super::endpoint::{Endpoint, EndpointRefused};
@@ -99,6 +101,19 @@ pub struct HttpAgentConfig {
     /// Headers sent along, such as `authorization`. Default none.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
+    /// Which nodes of a cluster host it: `node` (default), each that configures it; or `cluster`,
+    /// as many as `instances` says, of those that configure it.
+    #[serde(default)]
+    pub place: Place,
+    /// How many nodes host it, with `place = "cluster"`; 1 to 1,000, default 1.
+    #[serde(default)]
+    pub instances: Option<u32>,
+    /// Labels that a node must have to host it, with `place = "cluster"`.
+    #[serde(default)]
+    pub require: BTreeMap<String, String>,
+    /// Agents that must not be on the same node, with `place = "cluster"`.
+    #[serde(default)]
+    pub apart_from: BTreeSet<AgentId>,
 }
 
 fn first_version() -> String {
@@ -135,6 +150,21 @@ impl HttpAgentConfig {
         Err(EndpointRefused { expected, got: messages.url().origin().ascii_serialization() })
     }
 
+    /// How the cluster places it; none for an agent of each node that configures it.
+    #[must_use]
+    pub fn placing(&self) -> Option<Placing> {
+        self.placing_keys().placing()
+    }
+
+    fn placing_keys(&self) -> PlacingKeys<'_> {
+        PlacingKeys {
+            place: self.place,
+            instances: self.instances,
+            require: &self.require,
+            apart_from: &self.apart_from,
+        }
+    }
+
     fn faults(&self) -> Vec<ConfigFault> {
         let card = self.card().validate().err().unwrap_or_default().into_iter();
         let mut faults: Vec<_> = card
@@ -152,6 +182,7 @@ impl HttpAgentConfig {
         if let Err(refused) = super::client::headers(&self.headers) {
             faults.push(ConfigFault::new("headers", refused));
         }
+        faults.extend(self.placing_keys().faults());
         faults
     }
 }
