@@ -1,1 +1,4 @@
-//! Replicas among each other.
+//! Replicas among each other, and the actor on a node.
+
+mod nodes;
+mod spreading;
