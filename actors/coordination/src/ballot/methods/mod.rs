@@ -148,3 +148,6 @@ impl Method {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

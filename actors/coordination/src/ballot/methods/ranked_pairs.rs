@@ -6,10 +6,10 @@ use super::count::{Count, RankedPair};
 use super::pairwise::Pairwise;
 use super::profile::{Profile, shown};
 
-/// Pairs that are looked at, over all orders of equally large margins, before the search for
-/// further winners stops. Which options win in some order is NP-hard to say (Brill and Fischer
-/// 2012); with so few ties as there are with many voters the search ends long before.
-const EFFORT: u64 = 500_000;
+/// Comparisons, over all orders of equally large margins, after which the search for further
+/// winners stops. Which options win in some order is NP-hard to say (Brill and Fischer 2012);
+/// with so few ties as there are with many voters the search ends long before.
+const EFFORT: u64 = 5_000_000;
 
 /// Orders that are kept open at a time.
 const MOST_OPEN: usize = 256;
@@ -25,7 +25,8 @@ pub fn ranked_pairs(profile: &Profile) -> Count {
     let live: Vec<u16> = profile.live.each().collect();
     let options = profile.live.options();
     let pairs = by_margin(&pairwise, &live);
-    let mut search = Search { pairs: &pairs, winners: BTreeSet::new(), effort: EFFORT };
+    let mut search =
+        Search { pairs: &pairs, winners: BTreeSet::new(), effort: EFFORT, gave_up: false };
     let first = search.all_orders(options, &live);
     let ranked = |(margin, a, b): &(u64, u16, u16)| RankedPair {
         over: *a,
@@ -44,7 +45,7 @@ pub fn ranked_pairs(profile: &Profile) -> Count {
         tally,
         prefers: pairwise.table(),
         pairs: pairs.iter().map(ranked).collect(),
-        complete: search.effort > 0,
+        complete: !search.gave_up,
         ..Count::default()
     }
 }
@@ -77,6 +78,10 @@ impl Above {
         Self { words, rows: vec![0; words * options] }
     }
 
+    fn options(&self) -> u64 {
+        (self.rows.len() / self.words.max(1)) as u64
+    }
+
     fn has(&self, a: u16, b: u16) -> bool {
         let (a, b) = (usize::from(a), usize::from(b));
         self.rows[a * self.words + b / 64] >> (b % 64) & 1 == 1
@@ -90,7 +95,7 @@ impl Above {
         let start = usize::from(b) * self.words;
         let mut below = self.rows[start..start + self.words].to_vec();
         below[usize::from(b) / 64] |= 1 << (b % 64);
-        for upper in 0..(self.rows.len() / self.words) as u16 {
+        for upper in 0..self.options() as u16 {
             if upper == a || self.has(upper, a) {
                 let row = usize::from(upper) * self.words;
                 for (word, more) in self.rows[row..row + self.words].iter_mut().zip(&below) {
@@ -119,6 +124,7 @@ struct Search<'a> {
     pairs: &'a [(u64, u16, u16)],
     winners: BTreeSet<u16>,
     effort: u64,
+    gave_up: bool,
 }
 
 impl Search<'_> {
@@ -130,6 +136,7 @@ impl Search<'_> {
         let mut at = Some((Above::none(options), 0));
         while let Some((above, from)) = at.take().or_else(|| next_of(&mut open)) {
             if self.effort == 0 && first.is_some() {
+                self.gave_up = true;
                 break;
             }
             let step = self.advance(above, from, open.len() < MOST_OPEN);
@@ -151,7 +158,7 @@ impl Search<'_> {
             let group = &self.pairs[from..from + equal];
             let mut left: Vec<(u16, u16)> = group.iter().map(|(_, a, b)| (*a, *b)).collect();
             left.retain(|(a, b)| !above.has(*b, *a) && !above.has(*a, *b));
-            self.effort = self.effort.saturating_sub(1 + left.len() as u64);
+            self.effort = self.effort.saturating_sub((1 + left.len() as u64) * above.options());
             // A pair that lies in no circle of those locked and those left is locked in any order.
             let mut all = above.clone();
             left.iter().for_each(|(a, b)| all.lock(*a, *b));
@@ -161,9 +168,7 @@ impl Search<'_> {
             if !tied.is_empty() && may_branch && self.effort > 0 {
                 return Open { above, from, next: tied, tried: 0 };
             }
-            if !tied.is_empty() {
-                self.effort = 0;
-            }
+            self.gave_up |= !tied.is_empty();
             for (a, b) in tied {
                 if !above.has(b, a) {
                     above.lock(a, b);

@@ -35,3 +35,6 @@ pub use machine::BallotProtocol;
 pub use proposal::{Proposal, TieBreak, VetoEffect, VetoRule, VoterEntry, VoterKind};
 pub use result::{BallotOutcome, ChosenBy};
 pub use view::{BallotState, BallotView, CastBallot, RoundResult, SharedReason};
+
+#[cfg(test)]
+mod tests;
