@@ -21,6 +21,7 @@
 pub mod ballot;
 pub mod contract_net;
 pub mod desk;
+pub mod lock;
 mod lot;
 pub mod protocol;
 pub mod sync;
