@@ -18,12 +18,15 @@
 //! - An outcome never changes once the ballot has closed, and the ballot closes as soon as no
 //!   further vote could change it, never before.
 
+pub mod auction;
 pub mod ballot;
+mod bounds;
 pub mod contract_net;
 pub mod desk;
 pub mod lock;
 mod lot;
 pub mod protocol;
+pub mod resources;
 pub mod sync;
 
 pub use ballot::{

@@ -7,7 +7,8 @@ use synod_runtime::Principal;
 
 use super::letters;
 use super::machine::{Asked, Award, ContractNet, Phase, State};
-use super::terms::{Failed, MAX_CONTENT, MAX_TEXT, Outcome, longest};
+use super::terms::{Failed, Outcome};
+use crate::bounds::{MAX_CONTENT, MAX_TEXT, clipped, longest};
 use crate::protocol::{Dispatch, Effects, Heard, Moment, Refusal};
 
 impl ContractNet {
@@ -96,7 +97,7 @@ impl ContractNet {
         }
         let answer = match heard {
             Heard::Silent(why) => {
-                let why = format!("it is silent: {}", letters::clipped(why.clone()));
+                let why = format!("it is silent: {}", clipped(why.clone()));
                 return self.pass_on(now, &why, true, out);
             }
             Heard::Reply(answer) => answer,

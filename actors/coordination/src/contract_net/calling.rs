@@ -8,7 +8,8 @@ use synod_runtime::Principal;
 use super::letters;
 use super::machine::{Asked, ContractNet, Phase, State};
 use super::score::{Claim, Scored, best_first};
-use super::terms::{Failed, MAX_TEXT, longest};
+use super::terms::Failed;
+use crate::bounds::{MAX_TEXT, clipped, longest};
 use crate::lot::lot;
 use crate::protocol::{Dispatch, Effects, Heard, Moment, Refusal};
 
@@ -77,7 +78,7 @@ impl ContractNet {
         let index = self.speaker(by, participant)?;
         self.still_calling(now)?;
         self.not_yet_answered(index, participant)?;
-        self.proposed(now, index, claim, letters::clipped(note), out);
+        self.proposed(now, index, claim, clipped(note), out);
         Ok(())
     }
 
@@ -95,12 +96,12 @@ impl ContractNet {
         if let Phase::Awarded(award) = &self.phase
             && award.index == index
         {
-            self.pass_on(now, &format!("it refused: {}", letters::clipped(reason)), false, out);
+            self.pass_on(now, &format!("it refused: {}", clipped(reason)), false, out);
             return Ok(());
         }
         self.still_calling(now)?;
         self.not_yet_answered(index, participant)?;
-        self.settle(now, index, State::Refused, letters::clipped(reason), out);
+        self.settle(now, index, State::Refused, clipped(reason), out);
         Ok(())
     }
 
@@ -155,7 +156,7 @@ impl ContractNet {
                 other => (State::Refused, format!("it answered {other}, expected propose")),
             },
         };
-        self.settle(now, index, state, letters::clipped(why), out);
+        self.settle(now, index, state, clipped(why), out);
     }
 
     fn proposed(&mut self, now: Moment, index: u32, claim: Claim, note: String, out: &mut Effects) {

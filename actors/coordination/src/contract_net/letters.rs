@@ -5,10 +5,8 @@ use synod_agents::Payload;
 
 use super::score::Claim;
 use super::terms::Setup;
+use crate::bounds::clipped;
 use crate::protocol::Moment;
-
-/// The longest reason that is taken from an answer, in bytes.
-const MAX_REASON: usize = 512;
 
 /// The content of a call for proposals.
 #[derive(Serialize)]
@@ -104,7 +102,7 @@ pub(super) fn proposed(content: &Payload) -> Result<(Claim, String), String> {
 }
 
 /// The reason in an answer: `reason` of a JSON object, or what text there is.
-pub(crate) fn reason(content: &Payload) -> String {
+pub(super) fn reason(content: &Payload) -> String {
     #[derive(serde::Deserialize)]
     struct Reason {
         reason: String,
@@ -114,14 +112,6 @@ pub(crate) fn reason(content: &Payload) -> String {
         Err(_) => content.to_text().unwrap_or_default(),
     };
     clipped(if text.is_empty() { "no reason given".to_owned() } else { text })
-}
-
-/// At most as much of a text as a history keeps.
-pub(crate) fn clipped(mut text: String) -> String {
-    if text.len() > MAX_REASON {
-        text.truncate(text.floor_char_boundary(MAX_REASON));
-    }
-    text
 }
 
 /// A text of a program as a payload: JSON when it is, plain text otherwise.

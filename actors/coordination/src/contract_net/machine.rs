@@ -9,8 +9,9 @@ use synod_runtime::Principal;
 
 use super::letters;
 use super::score::{Claim, History, Scored};
-use super::terms::{Input, MAX_CONTENT, Outcome, Setup, Standing, longest};
+use super::terms::{Input, Outcome, Setup, Standing};
 use super::view::View;
+use crate::bounds::{MAX_CONTENT, clipped, longest};
 use crate::protocol::{
     Dispatch, Effects, Heard, Moment, Opening, Protocol, Refusal, may_speak_for,
 };
@@ -150,7 +151,7 @@ impl Protocol for ContractNet {
             }
             Input::Fail { participant, fence, reason } => {
                 self.contractor(now, by, &participant, fence)?;
-                self.pass_on(now, &letters::clipped(reason), false, out);
+                self.pass_on(now, &clipped(reason), false, out);
             }
             Input::Award { participant } => self.choose(now, by, &participant, out)?,
             Input::CallAgain { content } => self.call_again(now, by, content, out)?,

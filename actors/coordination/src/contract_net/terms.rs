@@ -6,16 +6,9 @@ use serde::{Deserialize, Serialize};
 use synod_agents::{AgentId, Payload};
 
 use super::score::{Claim, Measured, Scoring};
+use crate::bounds::{MAX_CONTENT, MAX_PARTICIPANTS, MAX_TEXT, MAX_WAIT_MS, longest, within};
 use crate::protocol::Refusal;
 
-/// Most participants of one call.
-pub(crate) const MAX_PARTICIPANTS: usize = 100_000;
-/// Bytes of the longest text for people.
-pub(crate) const MAX_TEXT: usize = 4 << 10;
-/// Bytes of the largest content, and of the largest result.
-pub(crate) const MAX_CONTENT: usize = 1 << 20;
-/// The longest wait, a week: what is open longer is no call any more.
-const MAX_WAIT_MS: u64 = 7 * 24 * 3_600_000;
 const MAX_ROUNDS: u32 = 100;
 const MAX_RESERVE: u32 = 1_000;
 
@@ -245,20 +238,4 @@ impl Setup {
         }
         Ok(())
     }
-}
-
-/// Refuses a text that is too long.
-pub(crate) fn longest(field: &str, text: &str, most: usize) -> Result<(), Refusal> {
-    if text.len() <= most {
-        return Ok(());
-    }
-    Err(Refusal::invalid(field, format!("{} bytes, expected at most {most}", text.len())))
-}
-
-/// Refuses a number that is out of its range.
-pub(crate) fn within(field: &str, value: u64, least: u64, most: u64) -> Result<(), Refusal> {
-    if (least..=most).contains(&value) {
-        return Ok(());
-    }
-    Err(Refusal::invalid(field, format!("{value}, expected {least} to {most}")))
 }
