@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use synod_runtime::ConfigFault;
 
+pub use crate::bidding::BiddingConfig;
 use crate::task::RetryPolicy;
 
 /// What a tenant can be called.
@@ -110,6 +111,8 @@ pub struct TasksConfig {
     pub journal_timeout_ms: u64,
     /// How long recovery from the journal may take, in seconds; 1 to 86,400, default 600.
     pub recovery_timeout_s: u64,
+    /// How agents are asked who does a part, in the allocations that do.
+    pub bidding: BiddingConfig,
 }
 
 impl Default for TasksConfig {
@@ -145,6 +148,7 @@ impl Default for TasksConfig {
             appends_in_flight: 4,
             journal_timeout_ms: 30_000,
             recovery_timeout_s: 600,
+            bidding: BiddingConfig::default(),
         }
     }
 }
@@ -171,6 +175,9 @@ impl TasksConfig {
         ));
         if let Err(retry) = self.retry.validate() {
             faults.extend(retry.into_iter().map(|fault| fault.within("retry")));
+        }
+        if let Err(bidding) = self.bidding.validate() {
+            faults.extend(bidding.into_iter().map(|fault| fault.within("bidding")));
         }
         if faults.is_empty() { Ok(()) } else { Err(faults) }
     }

@@ -18,6 +18,7 @@
 
 mod agents;
 mod blobs;
+mod calls;
 mod commit;
 mod decisions;
 mod drain;

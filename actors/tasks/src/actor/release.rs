@@ -108,6 +108,7 @@ impl TaskEngine {
     pub(super) fn carry_out(&mut self, command: Command, ctx: &mut Context<Self>) {
         match command {
             Command::Dispatch(dispatch) => self.dispatch(dispatch, ctx),
+            Command::Call(call) => self.call(&call, ctx),
             Command::Cancel { agent, work } => self.cancel_at_agent(agent, work),
             Command::Changed(change) => self.tell(&change),
             Command::Executed(ending) => self.execution_ended(*ending),

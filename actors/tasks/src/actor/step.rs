@@ -10,6 +10,7 @@ use synod_runtime::{ActorError, AskError, Context, Reply, TaskFailure};
 
 use super::TaskEngine;
 use super::blobs::{StoredInput, StoredOutput};
+use super::calls::{Answer, CallName};
 use super::keeping::EncodedSnapshot;
 use crate::machine::Dispatch;
 use crate::matching::AgentSlot;
@@ -36,6 +37,8 @@ pub(super) enum Own {
     Appended { append: u64, outcome: Asked<Result<Committed, AppendError>> },
     /// An execution has ended; it was sent at this time.
     Finished { work: WorkId, agent: AgentSlot, sent: u64, outcome: Performance },
+    /// An agent answered a call, or did not.
+    Heard { name: CallName, agent: AgentSlot, outcome: Answer },
     /// A large input has been stored, or not.
     InputStored { input: Box<StoredInput>, outcome: Asked<Result<BlobId, BlobError>> },
     /// A large output has been stored, or not.
@@ -98,6 +101,7 @@ impl TaskEngine {
             Own::Finished { work, agent, sent, outcome } => {
                 self.finished(now, work, agent, sent, outcome, ctx);
             }
+            Own::Heard { name, agent, outcome } => self.heard(now, name, agent, outcome),
             Own::InputStored { input, outcome } => self.input_stored(now, *input, outcome),
             Own::OutputStored { output, outcome } => self.output_stored(now, *output, outcome),
             Own::InputLoaded { dispatch, outcome } => {

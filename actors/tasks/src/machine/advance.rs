@@ -9,6 +9,7 @@ use crate::task::{FailureKind, Moment, Phase, TaskId, Verdict};
 impl TaskMachine {
     /// A part has ended: its class is let go, and its task's mode says what follows.
     pub(super) fn part_ended(&mut self, now: Moment, id: TaskId, part: u16, out: &mut Effects) {
+        self.forget_rounds(id, part);
         if let Some(part) = self.part(id, part) {
             self.matching.let_go(part.class);
         }
@@ -65,6 +66,7 @@ impl TaskMachine {
     /// Takes the open parts of a task out of queues, timers and agents' hands.
     pub(super) fn wind_up(&mut self, id: TaskId, out: &mut Effects) {
         self.waiting.remove(id);
+        self.forget_all_rounds(id);
         let Some(task) = find(&self.book, &self.executions, id) else { return };
         self.timers.remove(&(task.due, id, DEADLINE));
         if let Some(due) = task.kept.as_ref().and_then(|kept| kept.start_due) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use synod_agents::{AgentCard, AgentKey, AgentStatus};
+use synod_agents::{AgentCard, AgentId, AgentKey, AgentStatus};
 
 use super::{Effects, TaskMachine};
 use crate::matching::AgentSlot;
@@ -25,6 +25,11 @@ impl TaskMachine {
             self.plan_waiting(now, &card, out);
         }
         slot
+    }
+
+    /// Who has this seat.
+    pub(crate) fn agent_id(&self, slot: AgentSlot) -> Option<AgentId> {
+        Some(self.matching.agent(slot)?.card.id.clone())
     }
 
     /// The seat of an agent whose card has not changed.

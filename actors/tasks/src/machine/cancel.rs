@@ -43,6 +43,7 @@ impl TaskMachine {
     /// Accepts and gives out no more; what only waits in no record goes back to its keepers now.
     pub(super) fn drain(&mut self, out: &mut Effects) {
         self.draining = true;
+        self.recall_rounds();
         self.hand_back_kept(false, DRAINING, out);
     }
 

@@ -6,7 +6,7 @@ use synod_agents::WorkId;
 
 use super::execute::key_of;
 use super::{Command, Dispatch, Effects, Event, TaskMachine, find};
-use crate::matching::{ClassId, Match};
+use crate::matching::{ClassId, Match, Next};
 use crate::modes::{mode, requirement};
 use crate::task::{Failure, FailureKind, Moment, Part, Phase, Task, TaskId};
 use crate::validation::in_millionths;
@@ -49,6 +49,13 @@ impl TaskMachine {
             let limit = self.config.max_overtaken;
             let weights = &self.config.tenant_weights;
             let Some(next) = self.matching.next(limit, weights, &mut self.chance) else { return };
+            let next = match next {
+                Next::Given(next) => next,
+                Next::Asked { task, part, class } => {
+                    self.ask_about(now, (task, part), class, out);
+                    continue;
+                }
+            };
             if let Some(cost) = self.affordable(next) {
                 self.start(now, next, cost, None, out);
             } else {
@@ -64,13 +71,17 @@ impl TaskMachine {
     fn affordable(&self, next: Match) -> Option<u64> {
         let cost =
             self.matching.agent(next.agent).map_or(0, |agent| in_millionths(agent.card.cost));
-        let task = self.task(next.task)?;
-        let within = task.spec.budget.is_none_or(|budget| task.spent + cost <= budget);
-        within.then_some(cost)
+        self.may_be_paid(next.task, cost).then_some(cost)
+    }
+
+    /// Whether the task's budget has so much left, in millionths.
+    pub(super) fn may_be_paid(&self, id: TaskId, cost: u64) -> bool {
+        let Some(task) = self.task(id) else { return false };
+        task.spec.budget.is_none_or(|budget| task.spent.saturating_add(cost) <= budget)
     }
 
     /// `chosen`: why this agent, where that was found out.
-    fn start(
+    pub(super) fn start(
         &mut self,
         now: Moment,
         next: Match,
@@ -131,7 +142,7 @@ impl TaskMachine {
 }
 
 /// The first capability that a part requires, if it requires any.
-fn capability_of(task: &Task, part: &Part) -> Option<String> {
+pub(super) fn capability_of(task: &Task, part: &Part) -> Option<String> {
     use crate::task::Needs;
     let required = &task.spec.require.capabilities;
     let first = match &part.needs {

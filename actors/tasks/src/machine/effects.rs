@@ -7,6 +7,7 @@ use synod_agents::{Watch, WorkId};
 use synod_journal::{AppendBounds, CodecError, Record};
 use synod_runtime::Correlation;
 
+use super::Call;
 use super::event::{EngineEvent, Entry, Mark, SavedState, TaskRecord};
 use crate::error::ExecutionError;
 use crate::matching::AgentSlot;
@@ -19,6 +20,8 @@ use crate::task::{Body, TaskId, TaskSpec};
 pub(crate) enum Command {
     /// Give an execution to an agent.
     Dispatch(Box<Dispatch>),
+    /// Ask agents who does a part.
+    Call(Box<Call>),
     /// Tell an agent to stop an execution.
     Cancel { agent: AgentSlot, work: WorkId },
     /// Tell the listeners.

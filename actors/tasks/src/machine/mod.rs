@@ -25,6 +25,7 @@ mod hindrance;
 mod keys;
 mod recover;
 mod retention;
+mod rounds;
 mod submit;
 mod tally;
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub(crate) use execute::Asked;
 pub(crate) use executions::Kept;
 pub(crate) use finish::Outcome;
 pub(crate) use keys::KeyUse;
+pub(crate) use rounds::Call;
 pub(crate) use timers::DEADLINE;
 pub(crate) use view::set_result;
 
@@ -54,7 +56,9 @@ use synod_journal::PartitionShare;
 use synod_runtime::Principal;
 
 use self::executions::Executions;
+use self::rounds::Rounds;
 use self::waiting::Waiting;
+use crate::bidding::Said;
 use crate::config::{TasksConfig, UnknownCapability};
 use crate::error::{CancelError, ExecutionError, SubmitError};
 use crate::matching::{AgentSlot, Matching};
@@ -83,6 +87,10 @@ pub(crate) enum Input {
     Left { key: AgentKey },
     /// An execution has ended, after this many microseconds.
     Finished { work: WorkId, agent: AgentSlot, outcome: Outcome, ran_us: u64 },
+    /// A call to agents went out.
+    Called { task: TaskId, part: u16, round: u64 },
+    /// An agent said this to it.
+    Heard { task: TaskId, part: u16, round: u64, agent: AgentSlot, said: Said },
     /// The engine goes to work under a new epoch: after a start, and after a rebuild.
     Begin,
     /// A batch of inputs is over: give out what can be given out.
@@ -125,6 +133,8 @@ pub(crate) struct TaskMachine {
     executions: Executions,
     matching: Matching,
     waiting: Waiting,
+    /// Agents that are being asked who does a part.
+    rounds: Rounds,
     /// Deadlines and back-offs, by when they are due on the monotonic clock.
     timers: BTreeSet<(u64, TaskId, u16)>,
     stats: Statistics,
@@ -154,6 +164,7 @@ impl TaskMachine {
             book: Book::default(),
             executions: Executions::default(),
             waiting: Waiting::default(),
+            rounds: Rounds::default(),
             timers: BTreeSet::new(),
             stats: Statistics::default(),
             chance: ChaCha12Rng::from_seed(seed),
@@ -229,6 +240,10 @@ impl TaskMachine {
             Input::Left { key } => self.left(now, &key, out),
             Input::Finished { work, agent, outcome, ran_us } => {
                 self.finished(now, work, agent, outcome, ran_us, out);
+            }
+            Input::Called { task, part, round } => self.called(now, task, part, round),
+            Input::Heard { task, part, round, agent, said } => {
+                self.heard(now, (task, part), round, agent, said, out);
             }
             Input::Begin => self.begin(now, out),
             Input::Settle => self.settle(now, out),

@@ -19,6 +19,7 @@ impl TaskMachine {
         self.book = book;
         self.matching.clear_queues(self.config.max_requirements as usize);
         self.waiting = super::Waiting::default();
+        self.rounds = super::Rounds::default();
         self.timers.clear();
         debug_assert_eq!(self.executions.len(), 0, "executions go back before a rebuild");
         self.held_bytes = 0;

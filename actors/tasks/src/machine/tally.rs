@@ -9,8 +9,8 @@ use super::view::time;
 use super::{PartCounters, TaskMachine};
 use crate::matching::Agent;
 use crate::messages::{
-    AgentStats, EnginePhase, EngineStatsResponse, ExecutionStats, LatencyStats, LedgerStats,
-    PartStats, PriorityStats,
+    AgentStats, BiddingStats, EnginePhase, EngineStatsResponse, ExecutionStats, LatencyStats,
+    LedgerStats, PartStats, PriorityStats,
 };
 use crate::task::{Moment, TaskState};
 
@@ -51,10 +51,11 @@ impl TaskMachine {
             executions: self.executions(),
             by_state: self.by_state(),
             by_priority: self.by_priority(),
-            queue_depth: self.matching.queued().iter().sum::<usize>() as u64,
+            queue_depth: (self.matching.queued().iter().sum::<usize>() + self.rounds.len()) as u64,
             throughput: self.stats.throughput(now.mono),
             latency: self.latency(),
             late_results: self.stats.late,
+            bidding: BiddingStats { open: self.rounds.len() as u64, ..self.stats.bidding },
             kept: self.book.ended.len() as u64,
             idempotency_keys: self.book.keys.len() as u64,
             agents_total: self.matching.agents() as u64,

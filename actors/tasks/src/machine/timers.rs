@@ -67,6 +67,9 @@ impl TaskMachine {
                 self.emit(now, id, Event::Resumed { part: number }, out);
                 self.enqueue(id, number);
             }
+            Some(Phase::Ready) if self.is_asked_about((id, number)) => {
+                self.close_round(now, (id, number), out);
+            }
             Some(Phase::Ready) => self.requeue(now, id, number, out),
             _ => {}
         }

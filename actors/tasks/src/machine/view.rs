@@ -27,7 +27,8 @@ impl TaskMachine {
         let task = self.book.task(id)?;
         let mut status = status(task);
         for (shown, part) in status.parts.iter_mut().zip(&task.parts) {
-            shown.waiting_for = self.obstacle(part);
+            let asked = self.rounds.progress(id, shown.part);
+            shown.waiting_for = asked.or_else(|| self.obstacle(part));
         }
         let result = result(task);
         if let Some(payload) = result.and_then(Body::payload) {

@@ -25,6 +25,10 @@ pub(crate) struct Class {
     members: Vec<Option<Member>>,
     vacant: Vec<u32>,
     free: Free,
+    /// Rounds that are open for what was queued here.
+    pub rounds: u64,
+    /// The room of all its members, where they are asked.
+    room: u64,
 }
 
 /// An agent that meets the requirement.
@@ -36,6 +40,8 @@ struct Member {
     rank: Option<usize>,
     /// While it is free: its level, and where in the level it is.
     free: Option<(usize, u32)>,
+    /// Executions that it has room for, where the agents of the class are asked.
+    room: u32,
 }
 
 impl Class {
@@ -45,7 +51,7 @@ impl Class {
 
     /// Adds an agent, not yet free; says its number among the members.
     pub(crate) fn join(&mut self, agent: u32, rank: Option<usize>) -> u32 {
-        let member = Member { agent, rank, free: None };
+        let member = Member { agent, rank, free: None, room: 0 };
         if let Some(at) = self.vacant.pop() {
             self.members[at as usize] = Some(member);
             return at;
@@ -66,6 +72,9 @@ impl Class {
     pub(crate) fn place(&mut self, member: u32, standing: Option<Standing>) {
         let Some(known) = self.members[member as usize] else { return };
         let allocation = self.requirement.allocation;
+        if allocation.asks() {
+            self.make_room(member, standing);
+        }
         let level = standing.map(|standing| standing.level_by(allocation, known.rank));
         if known.free.map(|(level, _)| level) == level {
             return;
@@ -82,9 +91,20 @@ impl Class {
         }
     }
 
-    /// Whether something is queued and somebody is free for it.
+    /// Notes how much room a member has.
+    fn make_room(&mut self, member: u32, standing: Option<Standing>) {
+        let Some(known) = &mut self.members[member as usize] else { return };
+        let room = standing.map_or(0, |standing| standing.capacity - standing.running);
+        self.room = self.room - u64::from(known.room) + u64::from(room);
+        known.room = room;
+    }
+
+    /// Whether something is queued and somebody is free for it; where the agents are asked, no more
+    /// rounds are open than there is room for what is decided in them.
     pub(crate) fn is_ready(&self) -> bool {
-        !self.lanes.is_empty() && self.free.len() > 0
+        !self.lanes.is_empty()
+            && self.free.len() > 0
+            && (!self.requirement.allocation.asks() || self.rounds < self.room)
     }
 
     /// Whether nobody meets the requirement, free or not.

@@ -7,6 +7,7 @@
 //! to when it becomes free or busy. Only a requirement that is new is compared with all agents
 //! that have its rarest capability.
 
+mod asking;
 mod class;
 mod classes;
 mod free;
@@ -50,6 +51,15 @@ pub(crate) enum Showing {
     Refused(Option<u64>),
     /// It says nothing about the agent: cancelled, or never sent.
     Nothing,
+}
+
+/// What comes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// This is given to this agent, which is busy with it from here on.
+    Given(Match),
+    /// The agents of this class are to be asked who does it; a round of it is open from here on.
+    Asked { task: TaskId, part: u16, class: ClassId },
 }
 
 /// What is to be dispatched next.
@@ -277,16 +287,22 @@ impl Matching {
         }
     }
 
-    /// The next execution to dispatch and the agent for it, which is busy with it from here on.
+    /// What can be given out next, and to whom.
     /// `limit`: how often a lane may be overtaken, see [`Classes::pick`].
     pub(crate) fn next(
         &mut self,
         limit: u32,
         weights: &Weights,
         chance: &mut ChaCha12Rng,
-    ) -> Option<Match> {
+    ) -> Option<Next> {
         let (id, lane) = self.classes.pick(limit)?;
         let class = self.classes.get_mut(id)?;
+        if class.requirement.allocation.asks() {
+            let (task, part) = class.lanes.pop(lane, weights)?;
+            class.rounds += 1;
+            self.queued[lane] -= 1;
+            return Some(Next::Asked { task, part, class: id });
+        }
         let index = class.choice(&self.roster, chance)?;
         let (task, part) = class.lanes.pop(lane, weights)?;
         self.queued[lane] -= 1;
@@ -294,7 +310,7 @@ impl Matching {
             agent.running += 1;
         }
         self.refresh(index);
-        Some(Match { task, part, agent: self.roster.slot_at(index) })
+        Some(Next::Given(Match { task, part, agent: self.roster.slot_at(index) }))
     }
 
     /// Takes back what an agent had in hand, and what it showed. A generation that is gone is

@@ -38,6 +38,11 @@ impl Measure {
         if self.samples == 0 { 0.0 } else { self.latency_us }
     }
 
+    /// Executions that were measured.
+    pub(crate) fn samples(&self) -> u64 {
+        self.samples
+    }
+
     pub(crate) fn success(&self) -> f64 {
         self.success
     }

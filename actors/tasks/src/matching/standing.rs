@@ -28,6 +28,7 @@ impl Standing {
     pub(super) fn level_by(self, allocation: Allocation, rank: Option<usize>) -> usize {
         let level = match allocation {
             Allocation::Measured => rank.unwrap_or(self.level),
+            Allocation::ContractNet | Allocation::Auction | Allocation::Consensus => self.level,
             Allocation::Random => 0,
             // What differs by less than a sixty-third of the capacity is equal.
             Allocation::LeastLoaded => {
@@ -84,7 +85,7 @@ impl Class {
         chance: &'a mut ChaCha12Rng,
     ) -> Box<dyn Iterator<Item = u32> + 'a> {
         let allocation = self.requirement.allocation;
-        if allocation == Allocation::Measured {
+        if allocation == Allocation::Measured || allocation.asks() {
             return Box::new(self.free_by_level(chance));
         }
         let key = |agent: u32, chance: &mut ChaCha12Rng| -> f64 {
@@ -100,7 +101,7 @@ impl Class {
                 Allocation::LoadBalancing => {
                     -(1.0 - luck).ln() / f64::from(capacity.saturating_sub(running).max(1))
                 }
-                Allocation::Measured | Allocation::Random => luck,
+                _ => luck,
             }
         };
         let free = self.free_by_level(chance).collect::<Vec<_>>();

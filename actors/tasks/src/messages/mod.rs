@@ -10,8 +10,8 @@ pub use execution::{CancelExecution, Execute, Executed, ExecutionSpec, Execution
 pub use output::TaskOutput;
 pub use request::{CompetitiveOptions, ConsensusOptions, RetryOptions, TaskSubmissionRequest};
 pub use stats::{
-    AgentStats, CapabilityStats, EnginePhase, EngineStatsResponse, LatencyStats, LedgerStats,
-    PartStats, PriorityStats, Quantiles, ThroughputStats, Windows,
+    AgentStats, BiddingStats, CapabilityStats, EnginePhase, EngineStatsResponse, LatencyStats,
+    LedgerStats, PartStats, PriorityStats, Quantiles, ThroughputStats, Windows,
 };
 pub use status::{PartStatus, ResultError, TaskChange, TaskError, TaskPage, TaskStatusResponse};
 

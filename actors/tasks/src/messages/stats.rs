@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::execution::ExecutionStats;
+use crate::bidding::{Said, Unfit};
 
 /// The numbers of the task engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -31,6 +32,9 @@ pub struct EngineStatsResponse {
     pub latency: LatencyStats,
     /// Results that came after their execution had been given up, since this start.
     pub late_results: u64,
+    /// Rounds in which agents were asked who does a part, since this start.
+    #[serde(default)]
+    pub bidding: BiddingStats,
     /// Ended tasks that are kept.
     pub kept: u64,
     /// Idempotency keys that are kept.
@@ -115,6 +119,56 @@ pub struct PartStats {
     pub lost: u64,
     /// Executions that were handed back undone.
     pub returned: u64,
+}
+
+/// Rounds in which agents were asked who does a part (`contract_net`, `auction`, `consensus`),
+/// since this start. An answer is counted once, under what it was.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct BiddingStats {
+    /// Rounds that are open.
+    pub open: u64,
+    /// Rounds that were begun.
+    pub rounds: u64,
+    /// Of these, those decided without a question, as many as may be being open.
+    pub unasked: u64,
+    /// Agents that were asked.
+    pub asked: u64,
+    /// Bids and votes that counted.
+    pub taken: u64,
+    /// Refusals.
+    pub refused: u64,
+    /// Agents that gave no answer in time.
+    pub silent: u64,
+    /// Agents that did not understand.
+    pub not_understood: u64,
+    /// Answers that were no bid or vote that could be read, or too large.
+    pub malformed: u64,
+    /// Bids with a number that is negative, infinite or none.
+    pub out_of_range: u64,
+    /// Votes for somebody there was not to choose from.
+    pub not_on_offer: u64,
+    /// Answers that came too late, twice, or from somebody who was not asked.
+    pub late: u64,
+    /// Executions given out by what was decided in a round.
+    pub awarded: u64,
+    /// Rounds in which all refused.
+    pub fruitless: u64,
+}
+
+impl BiddingStats {
+    /// Counts an answer.
+    pub(crate) fn count(&mut self, said: &Said) {
+        let counter = match said {
+            Said::Bid(_) | Said::Vote(_) => &mut self.taken,
+            Said::Refused => &mut self.refused,
+            Said::Silent => &mut self.silent,
+            Said::Unfit(Unfit::NotUnderstood) => &mut self.not_understood,
+            Said::Unfit(Unfit::Malformed | Unfit::TooLarge) => &mut self.malformed,
+            Said::Unfit(Unfit::OutOfRange) => &mut self.out_of_range,
+            Said::Unfit(Unfit::NotOnOffer) => &mut self.not_on_offer,
+        };
+        *counter += 1;
+    }
 }
 
 /// Tasks of one priority: the open ones now, the others since the first start.

@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 pub use self::histogram::Histogram;
 pub use self::rate::Rate;
 use crate::matching::Requirement;
-use crate::messages::{CapabilityStats, LatencyStats, Quantiles, ThroughputStats, Windows};
+use crate::messages::{
+    BiddingStats, CapabilityStats, LatencyStats, Quantiles, ThroughputStats, Windows,
+};
 
 /// Most capabilities that are counted one by one.
 const MAX_CAPABILITIES: usize = 256;
@@ -34,6 +36,8 @@ pub(crate) struct Statistics {
     capabilities: BTreeMap<String, Capability>,
     /// Results that came after their execution had been given up.
     pub late: u64,
+    /// Rounds in which agents were asked.
+    pub bidding: BiddingStats,
 }
 
 #[derive(Debug, Default, Clone, Copy)]

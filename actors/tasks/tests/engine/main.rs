@@ -3,6 +3,7 @@
 
 mod agents;
 mod answers;
+mod bidding;
 mod blobs;
 mod crashes;
 mod disk;

@@ -11,6 +11,7 @@ mod random;
 mod recovery;
 mod retention;
 mod retries;
+mod rounds;
 mod world;
 
 pub(crate) use world::{World, answer, request};

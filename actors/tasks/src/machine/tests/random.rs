@@ -11,7 +11,10 @@ use synod_runtime::Priority;
 use synod_testkit::Seed;
 
 use super::{World, answer, request};
-use crate::machine::{Event, Input, Outcome};
+use synod_coordination::contract_net::Claim;
+
+use crate::bidding::{Said, Unfit};
+use crate::machine::{Call, Event, Input, Outcome};
 use crate::matching::AgentSlot;
 use crate::records::{Decoded, SNAPSHOT_VERSION, decode, decode_snapshot, encode_snapshot};
 use crate::{Allocation, TaskId, TaskMode, TaskState, TaskSubmissionRequest, TasksConfig};
@@ -34,6 +37,8 @@ struct Play {
     keys: u32,
     /// Executions that have been answered, or were in hand in a crash.
     answered: Vec<(WorkId, AgentSlot)>,
+    /// An agent has answered something twice, so that it may seem to have room that it has not.
+    doubled: bool,
 }
 
 const AGENTS: [(&str, &[&str], u32); 6] = [
@@ -61,6 +66,7 @@ impl Play {
             present: BTreeSet::new(),
             keys: 0,
             answered: Vec::new(),
+            doubled: false,
         };
         for agent in 0..AGENTS.len() {
             play.join(agent);
@@ -86,7 +92,8 @@ impl Play {
     fn step(&mut self) {
         match self.chance.random_range(0..100) {
             0..30 => self.submit(),
-            30..70 => self.finish(),
+            30..58 => self.finish(),
+            58..70 => self.bid(),
             70..76 => self.cancel(),
             76..86 => {
                 let ms = self.chance.random_range(0..5_000);
@@ -105,6 +112,9 @@ impl Play {
             97 => self.crash_with_a_batch_gathered(),
             98 => self.crash_from_a_snapshot(),
             _ => self.crash(),
+        }
+        if !self.doubled {
+            self.world.assert_capacities();
         }
         self.listen();
     }
@@ -165,6 +175,23 @@ impl Play {
         }
     }
 
+    /// An agent answers a call, which may be over long ago.
+    fn bid(&mut self) {
+        let Some(call) = self.world.calls.choose(&mut self.chance) else { return };
+        let Call { task, part, round, .. } = *call;
+        let Some((agent, label)) = call.asked.choose(&mut self.chance).cloned() else { return };
+        let price = Some(self.chance.random_range(-1.0..3.0));
+        let said = match self.chance.random_range(0..6) {
+            0 => Said::Refused,
+            1 => Said::Silent,
+            2 => Said::Unfit(Unfit::Malformed),
+            3 => Said::Vote(label.to_string()),
+            _ => Said::Bid(Claim { price, ..Claim::default() }),
+        };
+        self.world.step(Input::Heard { task, part, round, agent, said });
+        self.world.settle();
+    }
+
     fn finish(&mut self) {
         if self.world.in_hand.is_empty() {
             return;
@@ -192,6 +219,7 @@ impl Play {
             return;
         }
         let (before, late) = (self.world.log.len(), self.world.machine.stats.late);
+        self.doubled = true;
         self.world.step(Input::Finished { work, agent, outcome: answer("7"), ran_us: 1 });
         assert_eq!(self.world.machine.stats.late, late + 1, "{work}");
         self.world.settle();
@@ -297,6 +325,7 @@ impl Play {
         assert_eq!(self.world.machine.in_hand(), 0);
         assert_eq!(self.world.machine.held_bytes, 0);
         assert_eq!(self.world.machine.timers.len(), 0);
+        assert!(self.world.machine.rounds.knows_nothing());
         assert_eq!(self.world.machine.matching.queued(), [0; 5]);
     }
 }

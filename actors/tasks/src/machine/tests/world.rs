@@ -1,15 +1,17 @@
 //! A world of its own for each test: a machine, a clock, a log in memory.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use synod_agents::{AgentCard, AgentError, AgentErrorKind, AgentStatus, Payload};
 use synod_journal::{AppendBounds, Epoch, Position, Record, StoredRecord};
 use synod_runtime::Principal;
 
+use crate::bidding::Said;
 use crate::config::TasksConfig;
 use crate::error::{CancelError, SubmitError};
 use crate::machine::{
-    Answer, Book, Command, Dispatch, Effects, Ending, Input, Outcome, TaskMachine,
+    Answer, Book, Call, Command, Dispatch, Effects, Ending, Input, Outcome, TaskMachine,
 };
 use crate::matching::AgentSlot;
 use crate::messages::{Accepted, TaskChange, TaskStatusResponse, TaskSubmissionRequest};
@@ -32,6 +34,8 @@ pub(crate) struct World {
     pub told: Vec<TaskId>,
     /// Executions whose keepers were answered.
     pub endings: Vec<Ending>,
+    /// Calls that agents have got.
+    pub calls: Vec<Call>,
     /// Commands for executions that had to wait until a batch was stored.
     pub held_back: usize,
     /// Changes that were told.
@@ -69,6 +73,7 @@ impl World {
             cancelled: Vec::new(),
             told: Vec::new(),
             endings: Vec::new(),
+            calls: Vec::new(),
             held_back: 0,
             changes: Vec::new(),
             agents: Vec::new(),
@@ -125,6 +130,11 @@ impl World {
             Command::Ended(task) => self.told.push(task),
             Command::Changed(change) => self.changes.push(change),
             Command::Executed(ending) => self.endings.push(*ending),
+            Command::Call(call) => {
+                let Call { task, part, round, .. } = *call;
+                self.calls.push(*call);
+                self.step(Input::Called { task, part, round });
+            }
         }
     }
 
@@ -196,6 +206,39 @@ impl World {
     pub(crate) fn only_dispatch(&mut self) -> Dispatch {
         assert_eq!(self.in_hand.len(), 1, "{:?}", self.in_hand);
         self.in_hand.remove(0)
+    }
+
+    /// The agent of this id answers the latest call that it has got.
+    pub(crate) fn say(&mut self, id: &str, said: Said) {
+        let of = |(_, label): &&(AgentSlot, Arc<str>)| label.split('@').next() == Some(id);
+        let asked = |call: &Call| call.asked.iter().find(of).map(|(agent, _)| *agent);
+        let found = self.calls.iter().rev().find_map(|call| Some((call, asked(call)?)));
+        let (call, agent) = found.unwrap_or_else(|| panic!("{id} was not asked"));
+        let Call { task, part, round, .. } = *call;
+        self.step(Input::Heard { task, part, round, agent, said });
+        self.settle();
+    }
+
+    /// Who was asked in the latest call, by id and in order of names.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        let labels = self.calls.last().expect("a call").asked.iter();
+        let id = |label: &str| label.split('@').next().unwrap_or_default().to_owned();
+        let mut asked: Vec<_> = labels.map(|(_, label)| id(label)).collect();
+        asked.sort_unstable();
+        asked
+    }
+
+    /// Fails when an agent has more in hand than it may have.
+    pub(crate) fn assert_capacities(&self) {
+        let mut loads = BTreeMap::new();
+        for dispatch in &self.in_hand {
+            *loads.entry(dispatch.agent).or_insert(0) += 1;
+        }
+        for (slot, load) in loads {
+            let Some(agent) = self.machine.matching.agent(slot) else { continue };
+            let capacity = agent.card.limits.max_concurrent_tasks;
+            assert!(load <= capacity, "{} has {load} of {capacity}", agent.label);
+        }
     }
 
     /// Takes the execution that the agent of this id has.

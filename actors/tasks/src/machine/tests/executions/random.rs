@@ -164,6 +164,8 @@ impl Play {
         assert_eq!(self.world.machine.in_hand(), 0);
         assert_eq!(self.world.machine.held_bytes, 0);
         assert_eq!(self.world.machine.timers.len(), 0);
+        assert!(self.world.machine.rounds.knows_nothing());
+        self.world.assert_capacities();
         assert_eq!(self.world.machine.matching.queued(), [0; 5]);
     }
 }
