@@ -221,7 +221,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn ranges_are_the_sets_they_stand_for(a in dots(), b in dots(), end in (0u64..4, 0u64..32)) {
+        fn ranges_are_the_sets_they_stand_for(
+            a in dots(),
+            b in dots(),
+            end in (0u64..4, 0u64..32),
+        ) {
             let of = |dots: &BTreeSet<Dot>| dots.iter().rev().copied().collect::<Dots>();
             let (left, right) = (of(&a), of(&b));
             let mut both = left.clone();

@@ -15,14 +15,18 @@
 //!   [`DocumentLimits`] allow.
 
 mod actor;
+pub mod barrier;
 pub mod clock;
 mod config;
 pub mod document;
 pub mod dots;
 mod durable;
 mod error;
+pub mod group;
+pub mod leader;
 mod listeners;
 mod messages;
+pub mod phase;
 mod records;
 mod replica;
 mod scalar;
@@ -38,6 +42,7 @@ pub use document::{
     SharedDocument, SharedValue,
 };
 pub use error::{SharedError, SharedRefusal};
+pub use group::Group;
 pub use messages::{
     ListShared, ReadShared, SharedChange, SharedDelivery, SharedHealth, SharedListener,
     SharedMessage, SharedSummary, SharedView, ShowShared, WriteShared, Written,

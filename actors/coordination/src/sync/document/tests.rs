@@ -145,7 +145,8 @@ proptest! {
         doubled in any::<prop::sample::Index>(),
     ) {
         let group = Group::run(&acts);
-        let whole = group.documents.iter().fold(SharedDocument::default(), |all, one| join(&all, one));
+        let empty = SharedDocument::default();
+        let whole = group.documents.iter().fold(empty, |all, one| join(&all, one));
         let mut deltas = group.deltas;
         if !deltas.is_empty() {
             let (count, again) = (deltas.len(), deltas[doubled.index(deltas.len())].clone());
@@ -222,7 +223,8 @@ proptest! {
                 let before = document.clone();
                 match document.merge(&delta, &limits) {
                     Ok(_) => {
-                        prop_assert!(document.merge(&delta, &limits).is_ok_and(|again| !again.is_news));
+                        let again = document.merge(&delta, &limits);
+                        prop_assert!(again.is_ok_and(|again| !again.is_news));
                         rebuilt(&document);
                     }
                     Err(_) => prop_assert!(document == before),

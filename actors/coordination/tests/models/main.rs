@@ -1,0 +1,5 @@
+//! Models checked exhaustively with stateright: every order of events of a small conversation, on
+//! the machines themselves.
+#![allow(clippy::unwrap_used, reason = "a test fails where it is surprised, in its helpers too")]
+
+mod group;
