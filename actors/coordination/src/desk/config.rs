@@ -36,6 +36,9 @@ pub struct DeskConfig {
     pub max_listeners: u64,
     /// Inputs that may wait for the journal; more are refused. 16 to 1,000,000, default 16,384.
     pub max_unstored: u64,
+    /// Bytes of inputs that may wait for the journal; more are refused. 1 MiB to 16 GiB, default
+    /// 64 MiB.
+    pub max_unstored_bytes: u64,
     /// Envelopes that may be on their way to agents at once; more wait their turn. 1 to 50,000,
     /// default 10,000.
     pub max_deliveries: u64,
@@ -70,6 +73,7 @@ impl Default for DeskConfig {
             max_follow_s: 60,
             max_listeners: 64,
             max_unstored: 16_384,
+            max_unstored_bytes: 64 << 20,
             max_deliveries: 10_000,
             delivery_timeout_s: 30,
             delivery_attempts: 3,
@@ -92,7 +96,7 @@ impl DeskConfig {
     }
 
     /// Each key with its value, the least and the most.
-    fn ranges(&self) -> [(&'static str, u64, u64, u64); 18] {
+    fn ranges(&self) -> [(&'static str, u64, u64, u64); 19] {
         const MIB: u64 = 1 << 20;
         [
             ("max_open", self.max_open, 1, 1_000_000),
@@ -106,6 +110,7 @@ impl DeskConfig {
             ("max_follow_s", self.max_follow_s, 1, 600),
             ("max_listeners", self.max_listeners, 1, 10_000),
             ("max_unstored", self.max_unstored, 16, 1_000_000),
+            ("max_unstored_bytes", self.max_unstored_bytes, MIB, 16 << 30),
             ("max_deliveries", self.max_deliveries, 1, 50_000),
             ("delivery_timeout_s", self.delivery_timeout_s, 1, 3_600),
             ("delivery_attempts", self.delivery_attempts.into(), 1, 100),

@@ -45,6 +45,7 @@ pub struct Opening {
 
 /// What came back from a participant that is an agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant, reason = "one is there at a time; a box would be one more")]
 pub enum Heard {
     /// Its answer.
     Reply(synod_agents::Envelope),
