@@ -2,4 +2,6 @@
 //! the machines themselves.
 #![allow(clippy::unwrap_used, reason = "a test fails where it is surprised, in its helpers too")]
 
+mod auction;
+mod contract_net;
 mod group;
