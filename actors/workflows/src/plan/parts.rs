@@ -1,12 +1,14 @@
 //! Parts of a plan that are the same for steps and for other families.
 
-use synod_tasks::{CompetitiveOptions, ConsensusOptions, TaskMode};
+use synod_tasks::{Allocation, CompetitiveOptions, ConsensusOptions, TaskMode};
 
 /// How several agents work together; as in a task.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Collaboration {
     /// The mode.
     pub mode: TaskMode,
+    /// How the agents are chosen.
+    pub allocation: Allocation,
     /// In consensus mode: who votes, and what decides.
     pub consensus: ConsensusOptions,
     /// In competitive mode: who competes.

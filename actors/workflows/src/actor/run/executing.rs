@@ -255,6 +255,7 @@ fn spec(run: &Run, action: &Action, execute: &Execute) -> Option<ExecutionSpec> 
         capabilities: capabilities.clone(),
         agents: agents.clone(),
         mode,
+        allocation: collaboration.allocation,
         consensus: (mode == TaskMode::Consensus).then_some(collaboration.consensus),
         competitive: (mode == TaskMode::Competitive).then_some(collaboration.competitive),
         allow_partial: collaboration.allow_partial,

@@ -102,7 +102,8 @@ fn idle(definition: &Definition, prefix: &str, faults: &mut Vec<Fault>) {
             let container = outer && path.is_empty();
             if !container && work.doings().iter().all(|doing| AGENTS.contains(doing)) {
                 let single = matches!(work.mode, None | Some(TaskMode::Single));
-                if single && work.doings().contains(&"agents") && work.agents.len() > 1 {
+                let first = work.allocation.unwrap_or_default().is_default();
+                if single && first && work.doings().contains(&"agents") && work.agents.len() > 1 {
                     let path = format!("{prefix}/steps/{at}{path}/agents");
                     let message = "without a mode, the first of the agents that is free does it";
                     faults.push(Fault::warning(path, message));
@@ -127,6 +128,7 @@ fn without_effect(work: &Work, container: bool) -> Vec<&'static str> {
         (!work.input.is_null(), "input"),
         (work.kind.is_some() && !container, "kind"),
         (work.mode.is_some(), "mode"),
+        (work.allocation.is_some(), "allocation"),
         (work.consensus.is_some(), "consensus"),
         (work.competitive.is_some(), "competitive"),
         (work.allow_partial, "allow_partial"),

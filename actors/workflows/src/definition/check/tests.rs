@@ -353,3 +353,17 @@ proptest! {
         prop_assert!(checked.faults.iter().all(|fault| fault.line > 0), "{text}");
     }
 }
+
+#[test]
+fn a_way_of_choosing_agents_is_told_when_there_is_none_of_that_name_or_no_use_for_it() {
+    let step = |terms: &str| format!("name: x\nversion: 1.0.0\nsteps:\n  - {{id: a, {terms}}}\n");
+    assert_eq!(told(&step("capability: x, allocation: contract_net")), Vec::<String>::new());
+    let unknown = told(&step("capability: x, allocation: quickest"));
+    assert!(unknown.iter().any(|fault| fault.contains("least_loaded")), "{unknown:?}");
+    let several = told(&step("capability: x, mode: consensus, allocation: auction"));
+    assert!(several[0].contains("/steps/0/allocation: found auction: expected measured"));
+    let named = told(&step("agents: [b, c], mode: parallel, allocation: random"));
+    assert!(named[0].contains("each of the named agents takes part"), "{named:?}");
+    let idle = told(&step("transform: 1, allocation: random"));
+    assert!(idle[0].contains("'allocation' has no effect"), "{idle:?}");
+}

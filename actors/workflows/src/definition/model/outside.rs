@@ -1,7 +1,7 @@
 //! The written forms of types that other families own.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
-use synod_tasks::TaskMode;
+use synod_tasks::{Allocation, TaskMode};
 
 /// A priority by name, or a number from 1 (most urgent) to 10.
 pub(super) mod priority {
@@ -48,6 +48,11 @@ pub(super) mod priority {
 pub(super) fn mode_schema(_: &mut SchemaGenerator) -> Schema {
     let names: Vec<_> = TaskMode::ALL.iter().map(ToString::to_string).collect();
     json_schema!({"type": "string", "enum": names})
+}
+
+pub(super) fn allocation_schema(_: &mut SchemaGenerator) -> Schema {
+    let names: Vec<_> = Allocation::ALL.iter().map(ToString::to_string).collect();
+    json_schema!({"type": "string", "enum": names, "default": Allocation::default().as_str()})
 }
 
 /// A number of voters, or a share of them.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use synod_runtime::Priority;
-use synod_tasks::{CompetitiveOptions, ConsensusOptions, TaskMode};
+use synod_tasks::{Allocation, CompetitiveOptions, ConsensusOptions, TaskMode};
 
 use super::doing::{Approval, Await, Emit, ForEach, SubWorkflow, Wait, is_default, is_false};
 use super::error_kind::ErrorHandlers;
@@ -106,6 +106,11 @@ pub struct Work {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "outside::mode_schema")]
     pub mode: Option<TaskMode>,
+    /// How an agent is chosen among those that can do it and have room: by what was measured (the
+    /// default), by lot, by load, or by asking them for a proposal, a price or their votes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "outside::allocation_schema")]
+    pub allocation: Option<Allocation>,
     /// In `consensus` mode: who votes, and what decides.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "outside::consensus_schema")]

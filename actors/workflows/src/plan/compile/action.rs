@@ -124,6 +124,10 @@ impl Compiler<'_, '_> {
         });
         let capabilities: Vec<_> = capabilities.collect();
         let mode = work.mode.unwrap_or(TaskMode::Single);
+        let allocation = work.allocation.unwrap_or_default();
+        if let Err(expected) = allocation.suits(mode, !agents.is_empty()) {
+            self.faults.error("allocation", format!("found {allocation}: expected {expected}"));
+        }
         Some(Doing::Execute {
             kind: Arc::from(work.kind.as_deref().unwrap_or(terms.id)),
             input: self.template("input", &work.input, place),
@@ -131,6 +135,7 @@ impl Compiler<'_, '_> {
             capabilities,
             collaboration: Collaboration {
                 mode,
+                allocation,
                 consensus: work.consensus.unwrap_or_default(),
                 competitive: work.competitive.unwrap_or_default(),
                 allow_partial: work.allow_partial,
