@@ -4,4 +4,5 @@
 
 mod auction;
 mod contract_net;
+mod ballot;
 mod group;

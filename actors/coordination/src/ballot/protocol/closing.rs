@@ -105,7 +105,7 @@ impl BallotProtocol {
     fn is_at_rest(&self, result: &RoundResult) -> bool {
         let before = self.rounds.last();
         let is_stable = before.is_some_and(|before| {
-            self.roll.changed == 0
+            self.roll.is_unmoved()
                 || (!result.winners.is_empty() && before.winners == result.winners)
         });
         is_stable || self.roll.is_agreed()

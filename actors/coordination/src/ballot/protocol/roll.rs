@@ -27,6 +27,8 @@ pub(super) struct Voter {
     pub(super) standing: Standing,
     /// Whether it voted or abstained in any round.
     pub(super) took_part: bool,
+    /// Whether it said something else in this round than what it was for.
+    changed: bool,
     /// What it is for: its last vote, of whatever round.
     pub(super) marks: Option<Marks>,
     pub(super) reason: String,
@@ -42,8 +44,6 @@ pub(super) struct Roll {
     pub(super) waiting_weight: u64,
     pub(super) waiting_new: u32,
     pub(super) took_part: u32,
-    /// Votes of this round that differ from what the voter was for before it.
-    pub(super) changed: u32,
     reason_bytes: usize,
     /// The points of all who have been heard in this round.
     running: Running,
@@ -60,7 +60,6 @@ impl Roll {
             waiting_weight: 0,
             waiting_new: 0,
             took_part: 0,
-            changed: 0,
             reason_bytes: 0,
             running: Running::of(options),
         };
@@ -72,11 +71,11 @@ impl Roll {
     pub(super) fn begin_round(&mut self) {
         for voter in &mut self.voters {
             voter.standing = Standing::Waiting;
+            voter.changed = false;
         }
         self.waiting = self.voters.len() as u32;
         self.waiting_weight = self.weight();
         self.waiting_new = self.waiting - self.took_part;
-        self.changed = 0;
         self.running = Running::of(self.running.options());
     }
 
@@ -128,7 +127,7 @@ impl Roll {
         }
         self.took_part += u32::from(!voter.took_part);
         voter.took_part = true;
-        self.changed += u32::from(voter.marks != marks);
+        voter.changed |= voter.marks != marks;
         if let Some(now) = &marks {
             self.running.add(method, live, voter.weight, now);
         }
@@ -170,6 +169,11 @@ impl Roll {
         Profile { live: live.clone(), ballots: self.voters.iter().filter_map(ballot).collect() }
     }
 
+    /// Whether everybody has stayed with what it was for before this round.
+    pub(super) fn is_unmoved(&self) -> bool {
+        !self.voters.iter().any(|voter| voter.changed)
+    }
+
     /// Whether all who are for something are for the same.
     pub(super) fn is_agreed(&self) -> bool {
         let mut marks = self.voters.iter().filter_map(|voter| voter.marks.as_ref());
@@ -186,6 +190,7 @@ impl From<VoterEntry> for Voter {
             kind: entry.kind,
             standing: Standing::Waiting,
             took_part: false,
+            changed: false,
             marks: None,
             reason: String::new(),
         }
