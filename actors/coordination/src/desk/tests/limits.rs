@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
+use synod_runtime::{ActorPath, Control};
+
 use super::ground::{Ground, PATIENCE, goal};
 use super::tally::Say;
 use crate::desk::{DeskConfig, DeskError, DeskMessage, Follow, NoteListener, Open};
@@ -97,4 +100,30 @@ async fn ended_conversations_are_forgotten_by_number_and_by_age_for_good() {
     assert!(stage.show(open).await.is_some(), "what is open is never forgotten");
     let health = stage.health().await;
     assert_eq!((health.open, health.ended), (2, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_waits_for_the_journal_than_may_and_what_was_taken_is_stored() {
+    let ground = Ground::new(DeskConfig { max_unstored: 16, ..DeskConfig::default() });
+    let stage = ground.start().await;
+    let id = stage.opened(1_000).await;
+    let journal = ActorPath::new("/node/journal");
+    stage.system.control(&journal, Control::Pause).unwrap();
+    // The first is on its way to the journal when the others come.
+    let first = stage.say(id, Say::Add(1));
+    let others = async {
+        ground.time.pass(Duration::from_millis(10)).await;
+        join_all((0..30).map(|_| stage.say(id, Say::Add(1)))).await
+    };
+    let resumed = async {
+        ground.time.pass(Duration::from_secs(1)).await;
+        stage.system.control(&journal, Control::Resume).unwrap();
+    };
+    let (first, others, ()) = tokio::join!(first, others, resumed);
+    assert_eq!(first, Ok(1));
+    let taken = others.iter().filter(|said| said.is_ok()).count() as u64;
+    let full = others.iter().filter(|said| matches!(said, Err(DeskError::Full(_)))).count();
+    assert_eq!((taken, full), (16, 14));
+    assert_eq!(stage.view(id).await.sum, 17);
+    assert_eq!(stage.say(id, Say::Add(1)).await, Ok(18));
 }

@@ -7,6 +7,7 @@ mod ground;
 mod history;
 mod limits;
 mod openings;
+mod protocols;
 mod records;
 mod tally;
 mod timers;
