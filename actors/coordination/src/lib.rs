@@ -21,6 +21,7 @@
 pub mod auction;
 pub mod ballot;
 mod bounds;
+pub mod conflict;
 pub mod contract_net;
 pub mod desk;
 pub mod lock;

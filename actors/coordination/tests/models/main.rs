@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it is surprised, in its helpers too")]
 
 mod auction;
-mod contract_net;
 mod ballot;
 mod group;
+mod contract_net;
+mod lock;
