@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -247,6 +248,9 @@ pub struct Told {
     /// What it says, and its number.
     pub note: NumberedNote,
 }
+
+/// What hears every note of a desk, over its restarts: called like a [`NoteListener`].
+pub type NoteTeller = Arc<dyn Fn(&Told) + Send + Sync>;
 
 /// Where notes go. It is called on the desk's own actor, in the order of the notes and only after
 /// they are durable; it must not block. Once it returns false it is dropped.

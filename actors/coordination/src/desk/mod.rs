@@ -28,6 +28,6 @@ pub use error::DeskError;
 pub use id::partition_of;
 pub use messages::{
     ConversationPage, DeskDrained, DeskHealth, DeskHealthResponse, DeskMessage, DrainDesk, Follow,
-    History, HistoryPage, List, NoteListener, NumberedNote, Open, Opened, Show, Shown, Standing,
+    History, HistoryPage, List, NoteListener, NoteTeller, NumberedNote, Open, Opened, Show, Shown, Standing,
     Step, Summary, Told,
 };

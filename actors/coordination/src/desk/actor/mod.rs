@@ -51,7 +51,7 @@ use self::waking::Alarm;
 use super::book::Book;
 use super::config::DeskConfig;
 use super::courier::Courier;
-use super::messages::{DeskDrained, DeskMessage, NoteListener};
+use super::messages::{DeskDrained, DeskMessage, NoteListener, NoteTeller};
 use super::records;
 use crate::protocol::{Moment, Protocol};
 
@@ -74,6 +74,8 @@ pub struct Desk<P: Protocol> {
     stream: Option<Stream>,
     journal: Address<JournalMessage>,
     courier: Arc<dyn Courier>,
+    /// Hears every note of every incarnation.
+    teller: NoteTeller,
     book: Book<P>,
     time: Timekeeper,
     /// Why nothing that would have to be stored is taken, while it is not.
@@ -99,7 +101,7 @@ pub struct Desk<P: Protocol> {
 
 impl<P: Protocol> Desk<P> {
     /// The desk of a protocol, named by its kind in the plural (`ballots`), over this journal, with
-    /// this courier to agents. It opens conversations in these partitions alone. It is started once
+    /// this courier to agents; `teller` hears every note. It opens conversations in these partitions alone. It is started once
     /// it has read its state from the journal.
     #[must_use]
     pub fn spec(
@@ -107,11 +109,12 @@ impl<P: Protocol> Desk<P> {
         share: PartitionShare,
         journal: Address<JournalMessage>,
         courier: Arc<dyn Courier>,
+        teller: NoteTeller,
     ) -> Spec<Self> {
         let recovery = Duration::from_secs(config.recovery_timeout_s);
         let mailbox = MailboxConfig { batch: BATCH, ..MailboxConfig::bounded(MAILBOX) };
-        let factory =
-            move || Self::new(config.clone(), share, journal.clone(), Arc::clone(&courier));
+        let outside = (courier, teller);
+        let factory = move || Self::new(config.clone(), share, journal.clone(), outside.clone());
         Spec::new(format!("{}s", P::KIND), factory)
             .mailbox(mailbox)
             .start_timeout(recovery)
@@ -122,7 +125,7 @@ impl<P: Protocol> Desk<P> {
         config: DeskConfig,
         share: PartitionShare,
         journal: Address<JournalMessage>,
-        courier: Arc<dyn Courier>,
+        (courier, teller): (Arc<dyn Courier>, NoteTeller),
     ) -> Self {
         Self {
             book: Book::new(&config),
@@ -131,6 +134,7 @@ impl<P: Protocol> Desk<P> {
             stream: records::stream::<P>(),
             journal,
             courier,
+            teller,
             time: Timekeeper::default(),
             refusal: Some("the desk is recovering".to_owned()),
             queue: Queue::default(),
@@ -192,6 +196,11 @@ impl<P: Protocol> Actor for Desk<P> {
     const KIND: &'static str = "desk";
 
     async fn start(&mut self, ctx: &mut Context<Self>) -> Result<(), ActorError> {
+        // What the former incarnation asked for may still be answered, to this one: its numbers
+        // must be others.
+        let entropy = ctx.system().entropy();
+        self.head.append = entropy.next_u64() >> 1;
+        self.deliveries.begin(entropy.next_u64() >> 1);
         self.look_at_log(ctx);
         self.open_log(ctx).await?;
         // What was resumed is sent, and what is due is done, also when nobody asks for anything.

@@ -68,6 +68,7 @@ impl<P: Protocol> Desk<P> {
         let Change { notes, dispatches, ended, last } = change;
         for note in notes {
             let told = Told { kind: P::KIND, conversation: id, note };
+            (self.teller)(&told);
             self.listeners.retain_mut(|listener| listener.hear(&told));
         }
         self.followers.tell(id, last, ended, self.book.get(id));
