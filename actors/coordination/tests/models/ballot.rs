@@ -216,7 +216,6 @@ fn check(rules: Rules) {
     let checker = rules.checker().spawn_bfs().join();
     checker.assert_properties();
     assert!(checker.unique_state_count() > 50, "{} states", checker.unique_state_count());
-    println!("{} states", checker.unique_state_count());
 }
 
 #[test]

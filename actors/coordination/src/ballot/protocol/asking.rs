@@ -17,7 +17,7 @@ use super::proposal::{TieBreak, VoterKind};
 use super::result::{BallotOutcome, ChosenBy};
 use super::roll::{Standing, Voter};
 use super::view::SharedReason;
-use crate::protocol::{Dispatch, Effects, Heard, Moment};
+use crate::protocol::{Dispatch, Effects, Heard, Moment, Refusal};
 
 /// The most reasons that are shared in a round, and the characters of each.
 const MOST_SHARED: usize = 50;
@@ -37,9 +37,12 @@ struct Question<'a> {
     reasons: &'a [SharedReason],
     /// The votes are in and tied between the options: the chair's choice decides.
     tied: bool,
+    /// Whether it may answer with a veto.
+    may_veto: bool,
 }
 
-/// What a voter answers: one of the first four fields, or that it abstains.
+/// What a voter answers: one of the first four fields, or that it abstains; and a veto, with the
+/// option to strike where a veto strikes one.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct AnswerDocument {
@@ -48,6 +51,7 @@ struct AnswerDocument {
     scores: Option<BTreeMap<String, f64>>,
     ranking: Option<Vec<Rank>>,
     abstain: bool,
+    veto: Option<String>,
     reason: String,
 }
 
@@ -83,13 +87,16 @@ impl BallotProtocol {
         match &self.stage {
             Stage::Voting { round, .. } => {
                 let options = self.live.each().collect::<Vec<_>>();
-                let content = self.question(&options, *round, false);
+                let content = self.question(&options, *round, false, false);
+                let with_veto = self.question(&options, *round, false, true);
                 let first = u64::from(*round - 1) * u64::from(self.roll.len()) + 1;
                 let within = Some(self.rules.round_time());
                 let is_waited_for = |voter: &Voter| voter.standing == Standing::Waiting;
                 for (number, voter) in (first..).zip(self.roll.voters()) {
                     if is_waited_for(voter) {
-                        send(out, number, voter, Performative::QueryRef, &content, within);
+                        let content =
+                            if self.may_veto(&voter.name) { &with_veto } else { &content };
+                        send(out, number, voter, Performative::QueryRef, content, within);
                     }
                 }
             }
@@ -97,7 +104,7 @@ impl BallotProtocol {
                 if let TieBreak::Chair { name } = &self.rules.tie
                     && let Some((_, chair)) = self.roll.find(name)
                 {
-                    let content = self.question(tied, self.round(), true);
+                    let content = self.question(tied, self.round(), true, false);
                     let within = Some(Duration::from_millis(self.rules.decide_ms));
                     let number = self.chair_number();
                     send(out, number, chair, Performative::QueryRef, &content, within);
@@ -120,7 +127,7 @@ impl BallotProtocol {
         u64::from(self.rules.max_rounds) * u64::from(self.roll.len()) + 1
     }
 
-    fn question(&self, options: &[u16], round: u32, tied: bool) -> Payload {
+    fn question(&self, options: &[u16], round: u32, tied: bool, may_veto: bool) -> Payload {
         let names = self.options.names();
         json(&Question {
             question: &self.rules.question,
@@ -131,6 +138,7 @@ impl BallotProtocol {
             max_rounds: self.rules.max_rounds,
             reasons: &self.shared,
             tied,
+            may_veto,
         })
     }
 
@@ -152,7 +160,7 @@ impl BallotProtocol {
                     |voter: &Voter| place < voters && voter.standing == Standing::Waiting;
                 let at = place as usize;
                 if self.roll.voters().get(at).is_some_and(is_waited_for) {
-                    self.take_vote(at, heard, out);
+                    self.take_vote(now, at, heard, out);
                     self.close_if_over(now, out);
                 }
             }
@@ -163,26 +171,38 @@ impl BallotProtocol {
         }
     }
 
-    fn take_vote(&mut self, at: usize, heard: &Heard, out: &mut Effects) {
-        let read = |document: AnswerDocument| {
-            let reason = document.reason.clone();
-            let paper = document.paper()?;
-            check_reason(&reason).map_err(|refusal| refusal.to_string())?;
-            let read = |paper| paper::read(&paper, self.method(), &self.options, &self.live);
-            let marks = paper.map(read).transpose().map_err(|refusal| refusal.to_string())?;
-            Ok((marks, reason))
-        };
-        match answer(heard).and_then(read) {
-            Ok((marks, reason)) => {
-                let reason = if self.roll.has_room(at, &reason) { reason } else { String::new() };
-                self.count_in(at, marks, reason, out);
-            }
-            Err(why) => {
-                self.roll.fail((self.rules.method, &self.live), at);
-                let name = self.roll.voters()[at].name.clone();
-                out.note("ballot.silent", name, &self.round(), why);
+    fn take_vote(&mut self, now: Moment, at: usize, heard: &Heard, out: &mut Effects) {
+        let taken = answer(heard).and_then(|document| self.take_document(now, at, document, out));
+        if let Err(why) = taken {
+            self.roll.fail((self.rules.method, &self.live), at);
+            let name = self.roll.voters()[at].name.clone();
+            out.note("ballot.silent", name, &self.round(), why);
+        }
+    }
+
+    fn take_document(
+        &mut self,
+        now: Moment,
+        at: usize,
+        mut document: AnswerDocument,
+        out: &mut Effects,
+    ) -> Result<(), String> {
+        let in_words = |refusal: Refusal| refusal.to_string();
+        let reason = std::mem::take(&mut document.reason);
+        check_reason(&reason).map_err(in_words)?;
+        if let Some(struck) = document.veto.take() {
+            let name = self.roll.voters()[at].name.clone();
+            let struck = Some(struck).filter(|struck| !struck.is_empty());
+            self.veto(now, &name, struck.as_deref(), reason.clone(), out).map_err(in_words)?;
+            if !matches!(self.stage, Stage::Voting { .. }) {
+                return Ok(());
             }
         }
+        let read = |paper| paper::read(&paper, self.method(), &self.options, &self.live);
+        let marks = document.paper()?.map(read).transpose().map_err(in_words)?;
+        let reason = if self.roll.has_room(at, &reason) { reason } else { String::new() };
+        self.count_in(at, marks, reason, out);
+        Ok(())
     }
 
     /// A chair that does not answer may still decide, or somebody for it, until time is up.

@@ -89,7 +89,9 @@ impl Protocol for BallotProtocol {
                 self.close_if_over(now, out);
             }
             BallotInput::Veto { holder, option, reason } => {
-                self.veto(now, by, &holder, option.as_deref(), reason, out)?;
+                self.may_vote()?;
+                may_speak_for(by, &holder)?;
+                self.veto(now, &holder, option.as_deref(), reason, out)?;
             }
             BallotInput::Close {} => {
                 self.may_vote()?;
@@ -229,23 +231,21 @@ impl BallotProtocol {
         replaced
     }
 
-    fn veto(
+    /// Lets a veto take effect. It is refused where the holder has none.
+    pub(super) fn veto(
         &mut self,
         now: Moment,
-        by: &Principal,
         holder: &str,
         option: Option<&str>,
         reason: String,
         out: &mut Effects,
     ) -> Result<(), Refusal> {
-        self.may_vote()?;
-        may_speak_for(by, holder)?;
         check_reason(&reason)?;
-        let rule = self.rules.veto.as_ref();
-        let Some(rule) = rule.filter(|rule| rule.holders.iter().any(|name| name == holder)) else {
+        if !self.may_veto(holder) {
             return Err(Refusal::NotAllowed(format!("'{holder}' may not veto")));
-        };
-        let struck = match (rule.effect, option) {
+        }
+        let effect = self.rules.veto.as_ref().map_or(VetoEffect::End, |rule| rule.effect);
+        let struck = match (effect, option) {
             (VetoEffect::End, _) => None,
             (VetoEffect::Strike, Some(name)) => Some(self.strikeable(name)?),
             (VetoEffect::Strike, None) => {
@@ -264,6 +264,11 @@ impl BallotProtocol {
             self.close_if_over(now, out);
         }
         Ok(())
+    }
+
+    pub(super) fn may_veto(&self, name: &str) -> bool {
+        let is_holder = |holder: &String| holder == name;
+        self.rules.veto.as_ref().is_some_and(|rule| rule.holders.iter().any(is_holder))
     }
 
     fn strikeable(&self, name: &str) -> Result<u16, Refusal> {

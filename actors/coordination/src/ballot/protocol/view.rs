@@ -135,11 +135,10 @@ impl BallotProtocol {
         let is_hidden = is_open && self.is_independent();
         let (tied, decided_by) = self.shown_tie();
         let names = self.options.names();
-        let struck = (0..names.len() as u16).filter(|option| !self.live.has(*option));
         BallotView {
             question: self.rules.question.clone(),
             options: names.to_vec(),
-            struck: struck.map(|option| self.options.name(option)).collect(),
+            struck: self.struck(),
             status_quo: self.rules.status_quo.clone(),
             method: self.method(),
             state,
@@ -165,6 +164,11 @@ impl BallotProtocol {
             outcome: self.outcome().cloned(),
             why: self.outcome().map(BallotOutcome::why),
         }
+    }
+
+    fn struck(&self) -> Vec<String> {
+        let all = 0..self.options.names().len() as u16;
+        all.filter(|option| !self.live.has(*option)).map(|at| self.options.name(at)).collect()
     }
 
     fn waiting_for(&self) -> Vec<String> {

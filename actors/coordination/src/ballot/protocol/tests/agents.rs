@@ -170,3 +170,25 @@ fn a_chair_that_is_an_agent_is_asked_to_decide() {
     let by = ChosenBy::Chair("a".into());
     assert_eq!(*world.outcome(), BallotOutcome::Chosen { option: "green".into(), by });
 }
+
+#[test]
+fn an_agent_that_may_veto_is_told_so_and_vetoes_by_its_answer() {
+    let veto = |effect| Some(VetoRule { holders: vec!["c".into()], effect });
+    let mut world = World::open(Proposal { veto: veto(VetoEffect::End), ..proposal("a b c") });
+    let may_veto = |world: &World, agent: &str| {
+        let asked: serde_json::Value = world.asked(agent).content.to_json().unwrap();
+        asked["may_veto"].clone()
+    };
+    assert_eq!((may_veto(&world, "a"), may_veto(&world, "c")), (false.into(), true.into()));
+    world.answer("a", r#"{"veto": "", "reason": "no"}"#);
+    assert_eq!(world.out.notes.last().unwrap().kind, "ballot.silent");
+    world.answer("c", r#"{"veto": "", "reason": "no"}"#);
+    let (by, reason) = ("c".to_owned(), "no".to_owned());
+    assert_eq!(*world.outcome(), BallotOutcome::Vetoed { by, reason });
+
+    let mut world = World::open(Proposal { veto: veto(VetoEffect::Strike), ..proposal("a b c") });
+    world.answer("a", r#"{"choice": "red"}"#);
+    world.answer("c", r#"{"veto": "red", "choice": "blue"}"#);
+    world.answer("b", r#"{"choice": "blue"}"#);
+    assert_eq!(world.chosen(), "blue");
+}

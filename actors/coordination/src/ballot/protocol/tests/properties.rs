@@ -133,7 +133,6 @@ proptest! {
         proposal in proposals(),
         deeds in deeds(),
     ) {
-        let proposal = Proposal { max_rounds: 1, ..proposal };
         let early = run(&proposal, &deeds);
         let patient = run(&Proposal { early_close: false, ..proposal }, &deeds);
         prop_assert_eq!(decision(early.outcome()), decision(patient.outcome()));
