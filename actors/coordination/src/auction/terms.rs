@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounds::{MAX_CONTENT, MAX_PARTICIPANTS, MAX_TEXT, MAX_WAIT_MS, longest, within};
 use crate::protocol::Refusal;
-use crate::resources::ResourceUnits;
+use crate::resources::{ResourceUnits, Want};
 
 /// The largest amount of money: 100 million units. 100,000 of them can be added up.
 pub(super) const MAX_AMOUNT: u64 = 100_000_000_000_000;
@@ -247,6 +247,15 @@ pub enum Unsold {
     ReserveNotMet,
     /// No trade could be made between buyers and sellers.
     NoTrade,
+}
+
+impl Sale {
+    /// The resource units that winners are to be granted by a ledger, where the goods are some.
+    #[must_use]
+    pub fn wants(&self) -> Vec<Want> {
+        let units = self.winners.iter().filter(|award| !award.units.is_empty());
+        units.map(|award| Want { holder: award.who.clone(), units: award.units }).collect()
+    }
 }
 
 impl Setup {

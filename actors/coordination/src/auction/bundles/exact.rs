@@ -5,10 +5,16 @@
 //! stays unsold. With prices, a partial allocation can't end up worth more than the bound of all
 //! less what it has given away so far: the price of each item unsold, and what each winning bundle
 //! lacks to its price and its bidder's rent, and the rents of the bidders that can win nothing any
-//! more. It is dropped when that is no more than the best found.
+//! more. It is dropped when that is no more than the best found, and when the same items were
+//! decided before for as much, with the same bidders served that could still want others.
+
+use std::collections::HashMap;
 
 use super::prices::{self, Prices, members};
 use super::{Allocation, BundleBid};
+
+/// Most decisions that are remembered.
+const REMEMBERED: usize = 400_000;
 
 struct Search<'a> {
     bids: &'a [BundleBid],
@@ -20,6 +26,10 @@ struct Search<'a> {
     prices: Prices,
     /// The bidders with a rent: their slot, the rent, and what they bid on.
     rented: Vec<(usize, u64, Vec<u128>)>,
+    /// The bidders with several bundles: their slot and what they bid on.
+    choosy: Vec<(usize, Vec<u128>)>,
+    /// The most that was won with these items decided and these of the choosy served.
+    reached: HashMap<(u128, u128), u64>,
     /// Whether the bidder has won, by slot.
     served: Vec<bool>,
     chosen: Vec<usize>,
@@ -67,6 +77,15 @@ fn slots(bids: &[BundleBid]) -> Vec<usize> {
     bids.iter().map(|bid| whos.binary_search(&bid.who).unwrap_or(0)).collect()
 }
 
+/// What each bidder bids on, by slot.
+fn bundles_of(bids: &[BundleBid], slots: &[usize], bidders: usize) -> Vec<Vec<u128>> {
+    let mut bundles = vec![Vec::new(); bidders];
+    for (bid, slot) in bids.iter().zip(slots) {
+        bundles[*slot].push(bid.items);
+    }
+    bundles
+}
+
 /// Adds what is worth nothing beyond the reserve where nobody else wants it.
 fn with_worthless(bids: &[BundleBid], mut winners: Vec<usize>) -> Vec<usize> {
     let mut taken = winners.iter().fold(0, |taken, at| taken | bids[*at].items);
@@ -93,15 +112,54 @@ impl<'a> Search<'a> {
             // What gives least away first; stable, so equal ones stay in order.
             bin.sort_by_key(|at| slack[*at]);
         }
-        let mut rented: Vec<(usize, u64, Vec<u128>)> =
-            prices.rents.iter().enumerate().map(|(slot, rent)| (slot, *rent, Vec::new())).collect();
-        for (bid, slot) in bids.iter().zip(slots) {
-            rented[*slot].2.push(bid.items);
+        let bundles = bundles_of(bids, slots, prices.rents.len());
+        let of = |slot: usize| bundles[slot].clone();
+        let rented = prices.rents.iter().enumerate().filter(|(_, rent)| **rent > 0);
+        let rented = rented.map(|(slot, rent)| (slot, *rent, of(slot))).collect();
+        let choosy = (0..bundles.len()).filter(|slot| bundles[*slot].len() > 1);
+        let choosy = choosy.map(|slot| (slot, of(slot))).collect();
+        Self {
+            bids,
+            slots,
+            bins,
+            slack,
+            rented,
+            choosy,
+            reached: HashMap::new(),
+            served: vec![false; prices.rents.len()],
+            prices,
+            chosen: Vec::new(),
+            best: Vec::new(),
+            worth: 0,
+            steps: 0,
         }
-        rented.retain(|(_, rent, _)| *rent > 0);
-        let served = vec![false; prices.rents.len()];
-        let (chosen, best) = (Vec::new(), Vec::new());
-        Self { bids, slots, bins, slack, prices, rented, served, chosen, best, worth: 0, steps: 0 }
+    }
+
+    /// Whether another way to the same decisions has won as much. Beyond 128 choosy bidders nothing
+    /// is remembered of them, and so nothing at all.
+    fn was_reached(&mut self, decided: u128, worth: u64) -> bool {
+        if self.choosy.len() > 128 {
+            return false;
+        }
+        let mut served = 0_u128;
+        for (at, (slot, bundles)) in self.choosy.iter().enumerate() {
+            if self.served[*slot] && bundles.iter().any(|bundle| bundle & decided == 0) {
+                served |= 1 << at;
+            }
+        }
+        match self.reached.get_mut(&(decided, served)) {
+            Some(before) if *before >= worth => true,
+            Some(before) => {
+                *before = worth;
+                false
+            }
+            None => {
+                if self.reached.len() < REMEMBERED {
+                    self.reached.insert((decided, served), worth);
+                }
+                false
+            }
+        }
     }
 
     /// The rents of those that have not won and can't any more.
@@ -119,6 +177,9 @@ impl<'a> Search<'a> {
             return;
         }
         self.steps -= 1;
+        if self.was_reached(decided, worth) {
+            return;
+        }
         let mut item = item;
         while decided >> item & 1 == 1 {
             item += 1;

@@ -173,7 +173,7 @@ fn cats(draws: &mut Draws, distribution: &str, items: u64, count: u32) -> Vec<Bu
 
 #[test]
 fn instances_like_those_of_cats_with_25_items_are_solved_exactly() {
-    for (distribution, count) in [("uniform", 300), ("random", 500), ("decay", 200)] {
+    for (distribution, count) in [("uniform", 1_000), ("random", 2_000), ("decay", 1_000)] {
         for seed in 0..3 {
             let bids = cats(&mut Draws::of(seed), distribution, 25, count);
             let start = Instant::now();
@@ -182,6 +182,18 @@ fn instances_like_those_of_cats_with_25_items_are_solved_exactly() {
             assert_possible(&bids, &found);
             assert!(found.exact, "{distribution} seed {seed}: {found:?}");
         }
+    }
+}
+
+#[test]
+fn many_bundles_of_many_bidders_are_solved_exactly() {
+    for seed in 0..3 {
+        let bids = random_bids(&mut Draws::of(seed), 25, 200, 20, 1_000);
+        let start = Instant::now();
+        let found = allocate(&bids, 25, seed);
+        println!("{} bundles of 200 bidders, seed {seed}: {:?}", bids.len(), start.elapsed());
+        assert_possible(&bids, &found);
+        assert!(found.exact, "seed {seed}: {found:?}");
     }
 }
 

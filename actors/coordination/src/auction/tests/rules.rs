@@ -7,9 +7,9 @@ use synod_agents::Performative;
 use synod_runtime::Principal;
 
 use super::{Kind, Outcome, Setup, World, answer, bidder, item, opening, setup};
-use crate::auction::{Auction, Award, Input, Item, Payment};
+use crate::auction::{Auction, Input, Item, Payment};
 use crate::protocol::{Effects, Heard, Moment, Protocol, Refusal};
-use crate::resources::{Ledger, ResourceUnits, Want};
+use crate::resources::{Ledger, ResourceUnits};
 
 const KINDS: [Kind; 6] = [
     Kind::English { start: 0, increment: 1, extension: None },
@@ -131,8 +131,7 @@ fn resource_units_go_to_the_winners_and_come_back() {
     world.bundles("a", &[(&["half"], 9)]).unwrap();
     world.bundles("b", &[(&["half"], 3), (&["rest"], 2)]).unwrap();
     let mut ledger = Ledger::new(gpu(800));
-    let want = |award: &Award| Want { holder: award.who.clone(), units: award.units };
-    let wants: Vec<Want> = world.sale().winners.iter().map(want).collect();
+    let wants = world.sale().wants();
     let grants = ledger.grant(world.now, &wants, Duration::from_secs(60)).unwrap();
     assert_eq!(ledger.free(), gpu(50));
     ledger.give_back(world.now, "a", grants[0].fence).unwrap();
