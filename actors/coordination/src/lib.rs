@@ -1,22 +1,30 @@
-//! How agents decide together. Today: ballots.
+//! How agents decide together, settle what they disagree about and stay in step.
 //!
 //! ```text
-//!   opens            votes, abstentions, failures, the clock
-//!  electorate ──▶ Ballot ◀────────────────────────────────── whoever tallies
-//!    rules           │
-//!                    ▼
-//!                 Outcome: chosen | kept | no quorum | below threshold
+//!  API, agents, nodes ── Open, Step, Show, Follow ──▶ Desk<P> ── Append ──▶ journal
+//!                                                       │  ▲ Input, Heard, wake
+//!                                                       ▼  │
+//!                                                    P: Protocol   one value = one conversation
+//!                                                       │          ballot, contract_net, auction,
+//!                       answers, notes, envelopes       │          lock, conflict, sync::group
+//!  who asked, NoteListener, Courier ◀─── stored ◀───────┘
 //! ```
 //!
-//! A ballot is a pure machine: it never reads a clock, never draws a random number that its seed
-//! does not fix, never sends anything. Whoever tallies (the consensus mode of `synod-tasks`) feeds
-//! it and acts on its outcome.
+//! A protocol is a pure machine ([`protocol::Protocol`]): it never reads a clock, never draws a
+//! random number that its seed does not fix, never sends anything. Its [`desk::Desk`] is a
+//! supervised actor that writes each input down before anybody hears of what came of it. Beside
+//! the protocols stand `resources` (units that are granted and given back), `sync` (documents that
+//! agents share) and `messaging` (envelopes, topics, rumours).
+//!
+//! Who sends what: whoever uses a protocol sends a [`desk::DeskMessage`] to its desk; a desk hands
+//! envelopes to agents through a [`desk::Courier`] and tells listeners what was decided, by whom
+//! and why. `synod-tasks` uses the machines without a desk: its tasks are stored already.
 //!
 //! Invariants:
-//! - The electorate is frozen when the ballot opens; a voter votes once, and never afterwards.
-//! - Quorum (how many took part) and threshold (how many of the votes agree) are never mixed.
-//! - An outcome never changes once the ballot has closed, and the ballot closes as soon as no
-//!   further vote could change it, never before.
+//! - Never is a decision told before it is durable, and never is another one told after a crash.
+//! - Never does a conversation stay without an end: each wait has a deadline, each end a reason.
+//! - Never does a late, second, foreign or forged input change anything.
+//! - Never is a group, a history, a queue or an input without a bound.
 
 pub mod auction;
 pub mod ballot;

@@ -49,6 +49,11 @@ pub(super) struct Deliveries {
 }
 
 impl Deliveries {
+    /// Counts its rounds from here.
+    pub(super) fn begin(&mut self, round: u64) {
+        self.round = round;
+    }
+
     pub(super) fn len(&self) -> usize {
         self.errands.len()
     }

@@ -145,7 +145,8 @@ impl Ground {
         let log = journal.address();
         let agents = Arc::clone(&self.agents) as Arc<dyn Courier>;
         let share = PartitionShare::new(1, 2).unwrap();
-        let desk = Desk::<Tally>::spec(self.config.clone(), share, log.clone(), agents, Arc::new(|_| ()));
+        let desk =
+            Desk::<Tally>::spec(self.config.clone(), share, log.clone(), agents, Arc::new(|_| ()));
         assert_eq!(&**desk.name(), "tallys");
         let address = desk.address();
         let root = Supervisor::new(Strategy::RestForOne).child(journal).child(desk);
