@@ -37,6 +37,7 @@ mod lot;
 pub mod protocol;
 pub mod resources;
 pub mod sync;
+pub mod team;
 
 pub use ballot::{
     Ballot, BallotError, Input, Outcome, Quorum, Rules, Tally, Threshold, TieRule, Wins,

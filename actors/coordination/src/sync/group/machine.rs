@@ -5,16 +5,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use synod_agents::{AgentId, Payload, Performative};
 use synod_runtime::{Principal, PrincipalKind};
 
 use super::letters::Letter;
 use super::setup::{GroupAnswer, GroupInput, GroupMember, GroupOutcome, GroupSetup};
 use super::view::GroupView;
 use crate::bounds::{MAX_PARTICIPANTS, clipped};
-use crate::protocol::{
-    Dispatch, Effects, Heard, Moment, Opening, Protocol, Refusal, may_speak_for,
-};
+use crate::protocol::{Effects, Heard, Moment, Opening, Protocol, Refusal, may_speak_for};
 use crate::sync::barrier::{Arrival, Barrier};
 use crate::sync::leader::Leadership;
 use crate::sync::phase::{Moved, Phases};
@@ -26,7 +23,7 @@ pub struct Group {
     opener: Principal,
     /// By rank.
     pub(super) members: BTreeMap<u64, GroupMember>,
-    ranks: BTreeMap<String, u64>,
+    pub(super) ranks: BTreeMap<String, u64>,
     pub(super) barriers: BTreeMap<String, Barrier>,
     pub(super) phases: Phases,
     /// None when the group has no leader.
@@ -34,7 +31,7 @@ pub struct Group {
     pub(super) until: Moment,
     pub(super) outcome: Option<GroupOutcome>,
     next_rank: u64,
-    dispatched: u64,
+    pub(super) dispatched: u64,
 }
 
 impl Group {
@@ -124,30 +121,6 @@ impl Group {
         Ok(arrival)
     }
 
-    fn tell_broken(&mut self, name: &str, out: &mut Effects) {
-        let Some(barrier) = self.barriers.get(name) else { return };
-        let (generation, why) = (barrier.generation(), barrier.broken().unwrap_or_default());
-        let why = why.to_owned();
-        let waited: Vec<_> = barrier.waiting().collect();
-        let what = json!({ "barrier": name, "generation": generation, "waited": waited.len() });
-        out.note("group.barrier_broken", name, &what, &why);
-        self.tell_all(&Letter::Broken { barrier: name, generation, why: &why }, out);
-    }
-
-    fn tell_moved(&mut self, moved: &Moved, out: &mut Effects) {
-        match moved {
-            Moved::Waits { .. } => {}
-            Moved::To { phase } => {
-                out.note("group.phase", phase, &json!({}), "enough are done with the one before");
-                self.tell_all(&Letter::Phase { phase }, out);
-            }
-            Moved::Finished => {
-                out.note("group.phases_done", "", &json!({}), "enough are done with the last");
-                self.tell_all(&Letter::PhasesOver { failed: None }, out);
-            }
-        }
-    }
-
     // ---- the leader ----
 
     fn appoint(&mut self, now: Moment, out: &mut Effects) {
@@ -165,28 +138,7 @@ impl Group {
         self.leadership.as_mut().ok_or_else(none)
     }
 
-    // ---- letters ----
-
-    fn tell(&mut self, who: &str, letter: &Letter<'_>, out: &mut Effects) {
-        let member = self.ranks.get(who).and_then(|rank| self.members.get(rank));
-        let Some(to) = member.filter(|member| member.agent).and_then(agent_of) else { return };
-        // A letter of texts and numbers always has a form in JSON.
-        let Ok(content) = Payload::json(letter) else { return };
-        self.send(to, content, out);
-    }
-
-    fn tell_all(&mut self, letter: &Letter<'_>, out: &mut Effects) {
-        let Ok(content) = Payload::json(letter) else { return };
-        let agents = self.members.values().filter(|member| member.agent);
-        let agents: Vec<_> = agents.filter_map(agent_of).collect();
-        agents.into_iter().for_each(|to| self.send(to, content.clone(), out));
-    }
-
-    fn send(&mut self, to: AgentId, content: Payload, out: &mut Effects) {
-        self.dispatched += 1;
-        let (number, performative) = (self.dispatched, Performative::Inform);
-        out.dispatches.push(Dispatch { number, to, performative, content, reply_within: None });
-    }
+    // ---- its end ----
 
     fn end(&mut self, outcome: GroupOutcome, out: &mut Effects) {
         let why = match &outcome {
@@ -319,10 +271,6 @@ impl Group {
             led => self.led(now, led, out),
         }
     }
-}
-
-fn agent_of(member: &GroupMember) -> Option<AgentId> {
-    AgentId::new(&member.name).ok()
 }
 
 fn unknown(what: &str, name: &str) -> Refusal {

@@ -16,4 +16,5 @@ pub use machine::Group;
 pub use setup::{
     BarrierSetup, GroupAnswer, GroupInput, GroupMember, GroupOutcome, GroupSetup, PhaseSetup,
 };
+pub(crate) use setup::{name, names};
 pub use view::{BarrierView, GroupView, LeaseView, PhaseView};

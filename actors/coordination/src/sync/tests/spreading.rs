@@ -253,7 +253,7 @@ fn what_strangers_say_is_counted_and_changes_nothing() {
 }
 
 #[test]
-#[ignore = "a measurement: cargo test -p synod-coordination --lib overhead -- --ignored --nocapture"]
+#[ignore = "a measurement: run with `overhead -- --ignored --nocapture`"]
 fn overhead_of_an_update() {
     let seed = Seed::from_env();
     println!("replicas  loss  bytes/update  per other  messages/update  to agree after the last");
