@@ -23,14 +23,12 @@ impl BallotProtocol {
         self.rules.quorum.of(self.roll.len())
     }
 
-    /// Closes the round if nothing that follows in it could matter.
+    /// Closes the round if nothing that follows in it could matter. Those who may veto have their
+    /// time in every round, as each may turn out to be the last.
     pub(super) fn close_if_over(&mut self, now: Moment, out: &mut Effects) {
-        let Stage::Voting { round, .. } = &self.stage else { return };
-        if self.rules.revote || !(self.roll.waiting == 0 || self.is_settled(*round)) {
-            return;
-        }
-        let is_last = *round >= self.rules.max_rounds;
-        if !is_last || self.no_veto_is_left() {
+        let Stage::Voting { round, .. } = self.stage else { return };
+        let is_over = self.roll.waiting == 0 || self.is_settled(round);
+        if is_over && !self.rules.revote && self.no_veto_is_left() {
             self.close_round(now, false, out);
         }
     }

@@ -135,7 +135,7 @@ pub enum TieBreak {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VetoRule {
-    /// Who: 1 to 1,000 names. A holder that has not voted keeps the ballot from closing early.
+    /// Who: 1 to 1,000 names. A holder that has not voted keeps a round open for its whole time.
     pub holders: Vec<String>,
     /// What a veto does; default it ends the ballot.
     #[serde(default)]

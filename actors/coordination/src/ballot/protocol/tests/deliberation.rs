@@ -130,3 +130,16 @@ fn a_round_that_misses_the_quorum_is_the_last() {
     world.pass();
     assert_eq!(*world.outcome(), BallotOutcome::NoQuorum { took_part: 1, needed: 2 });
 }
+
+#[test]
+fn who_may_veto_has_time_for_it_in_a_round_that_may_be_the_last() {
+    let veto = VetoRule { holders: vec!["zoe".into()], effect: VetoEffect::End };
+    let mut world = World::open(Proposal { veto: Some(veto), ..proposal(3) });
+    for voter in ["ann", "bob", "cid"] {
+        world.answer(voter, r#"{"choice": "red"}"#);
+    }
+    assert!(world.is_open(), "all agree, and yet a veto may come");
+    world.pass();
+    assert_eq!(world.chosen(), "red");
+    assert_eq!(world.ballot.view().rounds.len(), 1);
+}
