@@ -34,6 +34,7 @@ pub mod contract_net;
 pub mod desk;
 pub mod lock;
 mod lot;
+pub mod messaging;
 pub mod protocol;
 pub mod resources;
 pub mod sync;

@@ -3,9 +3,11 @@
 use ::metrics::{describe_counter, describe_gauge, describe_histogram};
 
 /// Counts since the process started.
-const COUNTERS: [(&str, &str); 43] = [
+const COUNTERS: [(&str, &str); 50] = [
     ("synod_actor_failures_total", "Incarnations of actors that ended in a failure."),
     ("synod_actors_abandoned_total", "Actors that did not end when they were killed."),
+    ("synod_agent_messages_refused_total", "Messages that an agent had no room for."),
+    ("synod_agent_messages_total", "Messages that agents of this node read."),
     ("synod_agent_performs_total", "Executions that agents of this node carried out, by result."),
     ("synod_agent_process_failures_total", "Programs of agents that ended without being told to."),
     ("synod_agent_refusals_total", "Executions that an agent had no room for."),
@@ -33,6 +35,8 @@ const COUNTERS: [(&str, &str); 43] = [
     ("synod_membership_received_total", "Messages of the membership received."),
     ("synod_membership_sent_total", "Messages of the membership sent."),
     ("synod_membership_unsent_total", "Messages of the membership that could not be sent."),
+    ("synod_messages_sent_total", "Envelopes that were sent on to agents or topics."),
+    ("synod_messages_undelivered_total", "Envelopes that somebody they were for did not read."),
     ("synod_registry_received_total", "Messages of the cluster's registry received."),
     ("synod_registry_refused_total", "Times that a node's entries were above the limits."),
     ("synod_registry_sent_total", "Messages of the cluster's registry sent."),
@@ -44,6 +48,9 @@ const COUNTERS: [(&str, &str); 43] = [
     ("synod_task_executions_total", "Executions of tasks begun."),
     ("synod_tasks_accepted_total", "Tasks accepted."),
     ("synod_tasks_ended_total", "Tasks ended, by state."),
+    ("synod_topic_deliveries_total", "Messages handed to plain subscribers of topics."),
+    ("synod_topic_dropped_total", "Messages that slow subscribers of topics lost."),
+    ("synod_topic_kept_total", "Messages stored for durable subscriptions of topics."),
     ("synod_workflow_executions_total", "Executions begun for steps of runs."),
     ("synod_workflow_runs_accepted_total", "Runs of workflows accepted."),
     ("synod_workflow_runs_ended_total", "Runs of workflows ended, by state."),

@@ -1,0 +1,224 @@
+//! The actor of topics: plain subscriptions in memory, durable ones behind the journal.
+//!
+//! What concerns the journal waits in line; one batch at a time is decided, made part of the state
+//! and written, and nobody hears of it before it is on the disk. A batch that is not taken is
+//! refused as a whole, and the state read back from the log.
+
+mod committing;
+mod plain;
+mod recovery;
+mod serving;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use synod_journal::{AppendError, AppendLimits, Committed, Epoch, JournalMessage, Position};
+use synod_runtime::{Actor, ActorError, Address, AskError, Context, MailboxConfig, Spec, TimerKey};
+
+use super::config::TopicsConfig;
+use super::durable::Durable;
+use super::filter::TopicFilter;
+use super::messages::TopicsMessage;
+use super::plain::Sink;
+use super::trie::{Number, Trie};
+use crate::desk::Courier;
+use crate::protocol::Moment;
+use committing::{Batch, Command};
+use serving::Waiting;
+
+/// Messages that may wait for the actor.
+const MAILBOX: usize = 8_192;
+/// Agents that are given messages side by side.
+const MAX_DELIVERIES: usize = 256;
+/// Most entries that a page has.
+const MAX_PAGE: usize = 1_000;
+
+/// What is done at once where there is no journal that says what it takes.
+const WITHOUT_JOURNAL: AppendLimits =
+    AppendLimits { records: 1_024, record_bytes: 1 << 20, bytes: 8 << 20 };
+
+/// From topics to themselves. Opaque to all others.
+#[derive(Debug)]
+pub struct Own(Event);
+
+#[derive(Debug)]
+enum Event {
+    /// The journal answered about the batch.
+    Appended(Result<Result<Committed, AppendError>, AskError>),
+    /// An agent was given this message: it has it, or why not.
+    Delivered { name: String, number: u64, outcome: Result<(), String> },
+    /// Time has passed.
+    Wake,
+    /// The state was saved as a whole, or why not.
+    Saved(Result<(), String>),
+}
+
+/// Publishes to subscribers.
+pub struct Topics {
+    config: TopicsConfig,
+    journal: Option<Address<JournalMessage>>,
+    courier: Arc<dyn Courier>,
+    // Plain subscriptions.
+    plain: Trie<Sink>,
+    filters: BTreeMap<Number, TopicFilter>,
+    last_plain: Number,
+    /// The number of the last message.
+    last: u64,
+    // Durable subscriptions.
+    durable: Durable,
+    /// The number of the last message that is on the disk.
+    stored: u64,
+    queue: VecDeque<Command>,
+    in_flight: Option<Batch>,
+    limits: AppendLimits,
+    epoch: Epoch,
+    position: Position,
+    unsaved: u64,
+    /// Whether the state is being saved.
+    saving: bool,
+    // Consumers.
+    fetching: BTreeMap<String, Waiting>,
+    patience: BTreeSet<(Moment, String)>,
+    delivering: BTreeSet<String>,
+    /// Subscriptions that may have something to give.
+    stirred: BTreeSet<String>,
+    alarm: Option<(Moment, TimerKey)>,
+    now: Moment,
+}
+
+impl Topics {
+    /// The actor, called `topics`. Without a journal there are no durable subscriptions. `courier`
+    /// gives messages to agents.
+    #[must_use]
+    pub fn spec(
+        config: TopicsConfig,
+        journal: Option<Address<JournalMessage>>,
+        courier: Arc<dyn Courier>,
+    ) -> Spec<Self> {
+        let mailbox =
+            MailboxConfig { max_reserved: MAX_DELIVERIES + 64, ..MailboxConfig::bounded(MAILBOX) };
+        Spec::new("topics", move || Self::new(config, journal.clone(), Arc::clone(&courier)))
+            .mailbox(mailbox)
+    }
+
+    fn new(
+        config: TopicsConfig,
+        journal: Option<Address<JournalMessage>>,
+        courier: Arc<dyn Courier>,
+    ) -> Self {
+        Self {
+            config,
+            journal,
+            courier,
+            plain: Trie::default(),
+            filters: BTreeMap::new(),
+            last_plain: 0,
+            last: 0,
+            durable: Durable::new(config),
+            stored: 0,
+            queue: VecDeque::new(),
+            in_flight: None,
+            limits: WITHOUT_JOURNAL,
+            epoch: Epoch(0),
+            position: Position(0),
+            unsaved: 0,
+            saving: false,
+            fetching: BTreeMap::new(),
+            patience: BTreeSet::new(),
+            delivering: BTreeSet::new(),
+            stirred: BTreeSet::new(),
+            alarm: None,
+            now: Moment(0),
+        }
+    }
+
+    /// The time, which never goes back here.
+    fn tell_time(&mut self, ctx: &Context<Self>) -> Moment {
+        let clock = Moment(ctx.system().clock().utc().as_microsecond());
+        self.now = self.now.max(clock);
+        self.now
+    }
+
+    async fn own(&mut self, event: Event, ctx: &mut Context<Self>) -> Result<(), ActorError> {
+        match event {
+            Event::Appended(answer) => self.appended(answer, ctx).await?,
+            Event::Delivered { name, number, outcome } => {
+                self.delivering.remove(&name);
+                self.queue.push_back(match outcome {
+                    Ok(()) => Command::Delivered { name, number },
+                    Err(reason) => Command::Failed { name, reason },
+                });
+            }
+            Event::Wake => {
+                self.alarm = None;
+                self.queue.push_back(Command::Wake);
+            }
+            Event::Saved(saved) => {
+                self.saving = false;
+                if let Err(why) = saved {
+                    tracing::warn!(why, "the state of topics was not saved");
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Actor for Topics {
+    type Message = TopicsMessage;
+    const KIND: &'static str = "topics";
+
+    async fn start(&mut self, ctx: &mut Context<Self>) -> Result<(), ActorError> {
+        self.recover().await?;
+        self.tell_time(ctx);
+        self.stirred.extend(self.durable.of_agents());
+        self.serve(ctx);
+        Ok(())
+    }
+
+    async fn handle(
+        &mut self,
+        message: TopicsMessage,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), ActorError> {
+        self.tell_time(ctx);
+        match message {
+            TopicsMessage::Publish(request) => self.publish(request),
+            TopicsMessage::Subscribe(request) => self.subscribe(request, ctx),
+            TopicsMessage::Listen(request) => self.listen(request),
+            TopicsMessage::Leave(number) => self.leave(number),
+            TopicsMessage::Keep(request) => self.enqueue(Command::Keep(request)),
+            TopicsMessage::Remove(request) => self.enqueue(Command::Remove(request)),
+            TopicsMessage::Fetch(request) => self.fetch(request),
+            TopicsMessage::Acknowledge(request) => self.enqueue(Command::Acknowledge(request)),
+            TopicsMessage::Reject(request) => self.enqueue(Command::Reject(request)),
+            TopicsMessage::List(request) => {
+                let limit = request.body.limit.min(MAX_PAGE);
+                let list = self.durable.list(request.body.after.as_deref(), limit);
+                request.answer(list);
+            }
+            TopicsMessage::Letters(request) => {
+                let letters =
+                    self.durable.letters(request.body.after, request.body.limit.min(MAX_PAGE));
+                request.answer(letters);
+            }
+            TopicsMessage::Retained(request) => {
+                let last = self.durable.retained(&request.body.topic);
+                let last = last.filter(|last| last.number <= self.stored).cloned();
+                request.answer(last);
+            }
+            TopicsMessage::Own(Own(event)) => self.own(event, ctx).await?,
+        }
+        Ok(())
+    }
+
+    async fn settle(&mut self, ctx: &mut Context<Self>) -> Result<(), ActorError> {
+        self.commit(ctx);
+        self.serve(ctx);
+        self.set_alarm(ctx);
+        let plain = self.filters.len();
+        let durable = self.durable.len();
+        ctx.describe(format!("{plain} plain and {durable} durable subscriptions"));
+        Ok(())
+    }
+}
