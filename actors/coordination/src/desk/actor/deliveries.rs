@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use synod_agents::{Envelope, Recipient};
+use synod_agents::{AgentId, Envelope, Recipient};
 use synod_journal::RecordCodec;
 use synod_runtime::{Context, TaskFailure, TaskKey, after};
 use tokio::time::Instant;
@@ -25,8 +25,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 type Key = (ConversationId, u64);
 
 /// A dispatch that is on its way, or waits for its turn.
-#[derive(Default)]
 struct Errand {
+    to: AgentId,
     task: Option<TaskKey>,
     attempts: u32,
 }
@@ -75,7 +75,8 @@ impl<P: Protocol> Desk<P> {
             let key = (id, dispatch.number);
             let is_of_use = is_open || until.is_none();
             if is_of_use && !self.deliveries.errands.contains_key(&key) {
-                self.deliveries.errands.insert(key, Errand::default());
+                let errand = Errand { to: dispatch.to.clone(), task: None, attempts: 0 };
+                self.deliveries.errands.insert(key, errand);
                 self.deliveries.waiting.push_back(Waiting { id, dispatch, until });
             }
         }
@@ -216,8 +217,9 @@ impl<P: Protocol> Desk<P> {
         }
         let notice = self.book.get(id).and_then(|it| it.outbox.get(&number));
         if notice.is_none() {
+            let from = errand.to.clone();
             self.deliveries.errands.remove(&(id, number));
-            return self.heard(id, number, outcome, ctx);
+            return self.heard(id, number, &from, outcome, ctx);
         }
         if outcome.is_err() && attempts < self.config.delivery_attempts {
             let wait = FIRST_WAIT.saturating_mul(1 << (attempts - 1).min(10)).min(LONGEST_WAIT);
@@ -253,10 +255,11 @@ impl<P: Protocol> Desk<P> {
         &mut self,
         id: ConversationId,
         about: u64,
+        from: &AgentId,
         outcome: Delivery,
         ctx: &mut Context<Self>,
     ) {
-        let heard = self.judged(id, about, outcome);
+        let heard = self.judged(id, about, from, outcome);
         let at = self.now(ctx);
         if let Some(change) = self.book.hear(id, at, about, &heard, None) {
             let entry = EntryV1::Heard { id, at, about, heard, told: None };
@@ -265,7 +268,7 @@ impl<P: Protocol> Desk<P> {
     }
 
     /// What came back, if it is an answer to what was asked and of a size that can be stored.
-    fn judged(&self, id: ConversationId, about: u64, outcome: Delivery) -> Heard {
+    fn judged(&self, id: ConversationId, about: u64, from: &AgentId, outcome: Delivery) -> Heard {
         let mut reply = match outcome {
             Ok(Some(reply)) => reply,
             Ok(None) => return Heard::Silent("it gave no answer".to_owned()),
@@ -277,6 +280,8 @@ impl<P: Protocol> Desk<P> {
         {
             return Heard::Silent("its answer is to something else".to_owned());
         }
+        // Whoever it says it is from: it came from who was asked.
+        reply.sender = from.to_string();
         (reply.in_reply_to, reply.conversation) = (Some(about), Some(id));
         let most = self.fitting(self.config.max_input_bytes, 0);
         match RecordCodec::encode(&reply) {

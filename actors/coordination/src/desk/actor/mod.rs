@@ -101,8 +101,8 @@ pub struct Desk<P: Protocol> {
 
 impl<P: Protocol> Desk<P> {
     /// The desk of a protocol, named by its kind in the plural (`ballots`), over this journal, with
-    /// this courier to agents; `teller` hears every note. It opens conversations in these partitions alone. It is started once
-    /// it has read its state from the journal.
+    /// this courier to agents; `teller` hears every note. It opens conversations in these
+    /// partitions alone. It is started once it has read its state from the journal.
     #[must_use]
     pub fn spec(
         config: DeskConfig,

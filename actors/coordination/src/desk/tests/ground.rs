@@ -15,7 +15,7 @@ use synod_testkit::{Seed, VirtualTime, silence_provoked_panics};
 use super::tally::{Goal, Say, Tally, TallyView};
 use crate::desk::{
     Courier, Desk, DeskConfig, DeskError, DeskHealth, DeskHealthResponse, DeskMessage, History,
-    HistoryPage, NoteListener, NumberedNote, Open, Opened, Show, Shown, Step, Told,
+    HistoryPage, NoteTeller, NumberedNote, Open, Opened, Show, Shown, Step, Told,
 };
 use crate::protocol::ConversationId;
 
@@ -74,7 +74,7 @@ impl Courier for Agents {
 fn answer(to: &Envelope, text: &str) -> Envelope {
     let Recipient::Agent(agent) = &to.recipient else { panic!("{:?}", to.recipient) };
     Envelope {
-        sender: agent.to_string(),
+        sender: format!("not {agent}"),
         performative: Performative::Inform,
         in_reply_to: to.reply_with.clone(),
         content: Payload::text(text),
@@ -134,10 +134,6 @@ impl Ground {
 
     /// Starts a node on this disk.
     pub(super) async fn start(&self) -> Stage {
-        self.try_start().await.expect("it starts")
-    }
-
-    pub(super) async fn try_start(&self) -> Option<Stage> {
         *self.starts.lock() += 1;
         let entropy = SeededEntropy::new(self.seed.round(*self.starts.lock()).value());
         let system = System::builder().clock(self.time.clone()).entropy(entropy).build();
@@ -145,19 +141,14 @@ impl Ground {
         let log = journal.address();
         let agents = Arc::clone(&self.agents) as Arc<dyn Courier>;
         let share = PartitionShare::new(1, 2).unwrap();
-        let desk =
-            Desk::<Tally>::spec(self.config.clone(), share, log.clone(), agents, Arc::new(|_| ()));
+        let told = Arc::clone(&self.told);
+        let teller: NoteTeller = Arc::new(move |note| told.lock().push(note.clone()));
+        let desk = Desk::<Tally>::spec(self.config.clone(), share, log.clone(), agents, teller);
         assert_eq!(&**desk.name(), "tallys");
         let address = desk.address();
         let root = Supervisor::new(Strategy::RestForOne).child(journal).child(desk);
-        system.start(root.into_spec("node")).await.ok()?;
-        let told = Arc::clone(&self.told);
-        let listener = NoteListener::new(move |note| {
-            told.lock().push(note.clone());
-            true
-        });
-        address.send(DeskMessage::Subscribe(listener)).await.unwrap();
-        Some(Stage { system, journal: log, desk: address })
+        system.start(root.into_spec("node")).await.unwrap();
+        Stage { system, journal: log, desk: address }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Limits that are reached.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -65,10 +67,16 @@ async fn no_more_follow_than_may_and_those_that_gave_up_make_room() {
 async fn no_more_listen_than_may() {
     let ground = Ground::new(DeskConfig { max_listeners: 1, ..DeskConfig::default() });
     let stage = ground.start().await;
+    let heard = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&heard);
+    let first = NoteListener::new(move |_| counted.fetch_add(1, Ordering::Relaxed) < 1);
+    stage.desk.send(DeskMessage::Subscribe(first)).await.unwrap();
     let second = NoteListener::new(|_| panic!("{}", synod_testkit::ON_PURPOSE));
     stage.desk.send(DeskMessage::Subscribe(second)).await.unwrap();
-    stage.opened(5).await;
-    assert_eq!(ground.told.lock().len(), 1);
+    for _ in 0..5 {
+        stage.opened(5).await;
+    }
+    assert_eq!(heard.load(Ordering::Relaxed), 2, "it is dropped once it has had enough");
 }
 
 #[tokio::test(start_paused = true)]

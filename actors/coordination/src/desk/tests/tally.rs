@@ -150,7 +150,7 @@ impl Protocol for Tally {
         self.heard.insert(about);
         match heard {
             Heard::Reply(reply) => {
-                assert!(reply.conversation.is_some());
+                assert!(reply.conversation.is_some() && reply.sender == agent);
                 out.note("tally.heard", agent, &about, reply.content.to_text().unwrap_or_default());
             }
             Heard::Silent(why) => out.note("tally.silent", agent, &about, why),
