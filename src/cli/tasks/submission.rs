@@ -13,6 +13,7 @@ use crate::cli::input::{json_file, json_text, lay_over, pair};
 #[command(after_help = "Examples:\n  \
     synod tasks submit echo '{\"text\": \"one two\"}' --wait\n  \
     synod tasks submit review @change.json --capability code.review --mode consensus\n  \
+    synod tasks submit render @scene.json --allocation contract_net\n  \
     synod tasks submit --file request.json --idempotency-key order-7")]
 pub(crate) struct Submission {
     /// What kind of task it is
@@ -35,6 +36,10 @@ pub(crate) struct Submission {
     /// single, sequential, parallel, pipeline, consensus or competitive
     #[arg(long)]
     mode: Option<String>,
+    /// How an agent is chosen: measured, random, least_loaded, load_balancing, contract_net,
+    /// auction or consensus
+    #[arg(long, value_name = "STRATEGY")]
+    allocation: Option<String>,
     /// Seconds from acceptance to end, all attempts and waits included
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
@@ -71,6 +76,7 @@ impl Submission {
             ("payload", payload),
             ("priority", self.priority.map(priority)),
             ("mode", self.mode.map(Value::from)),
+            ("allocation", self.allocation.map(Value::from)),
             ("timeout_s", self.timeout.map(Value::from)),
             ("deadline", self.deadline.map(Value::from)),
             ("idempotency_key", self.idempotency_key.map(Value::from)),
@@ -130,10 +136,12 @@ mod tests {
             "k=v",
             "--max-attempts",
             "3",
+            "--allocation",
+            "least_loaded",
         ];
         let expected = json!({
             "kind": "echo", "payload": [1], "priority": 2, "capabilities": ["a", "b"],
-            "labels": {"k": "v"}, "retry": {"max_attempts": 3},
+            "labels": {"k": "v"}, "retry": {"max_attempts": 3}, "allocation": "least_loaded",
         });
         assert_eq!(request(&args).unwrap(), expected);
     }

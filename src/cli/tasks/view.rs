@@ -52,6 +52,7 @@ fn facts(task: &TaskStatusResponse, now: Timestamp) -> Vec<(&'static str, Cell)>
         ("agents", listed(task.agents.clone())),
         ("labels", listed(labels)),
         ("key", task.idempotency_key.as_ref().map(Cell::from)),
+        ("allocation", allocation(task).map(Cell::from)),
         ("started", task.started_at.map(|at| moment(at, now))),
         ("ended", task.ended_at.map(|at| moment(at, now))),
         ("error", task.error.as_ref().map(|error| Cell::new(told(error), Paint::Bad))),
@@ -70,6 +71,17 @@ fn facts(task: &TaskStatusResponse, now: Timestamp) -> Vec<(&'static str, Cell)>
     ];
     facts.extend(optional.into_iter().filter_map(|(name, cell)| Some((name, cell?))));
     facts
+}
+
+/// How its agents are chosen, and of a task of one part why that agent was; nothing where it is by
+/// default.
+fn allocation(task: &TaskStatusResponse) -> Option<String> {
+    let way = task.allocation;
+    let [part] = &task.parts[..] else { return (!way.is_default()).then(|| way.to_string()) };
+    match &part.chosen_because {
+        Some(why) => Some(format!("{way} ({why})")),
+        None => (!way.is_default()).then(|| way.to_string()),
+    }
 }
 
 fn moment(at: Timestamp, now: Timestamp) -> Cell {
