@@ -197,7 +197,10 @@ impl Auction {
 
     fn lot_award(&self, offer: &Offer, price: u64) -> Award {
         // The sum was checked at the opening.
-        let (items, units) = self.setup.lot().unwrap_or_default();
+        let (mut items, units) = self.setup.lot().unwrap_or_default();
+        if self.setup.kind == Kind::Double {
+            items.clear();
+        }
         Award { who: self.name(offer.who).to_owned(), items, units, bid: offer.amount, price }
     }
 
@@ -274,8 +277,15 @@ impl Auction {
         }
     }
 
+    /// The end: what is no longer needed is not kept.
     pub(super) fn end(&mut self, outcome: Outcome) {
         self.asked.clear();
+        match &mut self.book {
+            Book::English { .. } | Book::Dutch(_) => {}
+            Book::Sealed(offers) => *offers = Vec::new(),
+            Book::Double { buyers, sellers } => (*buyers, *sellers) = (Vec::new(), Vec::new()),
+            Book::Bundles(bids) => *bids = Vec::new(),
+        }
         self.phase = Phase::Ended { outcome };
     }
 }

@@ -11,7 +11,8 @@ use crate::resources::{ResourceUnits, Want};
 /// The largest amount of money: 100 million units. 100,000 of them can be added up.
 pub(super) const MAX_AMOUNT: u64 = 100_000_000_000_000;
 const MAX_ITEMS: usize = 100;
-const MAX_NAME: usize = 255;
+/// Bytes of the longest name, as of agents: so the largest auction fits into one record.
+const MAX_NAME: usize = 64;
 /// Most steps of the clock of a Dutch auction.
 const MAX_STEPS: u64 = 100_000;
 const MAX_EXTENSIONS: u32 = 1_000;
@@ -63,7 +64,7 @@ impl Default for Setup {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Item {
-    /// Its name: 1 to 255 bytes.
+    /// Its name: 1 to 64 bytes.
     pub name: String,
     /// The resource units it is of; none for something else.
     pub units: ResourceUnits,
@@ -73,7 +74,7 @@ pub struct Item {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bidder {
-    /// Its name: an agent, or a user; 1 to 255 bytes.
+    /// Its name: an agent, or a user; 1 to 64 bytes.
     pub name: String,
     /// The most it may bid, and so pay; no bound when there is none.
     #[serde(default)]
@@ -227,7 +228,8 @@ pub struct Sale {
 pub struct Award {
     /// Who.
     pub who: String,
-    /// The names of the items; empty when the lot has none.
+    /// The names of the items; empty when the lot has none, and in a double auction, where all
+    /// trade the same.
     pub items: Vec<String>,
     /// The resource units of these items together.
     pub units: ResourceUnits,
