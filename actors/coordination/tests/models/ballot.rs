@@ -150,8 +150,12 @@ impl Model for Rules {
         for choice in 0..OPTIONS.len() {
             events.extend((0..VOTERS.len()).map(|voter| Event::Vote(voter, choice)));
             events.extend((1..=self.max_rounds).map(|round| Event::Answer(round, 0, choice)));
-            events.push(Event::Veto(choice));
-            events.push(Event::Decide(choice));
+            if self.veto.is_some() {
+                events.push(Event::Veto(choice));
+            }
+            if !matches!(self.tie, TieBreak::StatusQuo | TieBreak::Random) {
+                events.push(Event::Decide(choice));
+            }
         }
         events.extend((0..VOTERS.len()).map(Event::Abstain));
         events.extend((1..=self.max_rounds).map(|round| Event::Silent(round, 0)));
