@@ -149,6 +149,7 @@ impl LockSpace {
     fn acquire(&mut self, now: Moment, ask: Acquire, out: &mut Effects) -> LockAnswer {
         self.wake(now, out);
         let rank = now.0.saturating_sub(self.headstart(ask.priority));
+        let was_known = self.table.owner_names.contains_key(&ask.owner);
         let owner = self.table.enrol(&ask.owner, ask.priority, now, rank);
         let ticket = self.table.last_ticket + 1;
         let items = self.items(owner, &ask, now);
@@ -160,7 +161,8 @@ impl LockSpace {
             let by = self.in_the_way(owner, &items, ticket).next();
             let by = by.map_or_else(String::new, |no| self.table.name_of(no).to_owned());
             self.table.drop_unused(&items);
-            self.table.leave(owner, None);
+            // One that is remembered does not lose its age by asking.
+            self.table.leave(owner, was_known.then(|| self.remember_until(now)));
             return LockAnswer::Busy { by };
         }
         self.table.last_ticket = ticket;

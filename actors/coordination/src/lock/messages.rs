@@ -72,8 +72,8 @@ pub struct Acquire {
     /// How long it may wait, in milliseconds; 0 asks for it now or not at all.
     #[serde(default)]
     pub wait_ms: u64,
-    /// How urgent it is: 0 (the least) to 255. An owner keeps that of its first request until it
-    /// holds nothing and waits for nothing.
+    /// How urgent it is: 0 (the least) to 255. An owner keeps that of its first request, and its
+    /// age, until it has given back all it held; one that lost its wait for `remember_ms` longer.
     #[serde(default)]
     pub priority: u8,
 }

@@ -99,6 +99,10 @@ fn a_deadline_ends_a_wait_and_the_age_is_kept_for_the_next_try() {
     assert_eq!((ended.ticket, ended.ending), (Some(waits), Ending::TimedOut));
     assert_eq!(ended.at_us, 10_000_000);
     assert_eq!(world.space.standing("b"), Some((0, 0)));
+    world.pass(60);
+    let now = Acquire { wait_ms: 0, ..acquire("b", vec![Wish::exclusive("x")]) };
+    assert_eq!(world.ask(now).unwrap(), LockAnswer::Busy { by: "a".into() });
+    assert_eq!(world.space.standing("b"), Some((0, 0)), "asking costs it nothing");
     world.pass(600_000);
     assert_eq!(world.space.standing("b"), None, "not for ever");
 }
