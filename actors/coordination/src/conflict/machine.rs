@@ -73,17 +73,7 @@ impl Protocol for Conflict {
         input: ConflictInput,
         out: &mut Effects,
     ) -> Result<ConflictAnswer, Refusal> {
-        let asking = match &self.stage {
-            Stage::Asking(asking) if asking.until > now => asking,
-            Stage::Asking(_) => {
-                let reason = "the time for this has passed: see what comes of it";
-                return Err(Refusal::TooLate(reason.to_owned()));
-            }
-            Stage::Ended(_) => {
-                return Err(Refusal::TooLate("the conflict has ended".to_owned()));
-            }
-        };
-        let at = asking.at;
+        let at = self.in_time(now)?;
         match input {
             ConflictInput::Judge { arbiter, choice, reason } => {
                 may_speak_for(by, &arbiter)?;
@@ -96,9 +86,7 @@ impl Protocol for Conflict {
                 may_speak_for(by, &self.opener)?;
                 longest("ballot", &ballot, LONGEST_TEXT)?;
                 self.check_choice(choice.as_deref())?;
-                if !matches!(self.setup.strategies.get(at), Some(Strategy::Vote { .. })) {
-                    return Err(Refusal::Conflict("no vote is held now".to_owned()));
-                }
+                self.check_vote(at)?;
                 self.take_ballot(now, at, &ballot, choice, out);
             }
             ConflictInput::Decide { user, choice, value, reason } => {
@@ -186,6 +174,25 @@ impl Conflict {
                 let outcome = Some(outcome.clone());
                 ConflictAnswer { waits_for: None, until_us: None, outcome }
             }
+        }
+    }
+
+    /// Which strategy waits for an input that comes now.
+    fn in_time(&self, now: Moment) -> Result<usize, Refusal> {
+        match &self.stage {
+            Stage::Asking(asking) if asking.until > now => Ok(asking.at),
+            Stage::Asking(_) => {
+                let reason = "the time for this has passed: see what comes of it";
+                Err(Refusal::TooLate(reason.to_owned()))
+            }
+            Stage::Ended(_) => Err(Refusal::TooLate("the conflict has ended".to_owned())),
+        }
+    }
+
+    fn check_vote(&self, at: usize) -> Result<(), Refusal> {
+        match self.setup.strategies.get(at) {
+            Some(Strategy::Vote { .. }) => Ok(()),
+            _ => Err(Refusal::Conflict("no vote is held now".to_owned())),
         }
     }
 

@@ -1,10 +1,10 @@
 //! Conflicts between agents: found, and settled by a chain of strategies.
 //!
 //! ```text
-//!  lock table ──▶ contention, deadlock ─┐
-//!  decisions ───▶ DecisionLog ──────────┼─▶ Conflict: strategy 1 ─▶ strategy 2 ─▶ ... ─▶ unresolved
-//!  updates ─────▶ UpdateLog ────────────┘        │             │                         (why)
-//!                                                └─ resolved ◀─┘
+//!  lock table ─▶ contention, deadlock ─┐
+//!  decisions ──▶ DecisionLog ──────────┼─▶ Conflict: strategy ─▶ strategy ─▶ ... ─▶ unresolved
+//!  updates ────▶ UpdateLog ────────────┘        │           │                       (why)
+//!                                               └▶ resolved ◀┘
 //! ```
 //!
 //! A conversation is one conflict, with its history. Detection is apart: pure values that are

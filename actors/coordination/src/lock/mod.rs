@@ -7,7 +7,8 @@
 //!             policy: wound, die, wait
 //!                 │
 //!                 ▼
-//!             Waiting{ticket} ─▶ granted | timed out | cancelled | wounded | victim | gone | closed
+//!             Waiting{ticket} ─▶ granted | timed out | cancelled | wounded | victim | gone |
+//!                                closed
 //! ```
 //!
 //! A conversation is a lock space: a namespace of locks and semaphores, its owners and its queues.
