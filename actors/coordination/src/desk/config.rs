@@ -10,11 +10,12 @@ pub struct DeskConfig {
     /// Conversations of a kind that may be open; more are refused (429). 1 to 1,000,000, default
     /// 10,000.
     pub max_open: u64,
-    /// Largest setup of a conversation as it is stored, in bytes; 1 KiB to 8 MiB, default 2 MiB.
-    /// It has to fit into one append of the journal.
+    /// Largest setup of a conversation as it is stored, in bytes; 1 KiB to 8 MiB, default 3 MiB:
+    /// enough for 100,000 participants with names of 20 bytes. It has to fit into one append of
+    /// the journal, whatever stands here.
     pub max_setup_bytes: u64,
     /// Largest input, and largest answer of an agent, as they are stored, in bytes; 1 KiB to
-    /// 8 MiB, default 1.5 MiB. It has to fit into one append of the journal.
+    /// 8 MiB, default 1.5 MiB. It has to fit into one append of the journal, whatever stands here.
     pub max_input_bytes: u64,
     /// Notes that a conversation keeps; the oldest go first. 16 to 1,000,000, default 1,000.
     pub max_notes: u64,
@@ -63,7 +64,7 @@ impl Default for DeskConfig {
     fn default() -> Self {
         Self {
             max_open: 10_000,
-            max_setup_bytes: 2 << 20,
+            max_setup_bytes: 3 << 20,
             max_input_bytes: 3 << 19,
             max_notes: 1_000,
             max_notes_bytes: 1 << 20,

@@ -20,6 +20,9 @@ const LEAST: Duration = Duration::from_millis(1);
 /// The same while as many inputs wait for the journal as may.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// The least time until conversations are forgotten because nothing else happens.
+const FORGET: Duration = Duration::from_secs(1);
+
 /// The timer that is set, and for when.
 pub(super) struct Alarm {
     at: Moment,
@@ -33,7 +36,10 @@ impl<P: Protocol> Desk<P> {
             return;
         }
         let kept = Duration::from_secs(self.config.keep_ended_s);
-        let forget = self.book.first_end().map(|ended| ended.after(kept));
+        let now = self.now(ctx);
+        // Not at once where one has to wait until its agents are told.
+        let soonest = now.after(FORGET);
+        let forget = self.book.first_end().map(|ended| ended.after(kept).max(soonest));
         let Some(at) = self.book.next_wake().into_iter().chain(forget).min() else { return };
         if let Some(alarm) = &self.alarm {
             if alarm.at <= at {
@@ -42,7 +48,7 @@ impl<P: Protocol> Desk<P> {
             ctx.cancel_timer(alarm.timer);
         }
         let least = if self.is_full() { PATIENCE } else { LEAST };
-        let delay = self.now(ctx).until(at).max(least);
+        let delay = now.until(at).max(least);
         let timer = ctx.send_after(delay, DeskMessage::Own(Own(Event::Wake)));
         self.alarm = Some(Alarm { at, timer });
     }

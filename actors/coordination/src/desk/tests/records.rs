@@ -6,7 +6,8 @@ use synod_journal::{Record, StoredRecord, Stream};
 use synod_runtime::Principal;
 use uuid::Uuid;
 
-use crate::desk::records::{EntryV1, Reader};
+use super::tally::{Say, Tally};
+use crate::desk::records::{self, EntryV1, Reader};
 use crate::protocol::{Heard, Moment, Note};
 
 fn entries() -> Vec<EntryV1> {
@@ -115,4 +116,14 @@ fn what_this_program_did_not_write_is_no_record() {
     for strange in strange {
         assert!(Reader::default().read(&strange).is_err(), "{strange:?}");
     }
+}
+
+#[test]
+fn an_input_of_a_version_that_its_protocol_does_not_read_is_named_so() {
+    let bytes = synod_journal::RecordCodec::encode(&Say::Add(3)).unwrap();
+    assert_eq!(records::input::<Tally>(1, &bytes), Ok(Say::Add(3)));
+    assert_eq!(records::input::<Tally>(0, &[3]), Ok(Say::Add(3)), "an older shape");
+    let newer = records::input::<Tally>(2, &bytes).unwrap_err();
+    assert!(newer.to_string().starts_with("an input of version 2"), "{newer}");
+    assert!(records::setup::<Tally>(2, &bytes).is_err());
 }

@@ -168,6 +168,14 @@ impl Protocol for Tally {
         }
     }
 
+    /// Version 0 said nothing but how many to add, in one byte.
+    fn input_of(version: u16, bytes: &[u8]) -> Option<Say> {
+        match (version, bytes) {
+            (0, [count]) => Some(Say::Add((*count).into())),
+            _ => None,
+        }
+    }
+
     fn view(&self) -> TallyView {
         let (seed, sum, ended) = (self.seed, self.sum, self.has_ended);
         TallyView { seed, sum, heard: self.heard.len(), ended }
