@@ -1,5 +1,5 @@
-//! Auctions of two or three bidders: bids, passes, answers of agents that come late or not at all, the
-//! clock and a cancellation, in every order.
+//! Auctions of two or three bidders: bids, passes, answers of agents that come late or not at all,
+//! the clock and a cancellation, in every order.
 
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};

@@ -1,5 +1,5 @@
-//! Contract nets of three participants, or of two and two rounds: proposals, refusals, silence, results,
-//! failures, deadlines, answers that come late, and a cancellation, in every order.
+//! Contract nets of three participants, or of two and two rounds: proposals, refusals, silence,
+//! results, failures, deadlines, answers that come late, and a cancellation, in every order.
 //!
 //! The model watches what is sent, not the machine's own account of it: an award is live from the
 //! dispatch that gives it until its contractor gives it up, is recalled, or its deadline passes.

@@ -215,6 +215,20 @@ fn an_auction_of_100000_bidders_with_the_longest_names_closes_and_fits_into_one_
     }
 }
 
+/// One of the things that may happen, possible or not.
+fn perform(world: &mut World, act: u8, name: &str, amount: i64) {
+    match act {
+        0 => drop(world.bid(name, amount)),
+        1 => drop(world.ask(name, amount)),
+        2 => drop(world.bundles(name, &[(&["x"], amount), (&["x", "y"], amount * 2)])),
+        3 if amount % 3 == 0 => drop(world.pass(name)),
+        _ => {
+            let content = serde_json::json!({ "amount": amount });
+            world.hear(amount as u64 % 12, &answer(Performative::Propose, &content));
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
@@ -231,18 +245,7 @@ proptest! {
         let run = || {
             let mut world = World::open(setup.clone());
             for (act, who, amount, wait) in &acts {
-                let (name, amount) = (names[*who], *amount);
-                match act {
-                    0 => drop(world.bid(name, amount)),
-                    1 => drop(world.ask(name, amount)),
-                    2 => drop(world.bundles(name, &[(&["x"], amount), (&["x", "y"], amount * 2)])),
-                    3 if amount % 3 == 0 => drop(world.pass(name)),
-                    _ => {
-                        let number = amount as u64 % 12;
-                        let content = serde_json::json!({ "amount": amount });
-                        world.hear(number, &answer(Performative::Propose, &content));
-                    }
-                }
+                perform(&mut world, *act, names[*who], *amount);
                 world.pass_ms(*wait);
             }
             let ended = world.auction.has_ended().then(|| world.auction.clone());

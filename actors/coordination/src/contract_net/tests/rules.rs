@@ -212,7 +212,8 @@ fn what_was_not_answered_is_sent_again_under_the_same_numbers() {
 #[test]
 fn requests_read_as_users_write_them_and_survive_the_journal() {
     let json = r#"{"task": "sum up", "participants": ["a", "b"], "max_rounds": 2,
-        "measured": [{"participant": "a", "success": 0.9, "time_ms": 12, "cost": 1, "samples": 3}]}"#;
+        "measured": [{"participant": "a", "success": 0.9, "time_ms": 12, "cost": 1,
+        "samples": 3}]}"#;
     let setup: Setup = serde_json::from_str(json).unwrap();
     assert!(serde_json::from_str::<Setup>(r#"{"tsak": "x"}"#).is_err());
     let bytes = synod_journal::RecordCodec::encode(&setup).unwrap();
