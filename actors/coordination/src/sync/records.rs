@@ -95,3 +95,78 @@ pub(super) fn read_snapshot(version: u16, bytes: &[u8]) -> Result<SnapshotV1, Re
     }
     Ok(Codec::<SNAPSHOT_LIMIT>::decode(bytes)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use synod_journal::{Epoch, Partition, Position};
+
+    use super::*;
+    use crate::sync::clock::HybridClock;
+    use crate::sync::{DocumentLimits, Edit, Scalar};
+
+    /// What version 1 writes.
+    const BEGUN: &str = "07";
+    const WRITTEN: &str = "05626f61726408757365723a616e6e";
+    const SNAPSHOT: &str = "070105626f617264";
+    /// And behind either: the delta.
+    const DELTA: &str = "0107010105040702016201010107030163020300070401640302016d\
+                         0705016100fc01000100000179";
+
+    fn document() -> (SharedDocument, Delta) {
+        let (mut document, mut clock) = (SharedDocument::default(), HybridClock::new(0));
+        let edits = [
+            Edit::Set { key: "a".into(), value: Scalar::text("x") },
+            Edit::Put { key: "b".into(), value: Scalar::Int(-1) },
+            Edit::Count { key: "c".into(), by: 3 },
+            Edit::Include { key: "d".into(), member: Scalar::Bytes(Bytes::from_static(b"m")) },
+            Edit::Set { key: "a".into(), value: Scalar::text("y") },
+        ];
+        let limits = DocumentLimits::default();
+        let delta = document.edit(ReplicaId(7), &edits, &mut clock, 1, &limits).unwrap();
+        (document, delta)
+    }
+
+    fn written() -> WrittenV1 {
+        WrittenV1 { document: "board".into(), by: "user:ann".into(), delta: document().1 }
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn stored(kind: &str, bytes: Bytes) -> StoredRecord {
+        StoredRecord {
+            position: Position(1),
+            partition: Partition::from_low_bits(0),
+            stream: STREAM,
+            epoch: Epoch(0),
+            kind: kind.into(),
+            version: 1,
+            recorded_at_us: 0,
+            bytes,
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_what_version_1_wrote() {
+        assert_eq!(hex(&begun(ReplicaId(7)).unwrap().bytes), BEGUN);
+        assert_eq!(hex(&written().to_record().unwrap().bytes), format!("{WRITTEN}{DELTA}"));
+        let name = "board".to_owned();
+        let kept = snapshot(ReplicaId(7), [(&name, &document().0)].into_iter()).unwrap();
+        assert_eq!(hex(&kept), format!("{SNAPSHOT}{DELTA}"));
+        let read = read_snapshot(1, &kept).unwrap();
+        assert_eq!(read.documents, [(name, document().0.whole())]);
+    }
+
+    #[test]
+    fn records_come_back_and_damaged_ones_are_errors() {
+        let bytes = written().to_record().unwrap().bytes;
+        let back = read(&stored("shared.written", bytes.clone())).unwrap();
+        assert_eq!(back, Event::Written(written()));
+        for cut in 0..bytes.len() {
+            assert!(read(&stored("shared.written", bytes.slice(..cut))).is_err());
+        }
+        assert!(matches!(read(&stored("shared.other", bytes)), Err(RecordError::Kind(_))));
+        assert!(read_snapshot(2, &[]).is_err());
+    }
+}

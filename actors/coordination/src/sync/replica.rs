@@ -141,7 +141,8 @@ impl Replica {
         document: String,
         delta: &Delta,
     ) -> Result<(), DeltaFault> {
-        let merged = self.documents.entry(document).or_default().merge(delta, &self.limits)?;
+        let target = self.documents.entry(document).or_default();
+        let merged = target.merge(delta, &DocumentLimits::NONE)?;
         if let Some(latest) = merged.latest
             && self.clock.observe(latest, utc_ms).is_err()
         {

@@ -35,6 +35,15 @@ impl Default for DocumentLimits {
 }
 
 impl DocumentLimits {
+    /// None: what this node has taken before is taken again, whatever the limits are now.
+    pub(in crate::sync) const NONE: Self = Self {
+        entries: usize::MAX,
+        key_bytes: usize::MAX,
+        value_bytes: usize::MAX,
+        bytes: usize::MAX,
+        spans: usize::MAX,
+    };
+
     pub(super) fn check_spans(&self, found: usize) -> Result<(), DeltaFault> {
         let limit = self.spans.saturating_mul(SLACK);
         within("ranges of writes", found, limit)

@@ -179,6 +179,7 @@ fn whatever_happens_a_task_is_done_once_and_everything_ends() {
         let view = stage.team.view();
         assert!(view.work.is_empty() && view.runs.iter().all(|run| run.state != "running"));
         finished += view.done;
+        stage.replays();
     }
     assert!(finished > 50 && handed_off > 10, "{finished} finished, {handed_off} handed off");
 }

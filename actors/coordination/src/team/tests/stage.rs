@@ -17,6 +17,15 @@ pub(super) struct Stage {
     /// Members that were told to stop, with the piece of work.
     pub(super) cancelled: Vec<String>,
     pub(super) kinds: Vec<String>,
+    /// What it was opened with, and all that happened since.
+    setup: TeamSetup,
+    past: Vec<(Moment, Past)>,
+}
+
+enum Past {
+    Told(Principal, TeamInput),
+    Heard(u64, Heard),
+    Woken,
 }
 
 pub(super) fn at(ms: i64) -> Moment {
@@ -25,13 +34,28 @@ pub(super) fn at(ms: i64) -> Moment {
 
 impl Stage {
     pub(super) fn open(setup: TeamSetup) -> Result<Self, Refusal> {
-        let opening = Opening { id: Uuid::nil(), now: at(0), seed: 1, by: Principal::user("ann") };
         let mut out = Effects::default();
-        let team = Team::open(setup, &opening, &mut out)?;
+        let team = opened(setup.clone(), &mut out)?;
         let (asked, cancelled, kinds) = (Vec::new(), Vec::new(), Vec::new());
-        let mut stage = Self { team, now: at(0), asked, cancelled, kinds };
+        let mut stage = Self { team, now: at(0), asked, cancelled, kinds, setup, past: vec![] };
         stage.look(out);
         Ok(stage)
+    }
+
+    /// The same happens again, to the same end.
+    pub(super) fn replays(&self) {
+        let mut out = Effects::default();
+        let mut team = opened(self.setup.clone(), &mut out).unwrap();
+        for (now, past) in &self.past {
+            match past {
+                Past::Told(by, input) => {
+                    team.step(*now, by, input.clone(), &mut out).unwrap();
+                }
+                Past::Heard(number, heard) => team.heard(*now, *number, heard, &mut out),
+                Past::Woken => team.wake(*now, &mut out),
+            }
+        }
+        assert!(team == self.team);
     }
 
     fn look(&mut self, out: Effects) {
@@ -50,8 +74,10 @@ impl Stage {
 
     pub(super) fn told(&mut self, by: &Principal, input: TeamInput) -> Result<TeamAnswer, Refusal> {
         let (before, mut out) = (self.team.clone(), Effects::default());
-        let answer = self.team.step(self.now, by, input, &mut out);
-        if answer.is_err() {
+        let answer = self.team.step(self.now, by, input.clone(), &mut out);
+        if answer.is_ok() {
+            self.past.push((self.now, Past::Told(by.clone(), input)));
+        } else {
             assert!(before == self.team && out.notes.is_empty() && out.dispatches.is_empty());
         }
         self.look(out);
@@ -83,6 +109,7 @@ impl Stage {
     pub(super) fn hears(&mut self, number: u64, heard: &Heard) {
         let mut out = Effects::default();
         self.team.heard(self.now, number, heard, &mut out);
+        self.past.push((self.now, Past::Heard(number, heard.clone())));
         self.look(out);
     }
 
@@ -95,6 +122,7 @@ impl Stage {
         let mut out = Effects::default();
         self.now = self.team.next_wake().unwrap();
         self.team.wake(self.now, &mut out);
+        self.past.push((self.now, Past::Woken));
         self.look(out);
     }
 
@@ -105,6 +133,11 @@ impl Stage {
     pub(super) fn run(&self, id: &str) -> RunView {
         self.team.view().runs.into_iter().find(|run| run.id == id).unwrap()
     }
+}
+
+fn opened(setup: TeamSetup, out: &mut Effects) -> Result<Team, Refusal> {
+    let by = Principal::user("ann");
+    Team::open(setup, &Opening { id: Uuid::nil(), now: at(0), seed: 1, by }, out)
 }
 
 pub(super) fn reply(who: &str, performative: Performative, text: &str) -> Heard {
