@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::machine::Team;
 use super::setup::TeamOutcome;
+use super::working::{What, Work};
 use crate::protocol::{Effects, Moment};
 
 const LATE: &str = "its time is over";
@@ -38,7 +39,12 @@ impl Team {
         };
         self.outcome = Some(outcome.clone());
         let numbers: Vec<_> = self.works.keys().copied().collect();
-        numbers.into_iter().for_each(|number| self.cancel(number, &why, out));
+        for number in numbers {
+            if let Some(Work { what: What::Task(id), .. }) = self.works.get(&number) {
+                self.tasks.give_back(&id.clone(), false);
+            }
+            self.cancel(number, &why, out);
+        }
         self.offers.clear();
         for run in self.runs.values_mut().filter(|run| run.goes_on()) {
             run.give_up(&why);
