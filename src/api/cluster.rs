@@ -13,7 +13,8 @@ use super::ApiState;
 use super::json::Json;
 use super::problem::{Problem, ProblemType};
 use super::request::Segment;
-use crate::node::{Cluster, ClusterError, ClusterView};
+use crate::config::is_address;
+use crate::node::{Cluster, ClusterError, ClusterView, PlacedStatus};
 
 const MEMBERS: &str = "GET /api/v1/cluster lists the members";
 
@@ -32,6 +33,12 @@ pub(super) fn refused(why: ClusterError) -> Problem {
         ClusterError::UnknownNode(node) => {
             Problem::not_found("member of the cluster", &node, MEMBERS).field("node")
         }
+        ClusterError::AlreadyIn(_) => Problem::new(ProblemType::Conflict, detail)
+            .next("let it leave, then start it with an empty data folder and join with that"),
+        ClusterError::OwnWork => Problem::new(ProblemType::Conflict, detail)
+            .next("let it form the cluster and the others join it, or empty its data folder"),
+        ClusterError::NotJoined { .. } => Problem::new(ProblemType::Unavailable, detail)
+            .next("see whether the address is that of the links of a member, and try again"),
         ClusterError::Invalid(_) => Problem::new(ProblemType::Conflict, detail).next(MEMBERS),
         ClusterError::Control(ControlError::Refused(ControlRefusal::Stale { .. })) => {
             Problem::new(ProblemType::Conflict, detail).next("members have just changed: try again")
@@ -62,7 +69,7 @@ async fn show(State(state): State<ApiState>) -> Result<Answer<ClusterView>, Prob
     cluster(&state)?.view().await.map(Answer).map_err(refused)
 }
 
-/// The shards of agents: which node has how many, and which.
+/// The shards of agents: which node has how many, and which; and the agents placed by them.
 #[derive(Debug, Serialize, ToSchema)]
 struct ShardsView {
     /// Rises with every move.
@@ -71,9 +78,11 @@ struct ShardsView {
     loads: std::collections::BTreeMap<String, usize>,
     /// The node of each shard, by number; null for one that nobody has.
     owners: Vec<Option<String>>,
+    /// The agents that a few nodes host (`place = "cluster"`), by id: who does, and who should.
+    placed: Vec<PlacedStatus>,
 }
 
-/// Which node has which of the 4,096 shards.
+/// Which node has which of the 4,096 shards, and which hosts the agents that the cluster places.
 #[utoipa::path(
     get,
     path = "/api/v1/cluster/shards",
@@ -84,12 +93,14 @@ struct ShardsView {
     )
 )]
 async fn shards(State(state): State<ApiState>) -> Result<Answer<ShardsView>, Problem> {
-    let table = cluster(&state)?.shards();
+    let cluster = cluster(&state)?;
+    let table = cluster.shards();
     let owners = (0..synod_cluster::SHARDS).map(|shard| table.owner(shard));
     Ok(Answer(ShardsView {
         epoch: table.epoch,
         loads: table.loads().into_iter().map(|(id, count)| (id.to_string(), count)).collect(),
         owners: owners.map(|owner| owner.map(|id| id.to_string())).collect(),
+        placed: cluster.placed(),
     }))
 }
 
@@ -147,6 +158,42 @@ async fn remove(
     let cluster = cluster(&state)?;
     let node = cluster.node(&node).map_err(refused)?;
     cluster.remove(node).await.map_err(refused)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Whom to join.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct JoinRequest {
+    /// Where the links of any member listen, `host:port`.
+    address: String,
+}
+
+/// Lets the node that is asked join a cluster: one that waits, having found none through its seeds.
+#[utoipa::path(
+    post,
+    path = "/api/v1/cluster/join",
+    tag = "cluster",
+    request_body = JoinRequest,
+    responses(
+        (status = 204, description = "It is a member"),
+        (
+            status = 409,
+            description = "The node is alone, belongs to a cluster already, or has work of its own"
+        ),
+        (status = 422, description = "The address is not valid"),
+        (status = 503, description = "It was not let in in time; the address is no longer tried"),
+    )
+)]
+async fn join(
+    State(state): State<ApiState>,
+    Json(JoinRequest { address }): Json<JoinRequest>,
+) -> Result<StatusCode, Problem> {
+    let cluster = cluster(&state)?;
+    if !is_address(&address) {
+        return Err(Problem::invalid("address", "host:port", address.as_str()));
+    }
+    cluster.join(&address).await.map_err(refused)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -209,6 +256,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(shards))
         .routes(routes!(drain))
         .routes(routes!(remove))
+        .routes(routes!(join))
         .routes(routes!(leave))
         .routes(routes!(transfer))
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use synod_cluster::{
     ConsensusConfig, DetectorConfig, LinksConfig, MembershipConfig, NodeRole, OverseerConfig,
-    RegistryConfig, RemoteConfig,
+    PlacingConfig, RegistryConfig, RemoteConfig,
 };
 use synod_runtime::ConfigFault;
 
@@ -29,6 +29,9 @@ pub struct ClusterSection {
     /// Nodes that know the cluster, `host:port`: one that answers is enough. Without any, or when
     /// this node is the first of them and no other answers, it forms a cluster. Default none.
     pub seeds: Vec<String>,
+    /// Whether the node forms a cluster when it may. Without, it waits until its seeds have one, or
+    /// `synod cluster join` names one, for at most `join_timeout_s`. Default true.
+    pub forms: bool,
     /// The folder with `authority.pem`, `node.pem` and `node.key` for mutual TLS between nodes;
     /// empty for none, which is allowed on loopback alone. Default empty.
     pub certificates: PathBuf,
@@ -54,6 +57,8 @@ pub struct ClusterSection {
     pub consensus: ConsensusConfig,
     /// Who votes and who leads.
     pub overseer: OverseerConfig,
+    /// Agents that a few nodes host.
+    pub placing: PlacingConfig,
 }
 
 impl Default for ClusterSection {
@@ -63,6 +68,7 @@ impl Default for ClusterSection {
             listen: SocketAddr::from(([127, 0, 0, 1], 7_967)),
             advertise: String::new(),
             seeds: Vec::new(),
+            forms: true,
             certificates: PathBuf::new(),
             roles: vec![NodeRole::Any],
             capacity: 100,
@@ -75,6 +81,7 @@ impl Default for ClusterSection {
             remote: RemoteConfig::default(),
             consensus: ConsensusConfig::default(),
             overseer: OverseerConfig::default(),
+            placing: PlacingConfig::default(),
         }
     }
 }
@@ -94,6 +101,7 @@ impl ClusterSection {
             ("remote", self.remote.validate()),
             ("consensus", self.consensus.validate()),
             ("overseer", self.overseer.validate()),
+            ("placing", self.placing.validate()),
         ];
         for (name, found) in parts {
             let found = found.err().unwrap_or_default();
@@ -141,7 +149,7 @@ impl ClusterSection {
 }
 
 /// Whether it is `host:port`, with a port that can be connected to.
-fn is_address(text: &str) -> bool {
+pub(crate) fn is_address(text: &str) -> bool {
     let Some((host, port)) = text.rsplit_once(':') else { return false };
     !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
 }

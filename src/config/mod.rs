@@ -39,6 +39,7 @@ use crate::api::ApiConfig;
 
 pub use agents::AgentsSection;
 pub use cluster::ClusterSection;
+pub(crate) use cluster::is_address;
 pub use env::environment;
 pub use error::{ConfigError, KeyFault, Origin, Place, SyntaxFault};
 pub use explain::toml_text;

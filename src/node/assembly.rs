@@ -35,7 +35,7 @@ use synod_triage::{Readable, Team, TeamOptions};
 use synod_workflows::{WorkflowEngine, WorkflowsMessage};
 use tokio::time::Instant;
 
-use super::cluster::{self, Around, Cluster, Door, Settled};
+use super::cluster::{self, Around, Cluster, Door, PlacedAgent, Settled};
 use super::start::Start;
 use super::{Engines, Node, NodeBuilder, NodeError, Parts, reload, security};
 use crate::api::stream::{EngineSource, LIFECYCLE_BUFFER, NodeSource, StreamLimits};
@@ -225,7 +225,8 @@ fn among(
     let (tasks, workflows) = (room.engines.tasks(), room.engines.workflows());
     let host = host(builder, agents, tasks.clone())?.backoff(BACKOFF);
     let (address, engines) = (host.address(), room.engines.clone());
-    let (root, settled) = room.settle(root.child(host), address.clone());
+    let placed = placed_agents(builder)?;
+    let (root, settled) = room.settle(root.child(host), address.clone(), placed);
     Ok((root, Work { engines, tasks, workflows, host: address, among: Some(settled) }))
 }
 
@@ -246,6 +247,17 @@ fn host(
         agents.push(Arc::new(factory));
     }
     agents.extend(http_agents(section)?);
+    let placed = placed_agents(builder)?;
+    if builder.config.cluster.enabled {
+        // The cluster says which nodes host them.
+        let is_placed = |agent: &Arc<dyn AgentFactory>| {
+            let card = agent.card();
+            placed.get(card.id.as_str()).is_some_and(|placed| placed.key() == card.key())
+        };
+        agents.retain(|agent| !is_placed(agent));
+    } else {
+        agents.extend(builder.placed.iter().map(|agent| Arc::clone(&agent.factory)));
+    }
     let kinds = BTreeMap::from([(AgentKind::Http, kind_factory(section.http.clone()))]);
     Ok(AgentHost::spec(HostSettings { config, registry, agents, kinds, programs })?)
 }
@@ -272,6 +284,26 @@ fn http_agents(section: &AgentsSection) -> Result<Vec<Arc<dyn AgentFactory>>, No
         Ok(factory(move || made.clone()))
     };
     section.http.agent.iter().enumerate().map(make).collect()
+}
+
+/// The agents that a few nodes of the cluster host, by id.
+fn placed_agents(builder: &NodeBuilder) -> Result<BTreeMap<String, PlacedAgent>, NodeError> {
+    let section = &builder.config.agents;
+    let config = Arc::new(section.hosting.clone());
+    let mut placed: Vec<PlacedAgent> =
+        builder.placed.iter().map(|agent| agent.under(&config)).collect();
+    for process in &section.hosting.process {
+        let Some(placing) = process.placing() else { continue };
+        let programs = builder.programs.clone();
+        let factory = ProcessFactory::new(process.clone(), Arc::clone(&config), programs);
+        let link = process.ends_within();
+        placed.push(PlacedAgent::new(Arc::new(factory), placing, &config, link));
+    }
+    for (agent, factory) in section.http.agent.iter().zip(http_agents(section)?) {
+        let Some(placing) = agent.placing() else { continue };
+        placed.push(PlacedAgent::new(factory, placing, &config, Duration::ZERO));
+    }
+    cluster::placed(placed).map_err(NodeError::Config)
 }
 
 fn status_parts(

@@ -28,7 +28,10 @@ use synod_tasks::{DrainEngine, TasksMessage};
 use synod_workflows::{DrainWorkflows, WorkflowsMessage};
 
 pub use builder::NodeBuilder;
-pub use cluster::{Cluster, ClusterError, ClusterView, GroupStatus, LinkStatus, MemberStatus};
+pub use cluster::{
+    Cluster, ClusterError, ClusterView, GroupStatus, LinkStatus, MemberStatus, PlacedStatus,
+    SeatStatus,
+};
 pub use endpoint::Endpoint;
 pub use engines::{EnginePair, Engines};
 pub use error::NodeError;

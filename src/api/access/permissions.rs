@@ -61,6 +61,7 @@ const ROUTES: &[(&str, &str, Permission)] = &[
     ("GET", "/api/v1/cluster/shards", Read),
     ("POST", "/api/v1/cluster/members/{node}/drain", Operate),
     ("DELETE", "/api/v1/cluster/members/{node}", Administer),
+    ("POST", "/api/v1/cluster/join", Administer),
     ("POST", "/api/v1/cluster/leave", Administer),
     ("POST", "/api/v1/cluster/groups/{group}/leader", Operate),
     ("GET", "/api/v1/stream", Read),

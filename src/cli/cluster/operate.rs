@@ -12,7 +12,7 @@ use crate::cli::Session;
 use crate::cli::client::segment;
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::output::{Cell, Column, Paint, Screen, Table, count, harmless};
-use crate::node::{ClusterView, GroupStatus, LinkStatus, MemberStatus};
+use crate::node::{ClusterView, GroupStatus, LinkStatus, MemberStatus, PlacedStatus};
 
 /// Where the cluster is in the API.
 const CLUSTER: &str = "/api/v1/cluster";
@@ -24,12 +24,17 @@ pub(crate) enum Operate {
     Status,
     /// List the members
     Members,
-    /// Show how many shards each node has
+    /// Show how many shards each node has, and which hosts the agents that the cluster places
     Shards,
     /// Let a node give away what it leads and get no more
     Drain(Target),
     /// Let a drained node lead again
     Undrain(Target),
+    /// Let the node that is asked, which is in no cluster yet, join one
+    Join {
+        /// Where the links of any member listen, HOST:PORT
+        address: String,
+    },
     /// Let the node that is asked hand over what it leads and leave the cluster
     Leave,
     /// Remove a node for good, such as one whose disk is lost
@@ -64,6 +69,11 @@ pub(crate) async fn run(command: Operate, session: &Session) -> Result<Exit, Cli
         Operate::Shards => shards(session).await?,
         Operate::Drain(node) => drain(&node, true, session).await?,
         Operate::Undrain(node) => drain(&node, false, session).await?,
+        Operate::Join { address } => {
+            let path = format!("{CLUSTER}/join");
+            session.client.send(Method::POST, &path, &json!({"address": address})).await?;
+            said(session, "the node", "is a member of the cluster")?;
+        }
         Operate::Leave => {
             session.client.act(Method::POST, &format!("{CLUSTER}/leave"), &[]).await?;
             said(session, "the node", "has left; it can be stopped")?;
@@ -225,6 +235,7 @@ fn link_table(links: &[LinkStatus]) -> Table {
 struct Shards {
     epoch: u64,
     loads: BTreeMap<String, u64>,
+    placed: Vec<PlacedStatus>,
 }
 
 async fn shards(session: &Session) -> Result<(), CliError> {
@@ -235,6 +246,38 @@ async fn shards(session: &Session) -> Result<(), CliError> {
             table.row([node.clone().into(), count(*load).into()]);
         }
         screen.table(&table, "no shard has a node yet")?;
+        screen.line("")?;
+        screen.table(&placed_table(&shards.placed), "no agent is placed by the cluster")?;
         screen.line(screen.paint(Paint::Faint, &format!("epoch {}", shards.epoch)))
     })
+}
+
+fn placed_table(placed: &[PlacedStatus]) -> Table {
+    let mut table = Table::new([
+        Column::elastic("AGENT"),
+        Column::number("SHARD"),
+        Column::number("INSTANCES"),
+        Column::elastic("HOSTED BY"),
+        Column::elastic("SHOULD BE"),
+        Column::elastic("FENCES").spare(),
+    ]);
+    for agent in placed {
+        let hosts: Vec<_> = agent.seats.iter().map(|seat| seat.node.name.as_str()).collect();
+        let fences: Vec<_> = agent.seats.iter().map(|seat| seat.fence.as_str()).collect();
+        let should: Vec<_> = agent.should.iter().map(|node| node.name.as_str()).collect();
+        let enough = hosts.len() as u64 >= u64::from(agent.instances);
+        let hosted = match hosts.join(", ") {
+            none if none.is_empty() => Cell::new("none", Paint::Bad),
+            hosts => Cell::new(hosts, if enough { Paint::Good } else { Paint::Plain }),
+        };
+        table.row([
+            agent.agent.clone().into(),
+            count(agent.shard.into()).into(),
+            count(agent.instances.into()).into(),
+            hosted,
+            should.join(", ").into(),
+            Cell::new(fences.join(", "), Paint::Faint),
+        ]);
+    }
+    table
 }

@@ -19,9 +19,9 @@ use bytes::Bytes;
 use semver::{BuildMetadata, Version};
 use serde::{Deserialize, Serialize};
 use synod_agents::{
-    AgentCard, AgentChange, AgentEntry, AgentKey, AgentSelector, AgentStatus, HostError,
-    HostMessage, Listener as AgentListener, RegistryMessage as AgentsMessage, RetireAgent,
-    RetireError, StartAgent, factory,
+    AgentCard, AgentChange, AgentEntry, AgentFactory, AgentKey, AgentSelector, AgentStatus,
+    HostError, HostMessage, Listener as AgentListener, RegistryMessage as AgentsMessage,
+    RetireAgent, RetireError, StartAgent, factory,
 };
 use synod_cluster::{
     Hlc, Listener, MemberChange, MemberState, MembershipMessage, NodeId, Peers, PutEntry,
@@ -32,7 +32,7 @@ use synod_runtime::{Actor, ActorError, Address, AskError, Context, MailboxConfig
 use super::remote_agent::RemoteAgent;
 
 /// What the entries of agents are called.
-const PREFIX: &str = "agent/";
+pub(super) const PREFIX: &str = "agent/";
 
 /// The metadata that names the node of an agent that is not of this one.
 const NODE: &str = "synod.node";
@@ -42,6 +42,9 @@ const MOST: usize = 20_000;
 
 /// How long a part of the node may take to do what is asked.
 const WITHIN: Duration = Duration::from_secs(10);
+
+/// How long an agent may take to end before one of the same key is tried again.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// Changes that may wait.
 const MAILBOX: usize = 8_192;
@@ -67,6 +70,7 @@ pub(super) struct RemoteAgents {
 struct Known {
     key: AgentKey,
     told: Told,
+    factory: Arc<dyn AgentFactory>,
 }
 
 /// Whom the actor works with.
@@ -92,6 +96,8 @@ pub(super) enum RemoteAgentsMessage {
     Member(MemberChange),
     /// An agent of another node was started here, or not.
     Started(AgentKey, Result<Result<AgentEntry, HostError>, AskError>),
+    /// One is to be started again.
+    Again(AgentKey),
     /// One was taken away.
     Retired(AgentKey, Result<Result<Vec<AgentKey>, RetireError>, AskError>),
     /// Others were told.
@@ -226,9 +232,22 @@ impl RemoteAgents {
             node,
             peers: peers.clone(),
         });
-        self.known.insert(at, Known { key: key.clone(), told });
+        let known = Known { key, told, factory };
+        self.launch(&known, ctx);
+        self.known.insert(at, known);
+    }
+
+    fn launch(&self, known: &Known, ctx: &Context<Self>) {
+        let (key, factory) = (known.key.clone(), Arc::clone(&known.factory));
         let started = move |outcome| RemoteAgentsMessage::Started(key, outcome);
         self.parts.host.ask_into(StartAgent { factory }, WITHIN, &ctx.address(), started);
+    }
+
+    /// Starts an agent again whose predecessor of the same key had not ended yet.
+    fn again(&self, key: &AgentKey, ctx: &Context<Self>) {
+        if let Some(known) = self.known.values().find(|known| known.key == *key) {
+            self.launch(known, ctx);
+        }
     }
 
     /// An agent of another node is there no longer.
@@ -334,6 +353,10 @@ impl Actor for RemoteAgents {
             RemoteAgentsMessage::Theirs(change) => self.theirs(change, ctx),
             RemoteAgentsMessage::Member(change) => self.member(&change),
             RemoteAgentsMessage::Started(key, Ok(Ok(_))) => self.started(&key),
+            RemoteAgentsMessage::Started(key, Ok(Err(HostError::Exists(_)))) => {
+                ctx.send_after(AGAIN, RemoteAgentsMessage::Again(key));
+            }
+            RemoteAgentsMessage::Again(key) => self.again(&key, ctx),
             RemoteAgentsMessage::Started(key, Ok(Err(why))) => {
                 tracing::warn!(agent = %key, %why, "an agent of another node is not known here");
             }

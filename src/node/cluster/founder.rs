@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use synod_cluster::{
-    ClusterId, Control, ControlError, ControlRefusal, Expulsion, Groups, JoinCluster, Listener,
-    MemberChange, MembershipMessage, NodeId, NodeRecord, OverseerMessage, Peers, Reception,
+    ClusterId, Control, ControlError, ControlRefusal, Expulsion, GroupError, Groups, JoinCluster,
+    Listener, MemberChange, MembershipMessage, NodeId, NodeRecord, OverseerMessage, Peers,
+    Reception,
 };
 use synod_journal::Stream;
 use synod_runtime::{
@@ -50,8 +51,44 @@ pub(super) struct FounderParts {
     pub(super) membership: Address<MembershipMessage>,
     pub(super) overseer: Address<OverseerMessage>,
     pub(super) seeds: Vec<String>,
+    /// Whom an operator named after the start.
+    pub(super) invited: Arc<Invited>,
+    /// Whether it may form a cluster.
+    pub(super) forms: bool,
     /// How long it tries.
     pub(super) within: Duration,
+}
+
+/// Nodes to join that an operator named after the start, and what kept this node out last.
+#[derive(Default)]
+pub(super) struct Invited {
+    addresses: Mutex<Vec<String>>,
+    hindrance: Mutex<String>,
+}
+
+impl Invited {
+    /// Has the founder try this address as well.
+    pub(super) fn add(&self, address: &str) {
+        let mut addresses = self.addresses.lock();
+        if addresses.iter().all(|known| known != address) {
+            addresses.push(address.to_owned());
+        }
+    }
+
+    /// Has it try this address no longer; why it did not succeed.
+    pub(super) fn take_back(&self, address: &str) -> String {
+        self.addresses.lock().retain(|known| known != address);
+        self.hindrance.lock().clone()
+    }
+}
+
+/// Whether this node has work from a time alone, which a cluster to join would know nothing of.
+///
+/// # Errors
+/// Its journal did not tell.
+pub(super) async fn has_own_work(groups: &Groups) -> Result<bool, GroupError> {
+    let local = groups.local_streams().await?;
+    Ok(local.iter().any(|(stream, _)| WORK_STREAMS.contains(stream)))
 }
 
 /// Brings the node into its cluster, then keeps its place there known.
@@ -172,12 +209,13 @@ impl FounderParts {
         let begun = Instant::now();
         let mut told = String::new();
         loop {
-            let forms = self.is_first() && begun.elapsed() >= self.look_around();
+            let forms = self.forms && self.is_first() && begun.elapsed() >= self.look_around();
             let why = match self.try_once(forms, entropy).await {
                 Ok(cluster) => return Ok(cluster),
                 Err(Hindrance::Lasting(why)) => return Err(why),
                 Err(Hindrance::Passing(why)) => why,
             };
+            self.invited.hindrance.lock().clone_from(&why);
             if why != told {
                 tracing::info!(%why, "not in the cluster yet");
                 told = why;
@@ -206,11 +244,11 @@ impl FounderParts {
 
     /// A node with work of its own can't join others, who would know nothing of it.
     async fn may_join(&self) -> Result<(), String> {
-        if self.identity.lock().cluster.is_some() || self.is_first() {
+        let alone = self.others().is_empty();
+        if self.identity.lock().cluster.is_some() || alone || self.forms && self.is_first() {
             return Ok(());
         }
-        let local = self.groups.local_streams().await.map_err(|why| why.to_string())?;
-        if local.iter().any(|(stream, _)| WORK_STREAMS.contains(stream)) {
+        if has_own_work(&self.groups).await.map_err(|why| why.to_string())? {
             return Err(
                 "this node has work from the time it was alone, which the cluster to join \
                         knows nothing of: let it form the cluster (no seeds, or itself the first) \
@@ -227,11 +265,14 @@ impl FounderParts {
     }
 
     fn look_around(&self) -> Duration {
-        if self.others().next().is_none() { Duration::ZERO } else { LOOK_AROUND }
+        if self.others().is_empty() { Duration::ZERO } else { LOOK_AROUND }
     }
 
-    fn others(&self) -> impl Iterator<Item = &String> {
-        self.seeds.iter().filter(|seed| **seed != self.own().address)
+    /// The nodes to ask, those first that an operator named last.
+    fn others(&self) -> Vec<String> {
+        let invited = self.invited.addresses.lock();
+        let known = invited.iter().rev().chain(&self.seeds);
+        known.filter(|seed| **seed != self.own().address).cloned().collect()
     }
 
     fn own(&self) -> &NodeRecord {
@@ -246,8 +287,12 @@ impl FounderParts {
         }
         let known: Vec<String> =
             state.members.values().map(|member| member.record.address.clone()).collect();
-        let others: Vec<String> =
-            self.others().cloned().chain(known).filter(|one| *one != self.own().address).collect();
+        let others: Vec<String> = self
+            .others()
+            .into_iter()
+            .chain(known)
+            .filter(|one| *one != self.own().address)
+            .collect();
         if !others.is_empty() {
             // The membership goes on trying by itself; without any other a majority is not there.
             let join = JoinCluster { seeds: others };
@@ -269,7 +314,7 @@ impl FounderParts {
     async fn join(&self) -> Entered {
         let mut why = Hindrance::Passing("no other node was named to join".to_owned());
         for seed in self.others() {
-            match self.join_at(seed).await {
+            match self.join_at(&seed).await {
                 Ok(cluster) => return Ok(cluster),
                 Err(Hindrance::Passing(error)) => {
                     why = Hindrance::Passing(format!("{seed}: {error}"));

@@ -5,19 +5,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use synod_cluster::{
-    Control, ControlCommand, ControlError, ControlRefusal, GroupId, Groups, LeaveCluster,
-    MembershipMessage, NodeId, Peers, RemoteDesk, RemoveMember, Seats, Service, ShardTable,
-    ShowMembers,
+    ClusterId, Control, ControlCommand, ControlError, ControlRefusal, GroupId, Groups,
+    LeaveCluster, MembershipMessage, NodeId, Peers, RemoteDesk, RemoveMember, Seats, Service,
+    ShardTable, ShowMembers,
 };
 use synod_runtime::{Address, AskError};
+use tokio::sync::watch;
 
-use super::leaving::{HAND_OVER, Leaving};
+use super::founder::{Invited, has_own_work};
+use super::leaving::{HAND_OVER, Leaving, RUNNING};
 use super::owner::UnderWay;
+use super::placing::{DepartPlaced, Offers, PlacedStatus, PlacerMessage};
 use super::remote_agent::hand_over;
 use super::view::{ClusterView, Sources};
 
 /// How long a part of the cluster may take to answer.
 const WITHIN: Duration = Duration::from_secs(5);
+
+/// How long a node may take to join through an address that an operator names.
+const JOIN: Duration = Duration::from_secs(15);
 
 /// The cluster of this node. Cheap to clone.
 #[derive(Clone)]
@@ -29,6 +35,12 @@ pub struct Cluster {
     pub(super) leaving: Arc<Leaving>,
     pub(super) under_way: UnderWay,
     pub(super) desk: RemoteDesk,
+    /// What all nodes could host for the cluster.
+    pub(super) offered: watch::Receiver<Arc<Offers>>,
+    pub(super) placer: Option<Address<PlacerMessage>>,
+    pub(super) invited: Arc<Invited>,
+    /// Whether this node is in its cluster.
+    pub(super) is_in: watch::Receiver<bool>,
 }
 
 /// Why the cluster did not do what it was asked.
@@ -40,6 +52,20 @@ pub enum ClusterError {
     /// There is no such group, or the node has no vote in it.
     #[error("{0}")]
     Invalid(String),
+    /// This node belongs to one already, or goes back to it.
+    #[error("this node belongs to cluster {0}")]
+    AlreadyIn(ClusterId),
+    /// What this node has accepted alone would be unknown to a cluster that it joins.
+    #[error("this node has work from the time it was alone, which the cluster would not know")]
+    OwnWork,
+    /// This node did not come in in time.
+    #[error("this node did not join through {address}: {reason}")]
+    NotJoined {
+        /// Whom it asked.
+        address: String,
+        /// What kept it out last.
+        reason: String,
+    },
     /// A part of this node did not answer.
     #[error("the membership of this node did not answer: {0}")]
     Unanswered(#[from] AskError),
@@ -77,6 +103,13 @@ impl Cluster {
     #[must_use]
     pub fn shards(&self) -> ShardTable {
         self.control.read().shards.clone()
+    }
+
+    /// The agents that the cluster places, by id, as this node knows them.
+    #[must_use]
+    pub fn placed(&self) -> Vec<PlacedStatus> {
+        let offered = self.offered.borrow().clone();
+        offered.statuses(&self.control.read())
     }
 
     /// A member by its id or its name.
@@ -123,6 +156,30 @@ impl Cluster {
         }
     }
 
+    /// Joins the cluster that the node at `address` belongs to; in it when this returns.
+    ///
+    /// # Errors
+    /// [`ClusterError::AlreadyIn`], [`ClusterError::OwnWork`]; [`ClusterError::NotJoined`], after
+    /// which the address is no longer tried.
+    pub async fn join(&self, address: &str) -> Result<(), ClusterError> {
+        let known = self.peers.cluster().id().or(self.control.read().cluster);
+        if let Some(cluster) = known {
+            return Err(ClusterError::AlreadyIn(cluster));
+        }
+        let not_joined =
+            |reason: String| ClusterError::NotJoined { address: address.to_owned(), reason };
+        if has_own_work(&self.groups).await.map_err(|why| not_joined(why.to_string()))? {
+            return Err(ClusterError::OwnWork);
+        }
+        self.invited.add(address);
+        let mut is_in = self.is_in.clone();
+        let came = is_in.wait_for(|is_in| *is_in);
+        match tokio::time::timeout(JOIN, came).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(not_joined(self.invited.take_back(address))),
+        }
+    }
+
     /// Removes a node for good.
     ///
     /// # Errors
@@ -140,6 +197,7 @@ impl Cluster {
     pub async fn leave(&self) -> Result<(), ClusterError> {
         let own = self.peers.own().id;
         self.drain(own, true).await?;
+        self.give_up_placed().await;
         self.propose(ControlCommand::Remove { node: own }).await?;
         self.membership.ask(LeaveCluster, WITHIN).await?;
         Ok(())
@@ -147,10 +205,19 @@ impl Cluster {
 
     /// Hands over what this node leads, before it stops. It stays a member: it is to come back.
     pub(crate) async fn part(&self) {
-        if tokio::time::timeout(HAND_OVER, self.leaving.depart()).await.is_err() {
+        let departs = async { tokio::join!(self.leaving.depart(), self.give_up_placed()) };
+        if tokio::time::timeout(HAND_OVER, departs).await.is_err() {
             tracing::warn!("not everything was handed over in time; the others elect");
         }
         self.under_way.settle().await;
+    }
+
+    /// Stops the agents that the cluster has this node host, and takes none up any more.
+    async fn give_up_placed(&self) {
+        let Some(placer) = &self.placer else { return };
+        if let Err(why) = placer.ask(DepartPlaced { within: RUNNING }, HAND_OVER).await {
+            tracing::warn!(%why, "others host the placed agents once the leases have run out");
+        }
     }
 
     /// Says who should lead a group from now on.

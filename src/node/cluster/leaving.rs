@@ -11,7 +11,7 @@ use super::work::{HandOver, WorkMessage};
 
 /// Time that running work gets to end before it is handed back: requests wait for the new owner
 /// meanwhile.
-const RUNNING: Duration = Duration::from_secs(1);
+pub(super) const RUNNING: Duration = Duration::from_secs(1);
 
 /// Time that a keeper gets beyond that.
 const MARGIN: Duration = Duration::from_secs(6);

@@ -6,6 +6,7 @@
 //!              └──────── overseer, founder     who should vote and lead; how the node comes in
 //!  remote ─── event-relay                     addresses on other nodes; changes told on each
 //!  remote-agents                               agents of all nodes on each
+//!  placer                                      agents that a few nodes host, which may be this one
 //! ```
 //!
 //! One group has all work: its leader's engines do it, with the agents of all nodes, and every
@@ -19,11 +20,13 @@ mod handle;
 mod identity;
 mod leaving;
 mod owner;
+mod placing;
 mod remote_agent;
 mod statuses;
 mod view;
 mod work;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,8 +35,8 @@ use parking_lot::Mutex;
 use synod_agents::{HostMessage, RegistryMessage as AgentsMessage};
 use synod_cluster::{
     ClusterIdentity, Consensus, Control, DetectorConfig, GroupId, GroupLog, Groups, Links,
-    Membership, MembershipMessage, NodeName, NodeRecord, NodeRole, Overseer, Peers, RegistrySync,
-    RemoteDesk, Roles, Service, TcpTransport, Transport, Vitals,
+    Membership, MembershipMessage, NodeName, NodeRecord, NodeRole, Overseer, Peers, PlacingConfig,
+    RegistrySync, RemoteDesk, Roles, Service, TcpTransport, Transport, Vitals,
 };
 use synod_journal::{JournalMessage, PartitionShare};
 use synod_runtime::{Address, Spec, SupervisorSpec, System};
@@ -41,14 +44,17 @@ use synod_security::NodeTls;
 use tokio::sync::watch;
 
 pub use handle::{Cluster, ClusterError};
+pub use placing::{PlacedStatus, SeatStatus};
 pub use view::{ClusterView, GroupStatus, LinkStatus, MemberStatus};
 
 use self::agents::{AgentParts, RemoteAgents};
 use self::events::{EventParts, EventRelay};
-use self::founder::{Founder, FounderParts};
+use self::founder::{Founder, FounderParts, Invited};
 use self::identity::Identity;
 use self::leaving::{Engaged, Leaving};
 use self::owner::{GroupOwner, OwnerPort, UnderWay};
+pub(super) use self::placing::{OfProgram, PlacedAgent, placed};
+use self::placing::{Offers, Placer, PlacerParts};
 use self::remote_agent::AgentPort;
 use self::statuses::StatusDesk;
 use self::work::{WorkKeeper, WorkParts};
@@ -74,6 +80,7 @@ pub(super) struct Room {
     owner: GroupOwner,
     peers: Peers,
     settling: Settling,
+    placing: (PlacingConfig, Arc<watch::Sender<Arc<Offers>>>),
 }
 
 /// Whom agents of other nodes are known by.
@@ -111,6 +118,7 @@ pub(super) fn enter(
     let log = GroupLog::spec(WORK, &groups);
     let work_log = ground::work_log(builder, &log.address());
     let (enters, is_in) = watch::channel(false);
+    let came = is_in.clone();
     let (remote, desk) =
         RemoteDesk::spec(section.remote, peers.clone(), Some(membership.address()));
     let events = events(builder, &around, (&peers, &groups), desk.clone());
@@ -119,6 +127,7 @@ pub(super) fn enter(
     let (keeper, engines) = keeper(builder, &around, log_and_hubs, (&groups, is_in));
     let leaving = Arc::new(Leaving::new(groups.clone(), keeper.address()));
     groups.house(WORK, Arc::new(Engaged(keeper.address())));
+    let invited = Arc::new(Invited::default());
     let founder = Founder::spec(FounderParts {
         identity: Arc::new(Mutex::new(identity)),
         peers: peers.clone(),
@@ -128,6 +137,8 @@ pub(super) fn enter(
         membership: membership.address(),
         overseer: overseer.address(),
         seeds: section.seeds.clone(),
+        invited: Arc::clone(&invited),
+        forms: section.forms,
         within: Duration::from_secs(section.join_timeout_s),
     });
     let (told, members) = (registry.address(), membership.address());
@@ -155,11 +166,24 @@ pub(super) fn enter(
         .child(founder.backoff(BACKOFF));
     let membership = members.clone();
     let under_way = UnderWay::default();
-    let cluster =
-        Cluster { peers: peers.clone(), groups, control, membership, leaving, under_way, desk };
+    let (offers, offered) = watch::channel(Arc::new(Offers::default()));
+    let cluster = Cluster {
+        peers: peers.clone(),
+        groups,
+        control,
+        membership,
+        leaving,
+        under_way,
+        desk,
+        offered,
+        placer: None,
+        invited,
+        is_in: came,
+    };
+    let placing = (section.placing.clone(), Arc::new(offers));
     let settling = Settling { agents, told, members, tells };
     ground::show(builder, &cluster, &settling);
-    (root, Room { engines, cluster, owner, peers, settling })
+    (root, Room { engines, cluster, owner, peers, settling, placing })
 }
 
 /// The groups of this node, on its journal.
@@ -175,9 +199,23 @@ impl Room {
         self,
         root: SupervisorSpec,
         host: Address<HostMessage>,
+        could: BTreeMap<String, PlacedAgent>,
     ) -> (SupervisorSpec, Settled) {
-        let Self { cluster, owner, peers, settling, .. } = self;
+        let Self { mut cluster, owner, peers, settling, placing, .. } = self;
         let Settling { agents, told, members, tells } = settling;
+        let (config, offers) = placing;
+        let placer = Placer::spec(PlacerParts {
+            own: peers.own().id,
+            control: cluster.control.clone(),
+            told: told.clone(),
+            agents: agents.clone(),
+            host: host.clone(),
+            config,
+            // A node without the role executor hosts nothing for the cluster.
+            could: Arc::new(if tells { could } else { BTreeMap::new() }),
+            offers,
+        });
+        cluster.placer = Some(placer.address());
         let agents = RemoteAgents::spec(AgentParts {
             peers: peers.clone(),
             agents,
@@ -186,7 +224,8 @@ impl Room {
             membership: members,
             tells,
         });
-        (root.child(agents.backoff(BACKOFF)), Settled { cluster, owner, peers })
+        let root = root.child(agents.backoff(BACKOFF)).child(placer.backoff(BACKOFF));
+        (root, Settled { cluster, owner, peers })
     }
 }
 

@@ -135,14 +135,24 @@ async fn a_node_alone_of_three_refuses_and_goes_on_when_one_comes_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_nodes_killed_and_started_again_have_lost_nothing() {
-    let mut nodes = Nodes::start(3, |_| String::new()).await;
+    killed_and_started_again(3).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn five_nodes_killed_and_started_again_have_lost_nothing() {
+    killed_and_started_again(5).await;
+}
+
+/// The power of all goes at once; they come back in another order.
+async fn killed_and_started_again(count: usize) {
+    let mut nodes = Nodes::start(count, |_| String::new()).await;
     let load = Load::start(vec![nodes.client(0), nodes.client(1)]);
     load.until_more(100).await;
     let known = load.stop().await;
-    for index in 0..3 {
+    for index in 0..count {
         nodes.kill(index);
     }
-    for index in [2, 1, 0] {
+    for index in (0..count).rev() {
         nodes.seats[index].start();
     }
     nodes.until_whole().await;

@@ -2,7 +2,9 @@
 
 mod failures;
 mod growth;
+mod joining;
 mod network;
+mod placed;
 mod planned;
 mod stream;
 mod together;
@@ -27,9 +29,10 @@ const PATIENCE: Duration = Duration::from_secs(40);
 
 /// A node of a cluster, and what it needs to be started again.
 struct Seat {
+    /// Ends first: it shows its log, which is in the folder, when a test has failed.
+    node: Option<NodeProcess>,
     folder: TempDir,
     config: String,
-    node: Option<NodeProcess>,
 }
 
 impl Seat {

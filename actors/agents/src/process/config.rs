@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use semver::Version;
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,9 @@ use synod_runtime::ConfigFault;
 use crate::card::{AgentCard, AgentKind, AgentLimits, Capability};
 use crate::id::AgentId;
 use crate::placing::{Place, Placing, PlacingKeys};
+
+/// Time that a program which was killed may take to be gone.
+const AFTER_GRACE: Duration = Duration::from_secs(1);
 
 /// One entry of `[[agents.process]]`. Such agents come from configuration or code alone: started
 /// by a request, they would let that request run any program.
@@ -158,6 +162,12 @@ impl ProcessAgentConfig {
         card.capabilities.clone_from(&self.capabilities);
         card.protocols.clone_from(&self.protocols);
         card
+    }
+
+    /// The longest that its program takes to end, after its work has.
+    #[must_use]
+    pub fn ends_within(&self) -> Duration {
+        Duration::from_millis(self.stop_grace_ms) + AFTER_GRACE
     }
 
     /// How the cluster places it; none for an agent of each node that configures it.

@@ -144,7 +144,7 @@ impl AgentFactory for ProcessFactory {
     fn open(&self, ctx: &mut Context<AgentActor>) -> Result<AgentSource, ActorError> {
         let (factory, agent) = (self.clone(), ctx.address());
         // The child has its grace time, the link a moment more.
-        let shutdown = Duration::from_millis(self.config.stop_grace_ms) + Duration::from_secs(1);
+        let shutdown = self.config.ends_within();
         let spec = Spec::new("link", move || ProcessActor::new(factory.clone(), agent.clone()))
             .mailbox(link_mailbox())
             .shutdown(Shutdown::Within(shutdown));

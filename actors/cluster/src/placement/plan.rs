@@ -26,8 +26,8 @@ pub struct Placeable {
 /// The hosts of each thing, the first choice first. Only nodes that are up, are not drained and
 /// have the role `executor` are chosen. `fixed` says what is on nodes for good.
 ///
-/// Things that must be apart are placed in the order of their names, none of them twice: where
-/// room is short, a later one may get fewer hosts than another order would give it.
+/// Things that must be apart are placed one after the other, those first that have the fewest
+/// nodes to spare. Where room is short even so, a later one may get fewer hosts than it could.
 #[must_use]
 pub fn placements(
     state: &ControlState,
@@ -35,18 +35,22 @@ pub fn placements(
     fixed: &BTreeMap<NodeId, BTreeSet<String>>,
 ) -> BTreeMap<String, Vec<NodeId>> {
     let mut hosts: BTreeMap<String, Vec<NodeId>> = BTreeMap::new();
-    for (name, what) in wanted {
+    let mut order: Vec<_> = wanted.iter().collect();
+    // By what members are, not by how they are: a node that fails changes no order.
+    order.sort_by_cached_key(|(_, what)| {
+        let suited = state.members.values().filter(|member| suits(member, what)).count();
+        suited.saturating_sub(usize::try_from(what.instances).unwrap_or(usize::MAX))
+    });
+    let rivals = rivals(wanted);
+    for (name, what) in order {
         let taken = |node: &NodeId| {
-            let is_fixed =
-                fixed.get(node).is_some_and(|there| !there.is_disjoint(&what.apart_from));
-            let clashes = |other: &String| {
-                let apart = what.apart_from.contains(other)
-                    || wanted.get(other).is_some_and(|other| other.apart_from.contains(name));
-                apart && other != name
-            };
-            is_fixed || hosts.iter().any(|(other, on)| on.contains(node) && clashes(other))
+            let beside = |rival: &&str| hosts.get(*rival).is_some_and(|on| on.contains(node));
+            let mut of_name = rivals.get(name.as_str()).into_iter().flatten();
+            let there = fixed.get(node);
+            there.is_some_and(|there| !there.is_disjoint(&what.apart_from)) || of_name.any(beside)
         };
-        let able = state.members.values().filter(|member| suits(member, what));
+        let able = state.members.values();
+        let able = able.filter(|member| member.is_available() && suits(member, what));
         let weights: BTreeMap<NodeId, u32> = able
             .map(|member| (member.record.id, member.record.capacity))
             .filter(|(node, _)| !taken(node))
@@ -57,10 +61,21 @@ pub fn placements(
     hosts
 }
 
+/// What each thing must be apart from, whichever of the two says so.
+fn rivals(wanted: &BTreeMap<String, Placeable>) -> BTreeMap<&str, BTreeSet<&str>> {
+    let mut rivals: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (name, what) in wanted {
+        for other in what.apart_from.iter().filter(|other| *other != name) {
+            rivals.entry(name).or_default().insert(other);
+            rivals.entry(other).or_default().insert(name);
+        }
+    }
+    rivals
+}
+
 fn suits(member: &Member, what: &Placeable) -> bool {
     let labels = &member.record.labels;
-    member.is_available()
-        && member.record.roles.has(NodeRole::Executor)
+    member.record.roles.has(NodeRole::Executor)
         && what.able.contains(&member.record.id)
         && what.require.iter().all(|(label, value)| labels.get(label) == Some(value))
 }

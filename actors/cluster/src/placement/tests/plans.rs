@@ -79,6 +79,23 @@ fn what_must_be_apart_is_never_on_one_node_whoever_says_so() {
 }
 
 #[test]
+fn what_has_few_nodes_to_choose_from_chooses_first() {
+    for nodes in 2..6 {
+        let mut state = cluster(&vec![100; nodes]);
+        let mut labelled = record(nodes as u64 + 1, 100);
+        labelled.labels.insert("disk".to_owned(), "ssd".to_owned());
+        admit(&mut state, labelled.clone());
+        settle(&mut state);
+        let mut wanted = things(2, nodes as u32);
+        wanted.get_mut("agent-0").unwrap().apart_from.insert("agent-1".to_owned());
+        let choosy = wanted.get_mut("agent-1").unwrap();
+        (choosy.instances, choosy.require) = (1, labelled.labels);
+        let hosts = plan(&state, &wanted);
+        assert_eq!((hosts["agent-0"].len(), &hosts["agent-1"][..]), (nodes, &[labelled.id][..]));
+    }
+}
+
+#[test]
 fn a_thing_apart_from_itself_by_name_is_placed_all_the_same() {
     let state = cluster(&[100, 100]);
     let mut wanted = things(1, 2);
