@@ -93,12 +93,7 @@ impl TaskMachine {
         let Some(known) = self.matching.agent(agent) else { return };
         let label = known.label.clone();
         let may_take = known.card.limits.perform_timeout_s.saturating_mul(1_000_000);
-        let attempt = self.part(id, part).map_or(1, |part| part.attempt + 1);
-        let started = Event::Started { part, attempt, agent: label.clone(), cost, chosen };
-        self.emit(now, id, started, out);
-        if let Some(part) = self.part_mut(id, part) {
-            part.phase = Phase::Running { agent: Some(agent) };
-        }
+        self.mark_started(now, next, label.clone(), cost, chosen, out);
         let Some(task) = self.task(id) else { return };
         let input = mode(task.spec.mode).input(task, part).clone();
         let Some(known) = task.parts.get(usize::from(part)) else { return };
@@ -123,6 +118,22 @@ impl TaskMachine {
             out.prompt.push((after, command));
         } else {
             out.commands.push(command);
+        }
+    }
+
+    fn mark_started(
+        &mut self,
+        now: Moment,
+        Match { task: id, part, agent: slot }: Match,
+        agent: Arc<str>,
+        cost: u64,
+        chosen: Option<Arc<str>>,
+        out: &mut Effects,
+    ) {
+        let attempt = self.part(id, part).map_or(1, |part| part.attempt + 1);
+        self.emit(now, id, Event::Started { part, attempt, agent, cost, chosen }, out);
+        if let Some(part) = self.part_mut(id, part) {
+            part.phase = Phase::Running { agent: Some(slot) };
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use synod_coordination::Rules;
 use synod_runtime::Correlation;
 use tokio::time::Instant;
 
@@ -57,16 +58,7 @@ fn specification(
     check_labels(&spec.labels, config)?;
     let replicas = replicas(&spec, config)?;
     let consensus = spec.consensus.unwrap_or_default().rules();
-    if spec.mode == TaskMode::Consensus
-        && let Err(faults) = consensus.validate()
-        && let Some(fault) = faults.into_iter().next()
-    {
-        let got = super::value_of(&consensus, &fault.key);
-        return Err(invalid(format!("consensus.{}", fault.key), fault.reason, got));
-    }
-    if spec.max_lost > 1_000 {
-        return Err(invalid("max_lost", "at most 1000", spec.max_lost));
-    }
+    check_terms(&spec, &consensus)?;
     let budget = match spec.budget {
         Some(budget) if !(0.0..=1e12).contains(&budget) => {
             return Err(invalid("budget", "a number from 0 to 1e12", budget));
@@ -74,11 +66,7 @@ fn specification(
         budget => budget.map(in_millionths),
     };
     let retry = RetryPolicy { max_attempts: 1, max_lost: spec.max_lost, ..RetryPolicy::default() };
-    let mode = spec.mode;
-    let allocation = spec.allocation;
-    if let Err(expected) = allocation.suits(mode, !spec.agents.is_empty()) {
-        return Err(invalid("allocation", expected, allocation));
-    }
+    let (mode, allocation) = (spec.mode, spec.allocation);
     let require = requirement(&spec.kind, spec.capabilities, spec.agents, config)?;
     Ok(TaskSpec {
         priority: spec.priority,
@@ -97,6 +85,22 @@ fn specification(
         labels: spec.labels,
         kind: spec.kind,
     })
+}
+
+/// What can be said of the terms without the node's configuration.
+fn check_terms(spec: &ExecutionSpec, consensus: &Rules) -> Result<(), SubmitError> {
+    if spec.mode == TaskMode::Consensus
+        && let Err(faults) = consensus.validate()
+        && let Some(fault) = faults.into_iter().next()
+    {
+        let got = super::value_of(consensus, &fault.key);
+        return Err(invalid(format!("consensus.{}", fault.key), fault.reason, got));
+    }
+    if spec.max_lost > 1_000 {
+        return Err(invalid("max_lost", "at most 1000", spec.max_lost));
+    }
+    let suits = spec.allocation.suits(spec.mode, !spec.agents.is_empty());
+    suits.map_err(|expected| invalid("allocation", expected, spec.allocation))
 }
 
 fn requirement(

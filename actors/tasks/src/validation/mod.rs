@@ -59,11 +59,10 @@ pub(crate) fn check(
     let deadline = deadline(&request, config, now)?;
     let retry = retry(&request, config)?;
     let budget = budget(&request)?;
-    let replicas = replicas(&request, config)?;
-    let rules = rules(&request);
+    let (replicas, rules) = (replicas(&request, config)?, rules(&request));
     let input = payload::input(request.payload, request.content_type, config)?;
-    let (capabilities, allocation) = (request.capabilities, request.allocation);
-    let require = Requirement { capabilities, agents, allocation };
+    let allocation = request.allocation;
+    let require = Requirement { capabilities: request.capabilities, agents, allocation };
     let spec = TaskSpec {
         kind: request.kind,
         priority: request.priority,
