@@ -20,7 +20,7 @@ const WITHIN: Duration = Duration::from_secs(3);
 /// Longer than any run: leases end because they are given back.
 const A_DAY_US: u64 = 86_400_000_000;
 /// So many leases, so that a history of each is short enough to be checked.
-const NAMES: usize = 40;
+const NAMES: usize = 130;
 
 /// What all clients share: the nodes that can be asked, and what was learned.
 #[derive(Default)]

@@ -21,7 +21,7 @@ use clients::{Desk, client};
 use model::{Asked, OneLease, Request};
 
 const CLIENTS: u32 = 8;
-const OPERATIONS: usize = 3_000;
+const OPERATIONS: usize = 10_000;
 /// Time of the machine, not of the simulation.
 const SEARCH: Duration = Duration::from_secs(120);
 
