@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use synod_runtime::ConfigFault;
 
+use crate::config::within;
+
 /// What consensus may use of time, memory and disk. Every field is read at the start alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -92,7 +94,7 @@ impl ConsensusConfig {
     /// # Errors
     /// All faults at once, each with its key.
     pub fn validate(&self) -> Result<(), Vec<ConfigFault>> {
-        let ranges = [
+        within(&[
             ("heartbeat_ms", self.heartbeat_ms, 10, 10_000.min(self.election_min_ms / 3)),
             ("election_min_ms", self.election_min_ms, 30, 60_000),
             ("election_max_ms", self.election_max_ms, self.election_min_ms + 1, 120_000),
@@ -109,9 +111,7 @@ impl ConsensusConfig {
             ("max_tail_bytes", self.max_tail_bytes, 1 << 20, 4 << 30),
             ("max_streams", self.max_streams.into(), 1, 4_096),
             ("blob_grace_s", self.blob_grace_s, 0, 366 * 86_400),
-        ];
-        let faults: Vec<_> = ranges.into_iter().filter_map(outside).collect();
-        if faults.is_empty() { Ok(()) } else { Err(faults) }
+        ])
     }
 
     /// How long a leader is believed in after a majority was last heard of.
@@ -136,14 +136,6 @@ impl ConsensusConfig {
     pub(crate) fn chunk_timeout(&self) -> Duration {
         Duration::from_millis(self.chunk_timeout_ms)
     }
-}
-
-/// The fault of a value outside its range, ends included.
-fn outside((key, value, least, most): (&str, u64, u64, u64)) -> Option<ConfigFault> {
-    if (least..=most).contains(&value) {
-        return None;
-    }
-    Some(ConfigFault::new(key, format!("{value} is not between {least} and {most}")))
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use synod_runtime::ConfigFault;
 
+use crate::config::outside;
+
 /// When silence becomes suspicious.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -48,16 +50,12 @@ impl DetectorConfig {
             let reason = format!("{} is not within 1 to 16", self.threshold);
             faults.push(ConfigFault::new("threshold", reason));
         }
-        let mut within = |key: &str, value: u64, least: u64, most: u64| {
-            if !(least..=most).contains(&value) {
-                let reason = format!("{value} is not within {least} to {most}");
-                faults.push(ConfigFault::new(key, reason));
-            }
-        };
-        within("samples", self.samples as u64, 8, 1000);
-        within("interval_ms", self.interval_ms, 10, 60_000);
-        within("acceptable_pause_ms", self.acceptable_pause_ms, 0, 60_000);
-        within("min_deviation_ms", self.min_deviation_ms, 1, 10_000);
+        faults.extend(outside(&[
+            ("samples", self.samples as u64, 8, 1000),
+            ("interval_ms", self.interval_ms, 10, 60_000),
+            ("acceptable_pause_ms", self.acceptable_pause_ms, 0, 60_000),
+            ("min_deviation_ms", self.min_deviation_ms, 1, 10_000),
+        ]));
         if faults.is_empty() { Ok(()) } else { Err(faults) }
     }
 

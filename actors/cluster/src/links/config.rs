@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use synod_runtime::ConfigFault;
 
+use crate::config::within;
+
 /// What links may use of memory and time. Every field is read at the start alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -86,7 +88,7 @@ impl LinksConfig {
     /// All faults at once, each with its key.
     pub fn validate(&self) -> Result<(), Vec<ConfigFault>> {
         let least_silence = self.heartbeat_ms.saturating_mul(4);
-        let ranges = [
+        within(&[
             ("handshake_ms", self.handshake_ms, 10, 60_000),
             ("connect_ms", self.connect_ms, 10, 60_000),
             ("max_handshakes", self.max_handshakes.into(), 1, 65_536),
@@ -103,9 +105,7 @@ impl LinksConfig {
             ("control_idle_ms", self.control_idle_ms, 100, 86_400_000),
             ("mesh", self.mesh.into(), 0, 1_024),
             ("max_nodes", self.max_nodes.into(), 1, 65_536),
-        ];
-        let faults: Vec<_> = ranges.into_iter().filter_map(outside).collect();
-        if faults.is_empty() { Ok(()) } else { Err(faults) }
+        ])
     }
 
     pub(crate) fn handshake(&self) -> Duration {
@@ -123,14 +123,6 @@ impl LinksConfig {
     pub(crate) fn silence(&self) -> Duration {
         Duration::from_millis(self.silence_ms)
     }
-}
-
-/// The fault of a value outside its range, ends included.
-fn outside((key, value, least, most): (&str, u64, u64, u64)) -> Option<ConfigFault> {
-    if (least..=most).contains(&value) {
-        return None;
-    }
-    Some(ConfigFault::new(key, format!("{value} is not between {least} and {most}")))
 }
 
 #[cfg(test)]

@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use synod_runtime::{
-    Actor, ActorError, Address, Context, MailboxConfig, Priority, Reply, Request, SendOptions,
-    Spec, TimerKey,
-};
+use synod_runtime::{Actor, ActorError, Context, MailboxConfig, Reply, Request, Spec, TimerKey};
 use tokio::time::Instant;
 
+use super::asking::MembershipPort;
 use super::config::MembershipConfig;
-use super::machine::{Command, Input, Machine, Phase};
+use super::events::{Command, Input, Phase};
+use super::machine::Machine;
 use super::messages::{
     Expulsion, JoinCluster, JoinRefusal, Joined, MemberChange, MemberView, MembershipMessage,
     MembershipView,
@@ -22,16 +21,12 @@ use super::messages::{
 use super::seat::is_writable;
 use crate::detector::{NodeVerdict, Vitals};
 use crate::feed::Listeners;
-use crate::links::{Answer, Credit, LinkEvent, LinkFeed, Peers, Port};
+use crate::links::{Answer, LinkEvent, Peers};
 use crate::node::NodeId;
 use crate::wire::Service;
 
 /// Messages of other nodes that may wait.
 const MAILBOX: usize = 4096;
-/// How long another node has to tell its members, or who it is.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// Questions to other nodes under way at once; more are not asked, their time comes again.
-const MAX_ASKED: usize = 32;
 /// Askers that wait for this node to become a member.
 const MAX_JOINERS: usize = 16;
 /// Events of links that may wait.
@@ -40,13 +35,13 @@ const LINK_EVENTS: usize = 1024;
 /// Keeps this node a member of its cluster, and knows the others.
 pub struct Membership {
     config: MembershipConfig,
-    peers: Peers,
+    pub(super) peers: Peers,
     vitals: Vitals,
     kept: Arc<Mutex<Kept>>,
     machine: Option<Machine>,
     origin: Instant,
     alarm: Option<(TimerKey, Duration)>,
-    asked: usize,
+    pub(super) asked: usize,
     tickets: BTreeMap<u64, Answer>,
     next_ticket: u64,
     joiners: Vec<Reply<Result<Joined, JoinRefusal>>>,
@@ -183,54 +178,6 @@ impl Membership {
         }
     }
 
-    // ---- questions to other nodes ----
-
-    fn ask(&mut self, ctx: &mut Context<Self>, with: NodeId, body: Bytes) {
-        let peers = self.peers.clone();
-        let question = async move {
-            let answer = peers.call(with, Service::Membership, body, PATIENCE).await;
-            answer.map_err(|error| error.to_string())
-        };
-        self.attach(ctx, question, move |answer| MembershipMessage::Answered { by: with, answer });
-    }
-
-    fn meet(&mut self, ctx: &mut Context<Self>, address: String) {
-        let (peers, seed) = (self.peers.clone(), address.clone());
-        let question = async move {
-            let met = peers.meet(&seed, PATIENCE).await;
-            met.map_err(|error| format!("{seed}: {error}"))
-        };
-        self.attach(ctx, question, move |answer| MembershipMessage::Met { address, answer });
-    }
-
-    fn attach<T: Send + 'static>(
-        &mut self,
-        ctx: &mut Context<Self>,
-        question: impl Future<Output = Result<T, String>> + Send + 'static,
-        map: impl FnOnce(Result<T, String>) -> MembershipMessage + Send + 'static,
-    ) {
-        if self.asked >= MAX_ASKED {
-            return tracing::debug!("too many questions to other nodes at once; one is not asked");
-        }
-        let attached = ctx.attach(question, |result| {
-            map(result.unwrap_or_else(|failure| Err(failure.to_string())))
-        });
-        self.asked += usize::from(attached.is_ok());
-    }
-
-    /// Waits for the next news of links.
-    fn follow(&self, ctx: &mut Context<Self>, feed: LinkFeed) -> Result<(), ActorError> {
-        let news = async move {
-            let news = feed.next().await;
-            (feed, news)
-        };
-        let attached = ctx.attach(news, |result| match result {
-            Ok((feed, news)) => MembershipMessage::Links { feed, news },
-            Err(_) => MembershipMessage::Tick,
-        });
-        attached.map(drop).map_err(|error| ActorError::new(format!("links not followed: {error}")))
-    }
-
     // ---- requests ----
 
     fn join(&mut self, ctx: &mut Context<Self>, request: Request<JoinCluster>) -> ActorResult {
@@ -318,7 +265,7 @@ impl Actor for Membership {
         // Each machine of this start begins above the seats that others know from the former.
         let (renewal, rng) = (lives - 1, ctx.system().entropy().child());
         self.machine = Some(Machine::new(own, renewal, self.config, rng, self.now(ctx)));
-        self.peers.serve(Service::Membership, Arc::new(MembershipPort { actor: ctx.address() }));
+        self.peers.serve(Service::Membership, Arc::new(MembershipPort::new(ctx.address())));
         self.peers.listen(Arc::new(self.vitals.clone()));
         self.follow(ctx, self.peers.subscribe(LINK_EVENTS))?;
         if lives > 1 {
@@ -401,31 +348,5 @@ impl Actor for Membership {
         drop(kept);
         self.measure(ctx);
         Ok(())
-    }
-}
-
-/// Where other nodes' messages arrive. What finds no room is lost, as a packet may be.
-struct MembershipPort {
-    actor: Address<MembershipMessage>,
-}
-
-impl MembershipPort {
-    fn send(&self, message: MembershipMessage) {
-        let options = SendOptions::new().priority(Priority::High).time_to_live(PATIENCE);
-        drop(self.actor.try_send_with(message, options));
-    }
-}
-
-impl Port for MembershipPort {
-    fn cast(&self, from: NodeId, body: Bytes) {
-        self.cast_held(from, body, Credit { room: None });
-    }
-
-    fn cast_held(&self, from: NodeId, body: Bytes, credit: Credit) {
-        self.send(MembershipMessage::Heard { from, body, credit });
-    }
-
-    fn call(&self, from: NodeId, body: Bytes, answer: Answer) {
-        self.send(MembershipMessage::Asked { from, body, answer });
     }
 }

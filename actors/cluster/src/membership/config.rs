@@ -7,6 +7,8 @@ use foca::PeriodicParams;
 use serde::{Deserialize, Serialize};
 use synod_runtime::ConfigFault;
 
+use crate::config::within;
+
 /// Largest packet of the membership protocol: links carry more than a datagram does.
 const PACKET_BYTES: usize = 60_000;
 
@@ -69,24 +71,18 @@ impl MembershipConfig {
     /// # Errors
     /// The faults, each with its key.
     pub fn validate(&self) -> Result<(), Vec<ConfigFault>> {
-        let mut faults = Vec::new();
-        let mut within = |key: &str, value: u64, least: u64, most: u64| {
-            if !(least..=most).contains(&value) {
-                let reason = format!("{value} is not within {least} to {most}");
-                faults.push(ConfigFault::new(key, reason));
-            }
-        };
-        within("probe_ms", self.probe_ms, 100, 60_000);
-        within("round_trip_ms", self.round_trip_ms, 10, self.probe_ms / 2);
-        within("suspicion_periods", u64::from(self.suspicion_periods), 1, 100);
-        within("gossip_ms", self.gossip_ms, 20, 10_000);
-        within("exchange_ms", self.exchange_ms, 100, 3_600_000);
-        within("heal_ms", self.heal_ms, 100, 3_600_000);
-        within("seed_ms", self.seed_ms, 100, 3_600_000);
-        within("lag_ms", self.lag_ms, 10, 60_000);
-        within("forget_s", self.forget_s, 1, 2_592_000);
-        within("max_members", self.max_members as u64, 2, 16_384);
-        if faults.is_empty() { Ok(()) } else { Err(faults) }
+        within(&[
+            ("probe_ms", self.probe_ms, 100, 60_000),
+            ("round_trip_ms", self.round_trip_ms, 10, self.probe_ms / 2),
+            ("suspicion_periods", u64::from(self.suspicion_periods), 1, 100),
+            ("gossip_ms", self.gossip_ms, 20, 10_000),
+            ("exchange_ms", self.exchange_ms, 100, 3_600_000),
+            ("heal_ms", self.heal_ms, 100, 3_600_000),
+            ("seed_ms", self.seed_ms, 100, 3_600_000),
+            ("lag_ms", self.lag_ms, 10, 60_000),
+            ("forget_s", self.forget_s, 1, 2_592_000),
+            ("max_members", self.max_members as u64, 2, 16_384),
+        ])
     }
 
     pub(super) fn gossip(&self) -> Duration {

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use foca::{Member, State};
 use rand::RngExt;
 
-use super::machine::{Command, Machine};
+use super::events::{Command, Phase};
+use super::machine::Machine;
 use super::roster::{self, Letter};
 use super::seat::{Mark, Seat};
 use super::timers::Due;
@@ -258,6 +259,6 @@ impl Machine {
     }
 
     fn is_in(&self) -> bool {
-        self.phase == super::machine::Phase::In
+        self.phase == Phase::In
     }
 }

@@ -11,9 +11,10 @@ use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
 
 use super::config::MembershipConfig;
+use super::events::{Command, Counters, Input, Phase};
 use super::joining::Joining;
 use super::messages::{Expulsion, MemberChange, MemberState, MemberView, Standing};
-use super::packet::{Door, SeatCodec, SharedDoor, get_header};
+use super::packet::{Door, SeatCodec, SharedDoor};
 use super::roster::{self, Doubt, Letter};
 use super::seat::Seat;
 use super::table::Table;
@@ -22,68 +23,6 @@ use crate::node::{NodeId, NodeRecord};
 
 /// When in its time a suspect is told of it.
 const DOUBT_TOLD: [f64; 4] = [0.05, 0.3, 0.55, 0.8];
-
-/// What happens to a member.
-#[derive(Debug)]
-pub(super) enum Input {
-    /// A one-way message has come.
-    Heard { from: NodeId, body: Bytes },
-    /// Another node tells its members and asks for ours; the ticket names the question.
-    Asked { ticket: u64, from: NodeId, body: Bytes },
-    /// Our question was answered, or not.
-    Answered { by: NodeId, answer: Result<Bytes, String> },
-    /// Who lives at an address, or why that isn't known.
-    Met { answer: Result<NodeRecord, String> },
-    /// Become a member by one of these addresses.
-    Join(Vec<String>),
-    /// Leave on purpose.
-    Leave,
-    /// Put a node out.
-    Remove(NodeId),
-    /// A node can be talked to.
-    LinkUp(NodeId),
-    /// A timer may be due.
-    Tick,
-}
-
-/// What is to be done, in this order.
-#[derive(Debug)]
-pub(super) enum Command {
-    /// Note where a node is found.
-    Learn(NodeRecord),
-    /// Close all connections to it.
-    Forget(NodeId),
-    /// Tell who listens.
-    Publish(MemberChange),
-    /// Send this one way.
-    Cast { to: NodeId, body: Bytes },
-    /// Tell it our members and ask for its own.
-    Exchange { with: NodeId, body: Bytes },
-    /// Answer a question.
-    Answer { ticket: u64, answer: Result<Bytes, String> },
-    /// Find out who lives there.
-    Meet(String),
-    /// This node has become a member.
-    Joined,
-}
-
-/// What a machine has counted since it began.
-#[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Counters {
-    pub(super) sent: u64,
-    pub(super) received: u64,
-    pub(super) malformed: u64,
-    pub(super) faults: u64,
-}
-
-/// How a machine stands, apart from who else is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
-    In,
-    Left,
-    Superseded,
-    Removed,
-}
 
 type Protocol = Foca<Seat, SeatCodec, ChaCha12Rng, NoCustomBroadcast>;
 
@@ -197,33 +136,7 @@ impl Machine {
         }
     }
 
-    // ---- messages ----
-
-    fn heard(&mut self, from: NodeId, body: Bytes) {
-        self.counters.received += 1;
-        match Letter::decode(body) {
-            Some(Letter::Packet(packet)) => self.packet(from, &packet),
-            Some(Letter::Renew(rank)) if rank == self.foca.identity().rank => self.renew(),
-            Some(Letter::Renew(_)) => {}
-            Some(Letter::Doubt(doubt)) => self.refute(from, doubt),
-            Some(Letter::Removed(rank)) => {
-                let own = self.foca.identity().clone();
-                self.door.lock().notice_self(Seat { rank, ..own });
-            }
-            None => self.counters.malformed += 1,
-        }
-    }
-
-    fn packet(&mut self, from: NodeId, packet: &[u8]) {
-        // Links know who they talk to; nobody speaks for somebody else.
-        let said = get_header(&mut &*packet).map(|header| header.src.id);
-        if said != Ok(from) {
-            self.counters.malformed += 1;
-            return tracing::debug!(node = %from, "not a message of membership, or of another");
-        }
-        let result = self.foca.handle_data(packet, &mut self.runtime);
-        self.note(result);
-    }
+    // ---- coming and going ----
 
     /// Takes the next seat: the current one is held for dead somewhere.
     pub(super) fn renew(&mut self) {
@@ -237,49 +150,6 @@ impl Machine {
         self.note(result);
         self.door.lock().own = self.foca.identity().clone();
     }
-
-    /// Gossip may not reach a suspect, or its refutation not reach this node; so who has to
-    /// judge it asks it in person (the buddy system of Lifeguard).
-    fn doubt(&mut self, doubt: Doubt, commands: &mut Vec<Command>) {
-        let Doubt { node, rank, incarnation } = doubt;
-        let is_suspect = self.foca.iter_membership_state().any(|member| {
-            let seat = member.id();
-            (seat.id, seat.rank, member.incarnation()) == (node, rank, incarnation)
-                && member.state() == State::Suspect
-        });
-        if is_suspect {
-            self.send(node, &Letter::Doubt(doubt), commands);
-        }
-    }
-
-    fn refute(&mut self, doubter: NodeId, doubt: Doubt) {
-        let own = self.foca.identity().clone();
-        if own.id != doubt.node {
-            return;
-        }
-        let suspected = Seat { rank: doubt.rank, ..own };
-        let suspected = Member::new(suspected, doubt.incarnation, State::Suspect);
-        let suspected = self.door.lock().pass(suspected);
-        let result = self.foca.apply_many(std::iter::once(suspected), true, &mut self.runtime);
-        self.note(result);
-        // Also where the doubter has missed a newer seat of this node.
-        self.announce(doubter);
-    }
-
-    pub(super) fn note(&mut self, result: Result<(), foca::Error>) {
-        let Err(error) = result else { return };
-        match error {
-            foca::Error::DataTooBig
-            | foca::Error::MalformedPacket
-            | foca::Error::Decode(_)
-            | foca::Error::DataFromOurselves
-            | foca::Error::IndirectForOurselves => self.counters.malformed += 1,
-            _ => self.counters.faults += 1,
-        }
-        tracing::debug!(%error, "a message of membership had no effect");
-    }
-
-    // ---- coming and going ----
 
     fn join(&mut self, now: Duration, seeds: Vec<String>, commands: &mut Vec<Command>) {
         match self.phase {

@@ -3,7 +3,7 @@
 //! ```text
 //!  JoinCluster, LeaveCluster, RemoveMember ──▶ Membership (actor) ──▶ Peers (learn, cast, call)
 //!  Subscribe ◀── MemberChange ──────────────      │        └──▶ Vitals (verdicts)
-//!                                              Machine (pure): step(now, input) -> commands
+//!                                              Machine (pure): step(now, Input) -> Commands
 //!                                                 ├─ foca: probes, suspicions, gossip
 //!                                                 ├─ Joining: seeds, exchanges of all members
 //!                                                 ├─ Door: who may be spoken of, and as what
@@ -19,7 +19,10 @@
 //! - Messages per node and second don't grow with the number of members, which has a limit.
 
 mod actor;
+mod asking;
 mod config;
+mod events;
+mod hearing;
 mod joining;
 mod machine;
 mod messages;

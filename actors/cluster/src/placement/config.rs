@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use synod_runtime::ConfigFault;
 
+use crate::config::within;
+
 /// How agents that the cluster places move from node to node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -30,16 +32,10 @@ impl PlacingConfig {
     /// # Errors
     /// All faults at once, each with its key.
     pub fn validate(&self) -> Result<(), Vec<ConfigFault>> {
-        let ranges =
-            [("lease_ms", self.lease_ms, 500, 600_000), ("drain_ms", self.drain_ms, 0, 3_600_000)];
-        let outside =
-            ranges.into_iter().filter(|(_, value, least, most)| value < least || value > most);
-        let faults: Vec<_> = outside
-            .map(|(key, value, least, most)| {
-                ConfigFault::new(key, format!("{value} is not between {least} and {most}"))
-            })
-            .collect();
-        if faults.is_empty() { Ok(()) } else { Err(faults) }
+        within(&[
+            ("lease_ms", self.lease_ms, 500, 600_000),
+            ("drain_ms", self.drain_ms, 0, 3_600_000),
+        ])
     }
 
     /// How long a node may host without having renewed its leases.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use synod_runtime::ConfigFault;
 
+use crate::config::within;
+
 /// How what each node tells of itself spreads, and how much of it there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -55,24 +57,18 @@ impl RegistryConfig {
     /// # Errors
     /// The faults, each with its key.
     pub fn validate(&self) -> Result<(), Vec<ConfigFault>> {
-        let mut faults = Vec::new();
-        let mut within = |key: &str, value: u64, least: u64, most: u64| {
-            if !(least..=most).contains(&value) {
-                let reason = format!("{value} is not within {least} to {most}");
-                faults.push(ConfigFault::new(key, reason));
-            }
-        };
-        within("round_ms", self.round_ms, 10, 60_000);
-        within("fanout", self.fanout as u64, 1, 16);
-        within("gather_ms", self.gather_ms, 1, 1000);
-        within("delta_bytes", self.delta_bytes as u64, 1024, 4 << 20);
-        within("max_entries", self.max_entries as u64, 16, 4 << 20);
-        within("max_bytes", self.max_bytes as u64, 4096, 4 << 30);
         let most = (self.delta_bytes as u64).min(1 << 20);
-        within("max_value_bytes", self.max_value_bytes as u64, 1, most);
-        within("grace_s", self.grace_s, 1, 2_592_000);
-        within("max_drift_ms", self.max_drift_ms, 1, 86_400_000);
-        if faults.is_empty() { Ok(()) } else { Err(faults) }
+        within(&[
+            ("round_ms", self.round_ms, 10, 60_000),
+            ("fanout", self.fanout as u64, 1, 16),
+            ("gather_ms", self.gather_ms, 1, 1000),
+            ("delta_bytes", self.delta_bytes as u64, 1024, 4 << 20),
+            ("max_entries", self.max_entries as u64, 16, 4 << 20),
+            ("max_bytes", self.max_bytes as u64, 4096, 4 << 30),
+            ("max_value_bytes", self.max_value_bytes as u64, 1, most),
+            ("grace_s", self.grace_s, 1, 2_592_000),
+            ("max_drift_ms", self.max_drift_ms, 1, 86_400_000),
+        ])
     }
 
     pub(super) fn round(&self) -> Duration {

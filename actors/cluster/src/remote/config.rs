@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use synod_runtime::ConfigFault;
 
+use crate::config::within;
+
 /// What remote addresses may use of memory and time. Every field is read at the start alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -44,20 +46,14 @@ impl RemoteConfig {
     /// # Errors
     /// All faults at once, each with its key.
     pub fn validate(&self) -> Result<(), Vec<ConfigFault>> {
-        let ranges = [
+        within(&[
             ("max_unconfirmed", self.max_unconfirmed as u64, 1, 1 << 20),
             ("unconfirmed_ms", self.unconfirmed_ms, 100, 600_000),
             ("max_asks", self.max_asks as u64, 1, 1 << 20),
             ("max_offers", self.max_offers as u64, 1, 1 << 20),
             ("max_watches", self.max_watches as u64, 1, 1 << 20),
             ("max_spawned", self.max_spawned as u64, 1, 65_536),
-        ];
-        let outside = |(key, value, least, most): (&str, u64, u64, u64)| {
-            let fault = || format!("{value} is not between {least} and {most}");
-            (!(least..=most).contains(&value)).then(|| ConfigFault::new(key, fault()))
-        };
-        let faults: Vec<_> = ranges.into_iter().filter_map(outside).collect();
-        if faults.is_empty() { Ok(()) } else { Err(faults) }
+        ])
     }
 
     pub(super) fn unconfirmed(&self) -> Duration {

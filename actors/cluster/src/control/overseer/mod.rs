@@ -14,6 +14,7 @@ use synod_runtime::{Actor, ActorError, ConfigFault, Context, Spec};
 use super::command::ControlCommand;
 use super::handle::Control;
 use super::state::ControlState;
+use crate::config::within;
 use crate::consensus::{GroupId, GroupView};
 use crate::node::NodeId;
 use decide::Step;
@@ -49,19 +50,11 @@ impl OverseerConfig {
     /// # Errors
     /// All faults at once, each with its key.
     pub fn validate(&self) -> Result<(), Vec<ConfigFault>> {
-        let ranges = [
-            ("max_voters", u64::from(self.max_voters), 1, 7),
+        within(&[
+            ("max_voters", self.max_voters.into(), 1, 7),
             ("down_grace_ms", self.down_grace_ms, 1_000, 86_400_000),
             ("look_ms", self.look_ms, 50, 60_000),
-        ];
-        let outside =
-            ranges.into_iter().filter(|(_, value, least, most)| value < least || value > most);
-        let faults: Vec<_> = outside
-            .map(|(key, value, least, most)| {
-                ConfigFault::new(key, format!("{value} is not between {least} and {most}"))
-            })
-            .collect();
-        if faults.is_empty() { Ok(()) } else { Err(faults) }
+        ])
     }
 }
 

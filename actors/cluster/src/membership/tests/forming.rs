@@ -6,7 +6,7 @@ use synod_testkit::Seed;
 
 use super::world::{World, record};
 use crate::membership::config::MembershipConfig;
-use crate::membership::machine::Input;
+use crate::membership::events::Input;
 use crate::membership::messages::{MemberChange, Standing};
 
 fn secs(count: u64) -> Duration {

@@ -6,7 +6,7 @@ use synod_testkit::Seed;
 
 use super::world::World;
 use crate::membership::config::MembershipConfig;
-use crate::membership::machine::Input;
+use crate::membership::events::Input;
 use crate::membership::messages::{Expulsion, MemberChange, MemberState, Standing};
 
 fn secs(count: u64) -> Duration {

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use synod_testkit::Seed;
 
 use super::world::{World, record};
-use crate::membership::machine::Input;
+use crate::membership::events::Input;
 use crate::membership::packet::{Door, SeatCodec, get_header};
 use crate::membership::roster::{self, Letter};
 use crate::membership::seat::{Mark, Seat, get_seat, is_writable, put_name, put_seat};

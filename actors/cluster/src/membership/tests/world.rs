@@ -9,7 +9,8 @@ use rand_chacha::ChaCha12Rng;
 use synod_testkit::Seed;
 
 use crate::membership::config::MembershipConfig;
-use crate::membership::machine::{Command, Input, Machine};
+use crate::membership::events::{Command, Input};
+use crate::membership::machine::Machine;
 use crate::membership::messages::{MemberChange, MemberState};
 use crate::node::{Incarnation, NodeId, NodeName, NodeRecord, Roles};
 
