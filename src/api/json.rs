@@ -49,13 +49,29 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let JsonBytes(bytes) = JsonBytes::from_request(request, state).await?;
+        parse(&bytes).map(Self)
+    }
+}
+
+/// The bytes of a body that says it is JSON, not yet looked at.
+#[derive(Debug)]
+pub(super) struct JsonBytes(pub Vec<u8>);
+
+impl<S> FromRequest<S> for JsonBytes
+where
+    S: Send + Sync,
+    BodyLimits: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         let kind = parts.headers.get(CONTENT_TYPE);
         if !kind.is_some_and(is_json) {
             return Err(not_json(kind));
         }
-        let bytes = read(&parts.headers, body, BodyLimits::from_ref(state)).await?;
-        parse(&bytes).map(Self)
+        read(&parts.headers, body, BodyLimits::from_ref(state)).await.map(Self)
     }
 }
 

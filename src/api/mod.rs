@@ -17,6 +17,7 @@ mod approvals;
 mod cluster;
 mod config;
 mod connections;
+pub mod coordination;
 mod correlation;
 mod error;
 mod guard;
@@ -68,7 +69,7 @@ pub use problem::{
 pub use server::{HttpServer, HttpServerMessage};
 pub use stream::EventHub;
 
-use crate::node::Cluster;
+use crate::node::{Cluster, Engines};
 use crate::status::StatusMessage;
 use correlation::Tracer;
 use guard::Guard;
@@ -88,6 +89,10 @@ pub struct ApiParts {
     pub tasks: Address<TasksMessage>,
     /// The workflow engine.
     pub workflows: Address<WorkflowsMessage>,
+    /// The engines and desks at work here.
+    pub engines: Engines,
+    /// The protocols that the node offers.
+    pub protocols: Vec<&'static str>,
     /// The registry of agents.
     pub registry: Address<RegistryMessage>,
     /// The host of agents.
@@ -185,6 +190,7 @@ fn documented() -> OpenApiRouter<ApiState> {
         .merge(tasks::routes())
         .merge(workflows::routes())
         .merge(approvals::routes())
+        .merge(coordination::routes())
         .merge(plans::routes())
         .merge(agents::routes())
         .merge(agent_socket::routes())

@@ -34,6 +34,7 @@ const BEARER: &str = "token";
         (name = "tasks", description = "Submit work and follow it"),
         (name = "workflows", description = "Durable runs of definitions, and how they are steered"),
         (name = "approvals", description = "What people are asked, and what they decide"),
+        (name = "coordination", description = "Ballots, auctions, locks and other conversations"),
         (name = "agents", description = "Who does the work"),
         (name = "node", description = "How the node is, and controls"),
         (name = "stream", description = "Every change, as it happens"),

@@ -29,12 +29,13 @@ use super::json::{BodyLimits, read};
 use super::problem::{Missed, Problem, ProblemType};
 
 /// Where the routes about work begin.
-const OF_WORK: [&str; 5] = [
+const OF_WORK: [&str; 6] = [
     "/api/v1/orchestration",
     "/api/v1/workflows",
     "/api/v1/plans",
     "/api/v1/approvals",
     "/api/v1/messages",
+    "/api/v1/coordination",
 ];
 
 /// Headers that mean something to the owner.

@@ -12,6 +12,7 @@ mod client;
 mod cluster;
 mod completions;
 mod config;
+mod coordinate;
 mod demo;
 mod exit;
 mod input;
@@ -94,6 +95,9 @@ enum Command {
     /// Follow and steer runs of workflows, decide, check and draw definitions
     #[command(subcommand)]
     Workflows(workflows::WorkflowsCommand),
+    /// Open, follow and move ballots, auctions, locks and other conversations
+    #[command(subcommand)]
+    Coordinate(coordinate::CoordinateCommand),
     /// Issue, list and take back the tokens that callers of a node bring
     #[command(subcommand)]
     Tokens(tokens::TokensCommand),
@@ -170,6 +174,9 @@ impl Cli {
             }
             Command::Tasks(command) => {
                 ask(&self.global, screen, async |session| tasks::run(command, &session).await)
+            }
+            Command::Coordinate(command) => {
+                ask(&self.global, screen, async |session| coordinate::run(command, &session).await)
             }
             Command::Workflows(command) => workflows::execute(command, &self.global, screen),
             Command::Tokens(command) => tokens::execute(command, &self.global, screen),

@@ -28,6 +28,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use serde_json::Value;
+use synod_coordination::desk::DeskConfig;
 use synod_journal::JournalConfig;
 use synod_runtime::{ConfigFault, SystemConfig};
 use synod_security::SecurityConfig;
@@ -110,6 +111,8 @@ sections! {
     tasks: TasksConfig,
     /// How runs of workflows are accepted, carried out and kept.
     workflows: WorkflowsConfig,
+    /// The limits of conversations: ballots, auctions, locks and the others, of each protocol.
+    coordination: DeskConfig,
     /// Whether it is one of several nodes, and whom it joins.
     cluster: ClusterSection,
     /// The limits of the kernel.

@@ -6,7 +6,8 @@
 //!  ├─ registry    which agents there are
 //!  ├─ tasks       the engine, on the journal and the registry
 //!  ├─ workflows   the engine of runs, on the journal and the task engine
-//!  │              (in a cluster both run where the work is led: see `cluster/mod.rs`)
+//!  ├─ coordination  the desks of conversations, one for each protocol, on the journal
+//!  │              (in a cluster all three run where the work is led: see `cluster/mod.rs`)
 //!  ├─ host        the agents' actors
 //!  ├─ status      answers for the node
 //!  ├─ tokens      issues and takes back tokens, where callers need them
@@ -26,7 +27,7 @@ use synod_agents::{
     RegistryMessage, factory,
 };
 use synod_integrations::http::{HttpAgent, HttpAgentConfig, kind_factory};
-use synod_journal::{JournalActor, JournalMessage, OpenFaults};
+use synod_journal::{JournalActor, JournalMessage, OpenFaults, PartitionShare};
 use synod_runtime::{
     Address, Backoff, ConfigFault, Spec, Strategy, Supervisor, SupervisorSpec, System,
 };
@@ -36,8 +37,9 @@ use synod_workflows::{WorkflowEngine, WorkflowsMessage};
 use tokio::time::Instant;
 
 use super::cluster::{self, Around, Cluster, Door, PlacedAgent, Settled};
+use super::coordination::{self, Conversations, DeskParts, Moderator, courier};
 use super::start::Start;
-use super::{Engines, Node, NodeBuilder, NodeError, Parts, reload, security};
+use super::{EngineSet, Engines, Node, NodeBuilder, NodeError, Parts, reload, security};
 use crate::api::stream::{EngineSource, LIFECYCLE_BUFFER, NodeSource, StreamLimits};
 use crate::api::{ApiParts, ApiState, EventHub, HttpServer, Listener};
 use crate::config::{AgentsSection, NodeConfig};
@@ -152,6 +154,7 @@ fn wire(
     let status = status_parts(builder, boot, journal_address, &work);
     let status = StatusActor::spec(status).backoff(BACKOFF);
     let parts = Parts {
+        engines: work.engines.clone(),
         tasks: work.tasks.clone(),
         workflows: work.workflows.clone(),
         registry: registry_address,
@@ -196,16 +199,28 @@ fn alone(
     let tasks = TaskEngine::spec(config.tasks.clone(), journal.clone(), agents.clone());
     let tasks = tasks.backoff(BACKOFF);
     let workflows =
-        WorkflowEngine::spec(config.workflows.clone(), journal, tasks.address()).backoff(BACKOFF);
-    let host = host(builder, agents, tasks.address())?.backoff(BACKOFF);
+        WorkflowEngine::spec(config.workflows.clone(), journal.clone(), tasks.address())
+            .backoff(BACKOFF);
+    let parts = DeskParts {
+        config: config.coordination.clone(),
+        share: PartitionShare::WHOLE,
+        journal,
+        courier: courier(&agents),
+        hubs: hub.iter().cloned().collect(),
+    };
+    let (desks, doors) = coordination::desks(&builder.protocols, &parts);
+    let set = EngineSet { group: 0, tasks: tasks.address(), workflows: workflows.address(), doors };
+    let engines = Engines::alone(set);
+    let conversations = Conversations { engines: engines.clone(), owner: None };
+    let host = host(builder, agents, tasks.address(), conversations)?.backoff(BACKOFF);
     let work = Work {
-        engines: Engines::alone(tasks.address(), workflows.address()),
+        engines,
         tasks: tasks.address(),
         workflows: workflows.address(),
         host: host.address(),
         among: None,
     };
-    let mut root = root.child(tasks).child(workflows);
+    let mut root = root.child(tasks).child(workflows).child(desks);
     if let Some(hub) = hub {
         let changes = EngineSource::spec(vec![hub], work.tasks.clone(), work.workflows.clone());
         root = root.child(changes.backoff(BACKOFF));
@@ -223,7 +238,8 @@ fn among(
     let agents = around.agents.clone();
     let (root, room) = cluster::enter(root, builder, door, around);
     let (tasks, workflows) = (room.engines.tasks(), room.engines.workflows());
-    let host = host(builder, agents, tasks.clone())?.backoff(BACKOFF);
+    let conversations = Conversations { engines: room.engines.clone(), owner: Some(room.owner()) };
+    let host = host(builder, agents, tasks.clone(), conversations)?.backoff(BACKOFF);
     let (address, engines) = (host.address(), room.engines.clone());
     let placed = placed_agents(builder)?;
     let (root, settled) = room.settle(root.child(host), address.clone(), placed);
@@ -235,6 +251,7 @@ fn host(
     builder: &NodeBuilder,
     registry: Address<RegistryMessage>,
     tasks: Address<TasksMessage>,
+    conversations: Conversations,
 ) -> Result<Spec<AgentHost>, NodeError> {
     let section = &builder.config.agents;
     let config = Arc::new(section.hosting.clone());
@@ -242,6 +259,8 @@ fn host(
     programs.note_in(builder.config.node.data_folder.join("programs"));
     let mut agents = builder.agents.clone();
     agents.extend(triage_team(&builder.config, tasks));
+    let moderator = Moderator::new(builder.protocols.clone(), conversations);
+    agents.push(factory(move || moderator.clone()));
     for process in &section.hosting.process {
         let factory = ProcessFactory::new(process.clone(), Arc::clone(&config), programs.clone());
         agents.push(Arc::new(factory));
@@ -344,6 +363,8 @@ fn with_http(
         tasks: parts.tasks.clone(),
         workflows: parts.workflows.clone(),
         registry: parts.registry.clone(),
+        engines: parts.engines.clone(),
+        protocols: builder.protocols.iter().map(|offer| offer.kind()).collect(),
         host: parts.host.clone(),
         status: parts.status.clone(),
         hub,

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use synod_agents::{Agent, AgentFactory, Programs, factory};
+use synod_coordination::Protocol;
 
+use super::coordination::{Offer, offer, offers};
 use super::{Ground, Node, NodeError, assembly};
 use crate::api::Metrics;
 use crate::config::NodeConfig;
@@ -35,6 +37,7 @@ pub struct NodeBuilder {
     pub(super) log: Option<LogLevel>,
     pub(super) programs: Programs,
     pub(super) ground: Option<Ground>,
+    pub(super) protocols: Vec<Arc<dyn Offer>>,
 }
 
 impl Default for NodeBuilder {
@@ -56,6 +59,7 @@ impl NodeBuilder {
             log: None,
             programs: Programs::default(),
             ground: None,
+            protocols: offers(),
         }
     }
 
@@ -71,6 +75,15 @@ impl NodeBuilder {
     /// Adds an agent from its factory.
     pub fn agent_from(mut self, factory: Arc<dyn AgentFactory>) -> Self {
         self.agents.push(factory);
+        self
+    }
+
+    /// Offers a protocol of one's own, beside those that come with the program, or in place of the
+    /// one that has the same name.
+    pub fn protocol<P: Protocol>(mut self) -> Self {
+        self.protocols.retain(|known| known.kind() != P::KIND);
+        self.protocols.push(offer::<P>());
+        self.protocols.sort_by_key(|known| known.kind());
         self
     }
 

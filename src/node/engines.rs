@@ -1,56 +1,77 @@
-//! The engines at work on this node: a pair for each group of partitions that it owns.
+//! The engines at work on this node: a set for each group of partitions that it owns.
 //!
-//! A node alone owns all partitions and has one pair for as long as it runs. In a cluster pairs
+//! A node alone owns all partitions and has one set for as long as it runs. In a cluster sets
 //! come and go with the leadership of their groups, so whoever needs them asks here each time.
 
 use std::sync::Arc;
 
 use parking_lot::RwLock;
+use synod_coordination::Protocol;
+use synod_coordination::desk::DeskMessage;
 use synod_runtime::{ActorPath, Address, Metadata, Route, SendOptions, TrySendError};
 use synod_tasks::TasksMessage;
 use synod_workflows::WorkflowsMessage;
 
-/// The engines of one group.
-#[derive(Debug, Clone)]
-pub struct EnginePair {
+use crate::api::coordination::{DeskDoor, Door};
+
+/// The engines of one group, and the desks of its conversations.
+#[derive(Clone)]
+pub struct EngineSet {
     /// Which group: 0 for a node alone, from 1 in a cluster.
     pub group: u16,
     /// Its task engine.
     pub tasks: Address<TasksMessage>,
     /// Its workflow engine.
     pub workflows: Address<WorkflowsMessage>,
+    /// The doors to its desks.
+    pub(crate) doors: Vec<Arc<dyn Door>>,
 }
 
-/// The pairs at work. Cheap to clone; clones show the same.
-#[derive(Debug, Clone, Default)]
-pub struct Engines(Arc<RwLock<Vec<EnginePair>>>);
+/// The sets at work. Cheap to clone; clones show the same.
+#[derive(Clone, Default)]
+pub struct Engines(Arc<RwLock<Vec<EngineSet>>>);
 
 impl Engines {
     /// Those of a node alone.
     #[must_use]
-    pub fn alone(tasks: Address<TasksMessage>, workflows: Address<WorkflowsMessage>) -> Self {
+    pub fn alone(set: EngineSet) -> Self {
         let engines = Self::default();
-        engines.open(EnginePair { group: 0, tasks, workflows });
+        engines.open(set);
         engines
     }
 
-    /// Adds a pair that has gone to work, in place of an older one of its group.
-    pub fn open(&self, pair: EnginePair) {
-        let mut pairs = self.0.write();
-        pairs.retain(|known| known.group != pair.group);
-        let at = pairs.partition_point(|known| known.group < pair.group);
-        pairs.insert(at, pair);
+    /// Adds a set that has gone to work, in place of an older one of its group.
+    pub fn open(&self, set: EngineSet) {
+        let mut sets = self.0.write();
+        sets.retain(|known| known.group != set.group);
+        let at = sets.partition_point(|known| known.group < set.group);
+        sets.insert(at, set);
     }
 
-    /// Takes out the pair of a group that this node owns no longer.
+    /// Takes out the set of a group that this node owns no longer.
     pub fn close(&self, group: u16) {
-        self.0.write().retain(|pair| pair.group != group);
+        self.0.write().retain(|set| set.group != group);
     }
 
-    /// All pairs, in the order of their groups.
+    /// All sets, in the order of their groups.
     #[must_use]
-    pub fn all(&self) -> Vec<EnginePair> {
+    pub fn all(&self) -> Vec<EngineSet> {
         self.0.read().clone()
+    }
+
+    /// The desk of a protocol of the first group that is owned here, whichever that is at the time
+    /// of each message; closed while there is none.
+    #[must_use]
+    pub fn desk<P: Protocol>(&self) -> Address<DeskMessage<P>> {
+        let path = ActorPath::new(format!("/synod/coordination/{}", P::KIND));
+        Address::routed(path, Arc::new(ToDesk(self.clone())))
+    }
+
+    /// The door to the desk of a protocol, of the first group that is owned here.
+    pub(crate) fn door(&self, protocol: &str) -> Option<Arc<dyn Door>> {
+        let sets = self.0.read();
+        let mut doors = sets.first()?.doors.iter();
+        doors.find(|door| door.kind() == protocol).cloned()
     }
 
     /// The task engine of the first group that is owned here, whichever that is at the time of
@@ -68,12 +89,12 @@ impl Engines {
     }
 }
 
-fn tasks_of(pair: &EnginePair) -> &Address<TasksMessage> {
-    &pair.tasks
+fn tasks_of(set: &EngineSet) -> &Address<TasksMessage> {
+    &set.tasks
 }
 
-fn workflows_of(pair: &EnginePair) -> &Address<WorkflowsMessage> {
-    &pair.workflows
+fn workflows_of(set: &EngineSet) -> &Address<WorkflowsMessage> {
+    &set.workflows
 }
 
 /// What was said of a message, said again to its receiver.
@@ -86,12 +107,29 @@ fn options(metadata: &Metadata) -> SendOptions {
     }
 }
 
-/// Leads to one of the two engines of the first pair.
-struct First<M>(Engines, fn(&EnginePair) -> &Address<M>);
+/// Leads to a desk of the first set.
+struct ToDesk(Engines);
+
+impl<P: Protocol> Route<DeskMessage<P>> for ToDesk {
+    fn deliver(
+        &self,
+        message: DeskMessage<P>,
+        metadata: Metadata,
+    ) -> Result<(), TrySendError<DeskMessage<P>>> {
+        let door = self.0.door(P::KIND);
+        match door.and_then(|door| DeskDoor::<P>::behind(door.as_ref())) {
+            Some(desk) => desk.try_send_with(message, options(&metadata)),
+            None => Err(TrySendError::Closed(message)),
+        }
+    }
+}
+
+/// Leads to one of the two engines of the first set.
+struct First<M>(Engines, fn(&EngineSet) -> &Address<M>);
 
 impl<M: Send + 'static> Route<M> for First<M> {
     fn deliver(&self, message: M, metadata: Metadata) -> Result<(), TrySendError<M>> {
-        let address = self.0.0.read().first().map(|pair| self.1(pair).clone());
+        let address = self.0.0.read().first().map(|set| self.1(set).clone());
         match address {
             Some(address) => address.try_send_with(message, options(&metadata)),
             None => Err(TrySendError::Closed(message)),

@@ -11,6 +11,7 @@
 mod assembly;
 mod builder;
 mod cluster;
+mod coordination;
 mod endpoint;
 mod engines;
 mod error;
@@ -23,6 +24,8 @@ mod start;
 use std::time::Duration;
 
 use synod_agents::{HostMessage, RegistryMessage};
+use synod_coordination::Protocol;
+use synod_coordination::desk::DeskMessage;
 use synod_runtime::{Address, ExitReason, RootHandle, System};
 use synod_tasks::{DrainEngine, TasksMessage};
 use synod_workflows::{DrainWorkflows, WorkflowsMessage};
@@ -33,7 +36,7 @@ pub use cluster::{
     SeatStatus,
 };
 pub use endpoint::Endpoint;
-pub use engines::{EnginePair, Engines};
+pub use engines::{EngineSet, Engines};
 pub use error::NodeError;
 pub use ground::{ClusterParts, Ground, Witness};
 
@@ -44,8 +47,9 @@ use endpoint::EndpointFile;
 const STOP_WITHIN: Duration = Duration::from_secs(60);
 
 /// Where the parts of a node are reached.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct Parts {
+    engines: Engines,
     tasks: Address<TasksMessage>,
     workflows: Address<WorkflowsMessage>,
     registry: Address<RegistryMessage>,
@@ -76,6 +80,19 @@ impl Node {
     #[must_use]
     pub fn workflows(&self) -> &Address<WorkflowsMessage> {
         &self.parts.workflows
+    }
+
+    /// The desk of a protocol that the node offers; closed when it offers none of that name and
+    /// type, or when another node does the work.
+    #[must_use]
+    pub fn desk<P: Protocol>(&self) -> Address<DeskMessage<P>> {
+        self.parts.engines.desk()
+    }
+
+    /// The engines and desks at work.
+    #[cfg(test)]
+    pub(crate) fn engines(&self) -> &Engines {
+        &self.parts.engines
     }
 
     /// The registry of agents.

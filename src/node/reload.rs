@@ -45,11 +45,11 @@ impl Running {
             .map_err(|error| ReloadRefused::NeedsRestart(error.to_string()))?;
         // An engine may be too busy to answer, so they come first.
         let runtime = Handle::current();
-        for pair in self.engines.all() {
+        for set in self.engines.all() {
             let wanted = Reconfigure { config: loaded.config.tasks.clone() };
-            runtime.block_on(pair.tasks.ask(wanted, ENGINE)).map_err(|e| invalid(&e))?;
+            runtime.block_on(set.tasks.ask(wanted, ENGINE)).map_err(|e| invalid(&e))?;
             let wanted = synod_workflows::Reconfigure { config: loaded.config.workflows.clone() };
-            runtime.block_on(pair.workflows.ask(wanted, ENGINE)).map_err(|e| invalid(&e))?;
+            runtime.block_on(set.workflows.ask(wanted, ENGINE)).map_err(|e| invalid(&e))?;
         }
         if let Some(log) = &self.log {
             log.set(&loaded.config.log.level).map_err(|e| invalid(&e))?;

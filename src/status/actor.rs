@@ -21,7 +21,7 @@ use super::messages::{
 };
 use super::view::{ActorCounts, Answers, EngineAnswers, NodeStatus, StatusReport};
 use crate::config::reload::Change;
-use crate::node::{Cluster, ClusterView, EnginePair, Engines};
+use crate::node::{Cluster, ClusterView, EngineSet, Engines};
 
 /// Most time a part of the node has to say how it is.
 const PART: Duration = Duration::from_millis(500);
@@ -119,7 +119,7 @@ impl StatusActor {
             let (journal, cluster, engines, agents) = tokio::join!(
                 journal.ask(Health {}, within),
                 ask_cluster(cluster, within),
-                join_all(engines.all().into_iter().map(|pair| ask_pair(pair, within))),
+                join_all(engines.all().into_iter().map(|set| ask_set(set, within))),
                 host.ask(AwaitAgents, within),
             );
             node.judge(Answers { journal, cluster, engines, agents })
@@ -160,10 +160,10 @@ impl StatusActor {
         let within = request.body.within.unwrap_or(self.parts.drain_within);
         let me = ctx.address();
         let told = within.saturating_add(AFTER_DRAIN);
-        for pair in self.parts.engines.all() {
+        for set in self.parts.engines.all() {
             let runs = DrainWorkflows { within };
-            pair.workflows.ask_into(runs, told, &me, StatusMessage::RunsDrained);
-            pair.tasks.ask_into(DrainEngine { within }, told, &me, StatusMessage::Drained);
+            set.workflows.ask_into(runs, told, &me, StatusMessage::RunsDrained);
+            set.tasks.ask_into(DrainEngine { within }, told, &me, StatusMessage::Drained);
         }
         ctx.describe("the node drains");
         request.answer(Draining { draining: true, within_s: within.as_secs() });
@@ -192,11 +192,11 @@ async fn ask_cluster(
     })
 }
 
-async fn ask_pair(pair: EnginePair, within: Duration) -> EngineAnswers {
+async fn ask_set(set: EngineSet, within: Duration) -> EngineAnswers {
     let (engine, stats, runs) = tokio::join!(
-        pair.tasks.ask(EngineHealth {}, within),
-        pair.tasks.ask(EngineStats {}, within),
-        pair.workflows.ask(WorkflowHealth {}, within),
+        set.tasks.ask(EngineHealth {}, within),
+        set.tasks.ask(EngineStats {}, within),
+        set.workflows.ask(WorkflowHealth {}, within),
     );
     EngineAnswers { engine, stats, runs }
 }

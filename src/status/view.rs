@@ -58,13 +58,13 @@ pub(super) struct Answers {
     pub(super) journal: Result<JournalHealth, AskError>,
     /// How the cluster is; none when the node is alone.
     pub(super) cluster: Option<Result<ClusterView, String>>,
-    /// Of each pair of engines at work here.
+    /// Of each set of engines at work here.
     pub(super) engines: Vec<EngineAnswers>,
     /// Answered when all agents are there.
     pub(super) agents: Result<(), AskError>,
 }
 
-/// What a pair of engines answered.
+/// What a set of engines answered.
 #[derive(Debug)]
 pub(super) struct EngineAnswers {
     pub(super) engine: Result<EngineHealthResponse, AskError>,
@@ -98,8 +98,8 @@ impl NodeStatus {
                 self.cluster = Some(view);
             }
         }
-        for pair in answers.engines {
-            self.judge_pair(pair, follows);
+        for set in answers.engines {
+            self.judge_set(set, follows);
         }
         if let Err(why) = answers.agents {
             self.not_ready.push(format!("not all agents are back: {why}"));
@@ -108,7 +108,7 @@ impl NodeStatus {
         self
     }
 
-    fn judge_pair(&mut self, answers: EngineAnswers, follows: bool) {
+    fn judge_set(&mut self, answers: EngineAnswers, follows: bool) {
         match answers.engine {
             Err(why) => self.not_ready.push(format!("the task engine does not answer: {why}")),
             Ok(health) => {

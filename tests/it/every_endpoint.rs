@@ -34,6 +34,8 @@ fn endpoints(document: &Value) -> Vec<Endpoint<'_>> {
             .replace("{run_id}", NOBODY)
             .replace("{other}", NOBODY)
             .replace("{approval_id}", NOBODY)
+            .replace("{protocol}", "ballot")
+            .replace("{id}", NOBODY)
             .replace("{name}", "nothing")
             .replace("{agent}", "echo")
             .replace("{control}", "pause"),

@@ -17,6 +17,7 @@ mod cli;
 mod cluster;
 mod commands;
 mod config_faults;
+mod coordination;
 mod damage;
 mod demo;
 mod every_endpoint;

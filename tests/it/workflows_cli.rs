@@ -12,9 +12,9 @@ use crate::workflows::LINEAR;
 use crate::world::World;
 
 /// How a command ended.
-struct Ran {
+pub(crate) struct Ran {
     code: i32,
-    out: String,
+    pub(crate) out: String,
     err: String,
 }
 
@@ -25,13 +25,13 @@ impl Ran {
         Self { code, out: text(output.stdout), err: text(output.stderr) }
     }
 
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}", self.out))
     }
 
     /// It must have ended so.
     #[track_caller]
-    fn with(self, code: i32) -> Self {
+    pub(crate) fn with(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{}\n{}", self.out, self.err);
         self
     }
@@ -63,7 +63,7 @@ fn alone(args: &[&str]) -> Ran {
     Ran::of(synod().args(args).output().expect("a command"))
 }
 
-fn asking(world: &World, args: &[&str]) -> Ran {
+pub(crate) fn asking(world: &World, args: &[&str]) -> Ran {
     Ran::of(synod().args(args).env("SYNOD_URL", &world.node.url).output().expect("a command"))
 }
 

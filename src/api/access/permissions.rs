@@ -3,7 +3,7 @@
 use axum::http::Method;
 use synod_security::Permission;
 
-use Permission::{Administer, Decide, Open, Operate, Read, Serve, Submit};
+use Permission::{Administer, Converse, Decide, Open, Operate, Read, Serve, Submit};
 
 /// Methods, routes, permissions. What is not here is for administrators.
 const ROUTES: &[(&str, &str, Permission)] = &[
@@ -45,6 +45,12 @@ const ROUTES: &[(&str, &str, Permission)] = &[
     ("GET", "/api/v1/approvals", Read),
     ("GET", "/api/v1/approvals/{approval_id}", Read),
     ("POST", "/api/v1/approvals/{approval_id}/decide", Decide),
+    ("GET", "/api/v1/coordination", Read),
+    ("GET", "/api/v1/coordination/{protocol}", Read),
+    ("POST", "/api/v1/coordination/{protocol}", Converse),
+    ("GET", "/api/v1/coordination/{protocol}/{id}", Read),
+    ("POST", "/api/v1/coordination/{protocol}/{id}", Converse),
+    ("GET", "/api/v1/coordination/{protocol}/{id}/history", Read),
     ("GET", "/api/v1/agents", Read),
     ("POST", "/api/v1/agents", Serve),
     ("GET", "/api/v1/agents/connect", Serve),

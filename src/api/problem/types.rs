@@ -98,6 +98,10 @@ problem_types! {
     TooManyFailures = "too-many-failures", TOO_MANY_REQUESTS,
         "Too many requests without a valid token",
         "send a valid token, or wait for Retry-After";
+    /// Whoever asks may not say this in a conversation.
+    NotAllowed = "not-allowed", FORBIDDEN,
+        "Whoever asks may not do this",
+        "speak for yourself: with a token of the participant that is named";
     /// A foreign Host or Origin.
     Forbidden = "forbidden", FORBIDDEN,
         "The request is refused",
@@ -129,7 +133,7 @@ problem_types! {
     /// As many runs or definitions are kept as the node allows.
     LimitReached = "limit-reached", TOO_MANY_REQUESTS,
         "A limit of the node is reached",
-        "try again later, or raise the limit in the section `workflows` of the configuration";
+        "try again later, or raise the limit in the node's configuration";
     /// As many streams are open as the node allows.
     TooManyStreams = "too-many-streams", SERVICE_UNAVAILABLE,
         "Too many streams are open",

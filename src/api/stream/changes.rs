@@ -1,5 +1,6 @@
 //! From changes to events. Pure: what is known, what is new, what is therefore told.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
@@ -7,8 +8,10 @@ use synod_agents::{AgentChange, AgentEntry, AgentKey, AgentStatus};
 use synod_runtime::{ActorPath, ActorState, LifecycleChange, LifecycleEvent};
 use synod_tasks::{TaskChange, TaskState};
 use synod_workflows::RunChange;
+use uuid::Uuid;
 
 use super::event::{Content, Event, Subject};
+use crate::api::coordination::ConversationNote;
 
 /// The event of a task's change.
 pub(crate) fn task_event(change: &TaskChange) -> Event {
@@ -35,6 +38,20 @@ pub(crate) fn run_event(change: &RunChange) -> Event {
         subject: Subject::Run(change.run_id),
         at: Some(change.at),
         content: Content::Run(change.clone()),
+    }
+}
+
+/// The event of what happened in a conversation: `synod.ballot.decided`.
+pub(crate) fn note_event(
+    protocol: Cow<'static, str>,
+    conversation: Uuid,
+    note: ConversationNote,
+) -> Event {
+    Event {
+        kind: format!("synod.{}", note.kind).into(),
+        subject: Subject::Conversation(protocol, conversation),
+        at: Some(note.at),
+        content: Content::Note(note),
     }
 }
 

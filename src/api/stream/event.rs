@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::cursor::Cursor;
+use crate::api::coordination::ConversationNote;
 
 /// One change of a task, a run, an agent or an actor.
 #[derive(Debug, Clone)]
@@ -36,6 +37,8 @@ pub enum Subject {
     Task(Uuid),
     /// A run of a workflow.
     Run(Uuid),
+    /// A conversation: its protocol and its id.
+    Conversation(Cow<'static, str>, Uuid),
     /// An agent.
     Agent(AgentId),
     /// An actor.
@@ -49,6 +52,7 @@ impl fmt::Display for Subject {
         match self {
             Self::Task(id) => write!(f, "tasks/{id}"),
             Self::Run(id) => write!(f, "workflows/{id}"),
+            Self::Conversation(protocol, id) => write!(f, "coordination/{protocol}/{id}"),
             Self::Agent(id) => write!(f, "agents/{id}"),
             Self::Actor(path) => write!(f, "actors{path}"),
             Self::Stream => f.write_str("stream"),
@@ -64,6 +68,8 @@ pub enum Content {
     Task(TaskChange),
     /// Something happened to a run or to a step of it.
     Run(RunChange),
+    /// Something happened in a conversation.
+    Note(ConversationNote),
     /// An agent came, changed its status or left.
     Agent {
         /// Which version of it.

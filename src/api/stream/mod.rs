@@ -30,10 +30,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-pub(crate) use changes::{run_event, task_event};
+pub(crate) use changes::{note_event, run_event, task_event};
 pub use cursor::{Cursor, NotACursor};
 pub use event::{CloudEvent, Content, Event, StreamNotice, Subject};
-pub use filter::Filter;
+pub use filter::{About, Filter};
 pub use hub::{EventHub, Next, Numbered, Subscription};
 pub use source::{EngineSource, LIFECYCLE_BUFFER, NodeSource, SourceMessage};
 
@@ -93,6 +93,9 @@ pub struct StreamQuery {
     /// Only this run of a workflow.
     #[param(value_type = Option<String>)]
     run: Option<Uuid>,
+    /// Only this conversation.
+    #[param(value_type = Option<String>)]
+    conversation: Option<Uuid>,
     /// Only this agent.
     #[param(value_type = Option<String>)]
     agent: Option<AgentId>,
@@ -109,7 +112,13 @@ impl StreamQuery {
             Problem::invalid(field, "the id of an event of this stream", got)
                 .next(format!("{why}; leave it out to begin now"))
         })?;
-        let filter = Filter::new(self.types.as_deref(), self.task, self.run, self.agent);
+        let about = [
+            self.task.map(About::Task),
+            self.run.map(About::Run),
+            self.conversation.map(About::Conversation),
+            self.agent.map(About::Agent),
+        ];
+        let filter = Filter::new(self.types.as_deref(), about.into_iter().flatten());
         Ok(hub.subscribe(after, filter))
     }
 }

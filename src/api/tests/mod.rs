@@ -60,6 +60,8 @@ async fn world_of(mut of_node: NodeConfig) -> World {
     node.system().spawn(changes).unwrap();
     node.system().spawn(NodeSource::spec(hub.clone(), registry.clone(), actors)).unwrap();
     let state = ApiState::new(ApiParts {
+        engines: node.engines().clone(),
+        protocols: vec!["ballot"],
         streams: StreamLimits::new(&config),
         system: node.system().clone(),
         tasks,

@@ -106,7 +106,7 @@ async fn changes_of_actors_that_came_too_fast_are_told_as_a_gap() {
         system.control(&"/node/agents/echo@0.1.0".into(), control).unwrap();
     }
     let hub = EventHub::new("test", 2, 64);
-    let mut reader = hub.subscribe(None, Filter::new(Some("synod.actor.*"), None, None, None));
+    let mut reader = hub.subscribe(None, Filter::new(Some("synod.actor.*"), []));
     let apart = System::new(SystemConfig::default());
     apart.spawn(NodeSource::spec(hub, world.node.registry().clone(), feed)).unwrap();
     let Next::Events(events) = reader.next().await else { panic!("nothing was dropped") };

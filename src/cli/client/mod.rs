@@ -86,6 +86,23 @@ impl Client {
         self.call(self.request(method, path, &[]).json(body).timeout(ANSWER)).await
     }
 
+    /// Sends `body` to `path`, under a key that makes it safe to repeat, if there is one.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub(crate) async fn send_once(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        key: Option<&str>,
+    ) -> Result<Value, CliError> {
+        let mut request = self.request(Method::POST, path, &[]).json(body);
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        self.call(request.timeout(ANSWER)).await
+    }
+
     /// Sends `body` to `path`; also tells from where the stream has all that follows.
     ///
     /// # Errors

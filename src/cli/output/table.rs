@@ -1,5 +1,7 @@
 //! Tables with aligned columns that fit the terminal.
 
+use std::borrow::Cow;
+
 use super::paint::Paint;
 use super::text::{cut, harmless, width, wrapped};
 
@@ -16,7 +18,7 @@ const NOTE_ROOM: usize = 24;
 /// What a column is called and how it behaves.
 #[derive(Debug, Clone)]
 pub(crate) struct Column {
-    title: &'static str,
+    title: Cow<'static, str>,
     right: bool,
     elastic: bool,
     spare: bool,
@@ -26,25 +28,25 @@ pub(crate) struct Column {
 impl Column {
     /// A column of words.
     #[must_use]
-    pub(crate) fn words(title: &'static str) -> Self {
-        Self { title, right: false, elastic: false, spare: false, note: false }
+    pub(crate) fn words(title: impl Into<Cow<'static, str>>) -> Self {
+        Self { title: title.into(), right: false, elastic: false, spare: false, note: false }
     }
 
     /// A column of numbers, aligned at the right.
     #[must_use]
-    pub(crate) fn number(title: &'static str) -> Self {
+    pub(crate) fn number(title: impl Into<Cow<'static, str>>) -> Self {
         Self { right: true, ..Self::words(title) }
     }
 
     /// A column of words that is cut where the terminal is too narrow.
     #[must_use]
-    pub(crate) fn elastic(title: &'static str) -> Self {
+    pub(crate) fn elastic(title: impl Into<Cow<'static, str>>) -> Self {
         Self { elastic: true, ..Self::words(title) }
     }
 
     /// The last column, of words that stand below their row where they do not fit behind it.
     #[must_use]
-    pub(crate) fn note(title: &'static str) -> Self {
+    pub(crate) fn note(title: impl Into<Cow<'static, str>>) -> Self {
         Self { note: true, ..Self::words(title) }
     }
 
@@ -125,7 +127,7 @@ impl Table {
     pub(crate) fn lines(&self, columns: Option<usize>, coloured: bool) -> Vec<String> {
         let widths = self.widths(columns);
         let titles: Vec<Cell> =
-            self.columns.iter().map(|column| Cell::new(column.title, Paint::Strong)).collect();
+            self.columns.iter().map(|column| Cell::new(&column.title, Paint::Strong)).collect();
         let room = columns.map(|columns| columns.saturating_sub(total(&widths) + GAP));
         let lines = |row: &[Cell]| self.with_note(row, &widths, (columns, room), coloured);
         // The title of notes that have no room is left out.
@@ -210,7 +212,7 @@ impl Table {
         }
         let cells = self.rows.iter().filter_map(|row| row.get(index));
         let widest = cells.map(|cell| width(&cell.text)).max().unwrap_or(0);
-        Some(widest.max(width(self.columns[index].title)))
+        Some(widest.max(width(&self.columns[index].title)))
     }
 
     /// The least columns that these widths can be brought down to.

@@ -26,10 +26,13 @@ use synod_tasks::TaskChange;
 use synod_workflows::RunChange;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
+use uuid::Uuid;
 
 use self::following::Following;
 use crate::api::EventHub;
-use crate::api::stream::{Content, Cursor, Event, Filter, Next, run_event, task_event};
+use crate::api::stream::{
+    Content, Cursor, Event, Filter, Next, Subject, note_event, run_event, task_event,
+};
 
 /// What the relay is offered as to other nodes.
 const NAME: &str = "events";
@@ -87,6 +90,7 @@ struct Carried {
 enum Change {
     Task(String),
     Run(String),
+    Note { protocol: String, conversation: Uuid, note: String },
 }
 
 impl Carried {
@@ -98,6 +102,14 @@ impl Carried {
             }
             Content::Run(change) => {
                 (serde_json::to_string(change).map(Change::Run), change.correlation)
+            }
+            Content::Note(note) => {
+                let Subject::Conversation(protocol, conversation) = &event.subject else {
+                    return None;
+                };
+                let (protocol, conversation) = (protocol.to_string(), *conversation);
+                let note = serde_json::to_string(note);
+                (note.map(|note| Change::Note { protocol, conversation, note }), None)
             }
             _ => return None,
         };
@@ -112,6 +124,9 @@ impl Carried {
             }
             Change::Run(text) => {
                 run_event(&RunChange { correlation, ..serde_json::from_str(&text)? })
+            }
+            Change::Note { protocol, conversation, note } => {
+                note_event(protocol.into(), conversation, serde_json::from_str(&note)?)
             }
         })
     }

@@ -59,6 +59,7 @@ use self::remote_agent::AgentPort;
 use self::statuses::StatusDesk;
 use self::work::{WorkKeeper, WorkParts};
 use super::assembly::BACKOFF;
+use super::coordination::courier;
 use super::{Engines, Ground, NodeBuilder, NodeError};
 use crate::api::{ApiState, EventHub, Owner};
 use crate::config::{ClusterSection, NodeConfig};
@@ -194,6 +195,11 @@ fn consensus(builder: &NodeBuilder, around: &Around, peers: &Peers) -> (Spec<Con
 }
 
 impl Room {
+    /// Who owns the work.
+    pub(super) fn owner(&self) -> Arc<dyn Owner> {
+        Arc::new(self.owner.clone())
+    }
+
     /// Adds what comes after the agents' host.
     pub(super) fn settle(
         self,
@@ -373,6 +379,9 @@ fn keeper(
         share: PartitionShare::WHOLE,
         tasks: builder.config.tasks.clone(),
         workflows: builder.config.workflows.clone(),
+        desks: builder.config.coordination.clone(),
+        offers: builder.protocols.clone(),
+        courier: courier(&around.agents),
         log,
         registry: around.agents.clone(),
         hubs,

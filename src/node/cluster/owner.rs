@@ -52,7 +52,7 @@ pub(super) struct GroupOwner {
 
 impl GroupOwner {
     fn own(&self) -> bool {
-        let at_work = self.engines.all().iter().any(|pair| pair.group == self.group);
+        let at_work = self.engines.all().iter().any(|set| set.group == self.group);
         at_work && self.view.borrow().accepts()
     }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use synod_agents::RegistryMessage;
 use synod_cluster::GroupView;
+use synod_coordination::desk::{Courier, DeskConfig};
 use synod_journal::{JournalMessage, PartitionShare};
 use synod_runtime::{
     Actor, ActorError, Address, Ask, Backoff, Context, Reply, Request, Spec, Strategy, Supervision,
@@ -24,7 +25,8 @@ use tokio::sync::watch;
 
 use crate::api::EventHub;
 use crate::api::stream::EngineSource;
-use crate::node::{EnginePair, Engines};
+use crate::node::coordination::{DeskParts, Offer, desks};
+use crate::node::{EngineSet, Engines};
 
 /// Time the engines have to say that they are drained, beyond what running work has.
 const AFTER_DRAIN: Duration = Duration::from_secs(5);
@@ -48,6 +50,11 @@ pub(super) struct WorkParts {
     pub(super) share: PartitionShare,
     pub(super) tasks: TasksConfig,
     pub(super) workflows: WorkflowsConfig,
+    pub(super) desks: DeskConfig,
+    /// The protocols that have desks.
+    pub(super) offers: Vec<Arc<dyn Offer>>,
+    /// How conversations reach agents.
+    pub(super) courier: Arc<dyn Courier>,
     /// The replicated log of the group.
     pub(super) log: Address<JournalMessage>,
     pub(super) registry: Address<RegistryMessage>,
@@ -154,9 +161,9 @@ impl WorkKeeper {
         self.starts += 1;
         let name: Arc<str> = format!("term-{}.{}", view.term, self.starts).into();
         tracing::info!(group = self.parts.group, term = view.term, "this node takes the work over");
-        let (engines, pair) = self.engines(Arc::clone(&name));
+        let (engines, set) = self.engines(Arc::clone(&name));
         ctx.spawn_child(engines)?;
-        self.parts.engines.open(pair);
+        self.parts.engines.open(set);
         ctx.describe(format!("at work in term {}", view.term));
         self.at_work = Some(name);
         Ok(())
@@ -170,15 +177,21 @@ impl WorkKeeper {
         ctx.describe("another node has the work");
     }
 
-    fn engines(&self, name: Arc<str>) -> (Spec<Supervisor>, EnginePair) {
-        let WorkParts { share, tasks, workflows, log, registry, hubs, .. } = self.parts.clone();
+    fn engines(&self, name: Arc<str>) -> (Spec<Supervisor>, EngineSet) {
+        let WorkParts { share, tasks, workflows, desks: config, log, registry, hubs, .. } =
+            self.parts.clone();
+        let courier = Arc::clone(&self.parts.courier);
+        let journal = log.clone();
+        let parts = DeskParts { config, share, journal, courier, hubs: hubs.clone() };
         let tasks = TaskEngine::spec_of(share, tasks, log.clone(), registry).backoff(BACKOFF);
         let workflows =
             WorkflowEngine::spec_of(share, workflows, log, tasks.address()).backoff(BACKOFF);
-        let pair = EnginePair {
+        let (desks, doors) = desks(&self.parts.offers, &parts);
+        let set = EngineSet {
             group: self.parts.group,
             tasks: tasks.address(),
             workflows: workflows.address(),
+            doors,
         };
         let changes =
             EngineSource::spec(hubs, tasks.address(), workflows.address()).backoff(BACKOFF);
@@ -186,20 +199,21 @@ impl WorkKeeper {
             .intensity(INTENSITY.0, INTENSITY.1)
             .child(tasks)
             .child(workflows)
+            .child(desks)
             .child(changes);
-        (engines.into_spec(name), pair)
+        (engines.into_spec(name), set)
     }
 
     /// Drains the engines beside the actor, which stays free.
     fn hand_over(&mut self, request: Request<HandOver>, ctx: &mut Context<Self>) {
         self.leaving = true;
         let (HandOver { within }, reply) = request.into_parts();
-        let pairs = self.parts.engines.all();
-        let pair = pairs.into_iter().find(|pair| pair.group == self.parts.group);
+        let sets = self.parts.engines.all();
+        let set = sets.into_iter().find(|set| set.group == self.parts.group);
         // From now on requests wait for the new owner.
         self.parts.engines.close(self.parts.group);
         let drained = async move {
-            if let Some(EnginePair { tasks, workflows, .. }) = pair {
+            if let Some(EngineSet { tasks, workflows, .. }) = set {
                 let told = within.saturating_add(AFTER_DRAIN);
                 // What does not answer is stopped all the same, and goes on elsewhere as lost.
                 let (runs, tasks) = tokio::join!(

@@ -28,6 +28,14 @@ pub struct Open<P: Protocol> {
     pub key: Option<String>,
 }
 
+impl<P: Protocol> Open<P> {
+    /// Opens a conversation under a name that the desk gives it.
+    #[must_use]
+    pub fn new(setup: P::Setup, by: Principal) -> Self {
+        Self { setup, by, id: None, key: None }
+    }
+}
+
 impl<P: Protocol> Ask for Open<P> {
     type Reply = Result<Opened<P::View>, DeskError>;
 }

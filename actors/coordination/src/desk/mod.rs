@@ -14,6 +14,7 @@ mod book;
 mod config;
 mod conversation;
 mod courier;
+mod ending;
 mod error;
 mod id;
 mod messages;
@@ -24,10 +25,11 @@ mod tests;
 pub use actor::Desk;
 pub use config::DeskConfig;
 pub use courier::Courier;
+pub use ending::{NotEnded, ended};
 pub use error::DeskError;
 pub use id::partition_of;
 pub use messages::{
     ConversationPage, DeskDrained, DeskHealth, DeskHealthResponse, DeskMessage, DrainDesk, Follow,
-    History, HistoryPage, List, NoteListener, NoteTeller, NumberedNote, Open, Opened, Show, Shown, Standing,
-    Step, Summary, Told,
+    History, HistoryPage, List, NoteListener, NoteTeller, NumberedNote, Open, Opened, Show, Shown,
+    Standing, Step, Summary, Told,
 };

@@ -4,6 +4,6 @@
 
 mod auction;
 mod ballot;
-mod group;
 mod contract_net;
+mod group;
 mod lock;

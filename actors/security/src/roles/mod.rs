@@ -20,7 +20,8 @@ pub enum Role {
     Operator,
     /// May do everything, tokens included.
     Admin,
-    /// A program that does work: it registers, connects and gives signs of life, no more.
+    /// A program that does work: it registers, connects, gives signs of life, and takes part in
+    /// conversations, no more.
     Agent,
 }
 
@@ -45,12 +46,13 @@ impl Role {
     /// Whether this role alone is enough.
     #[must_use]
     pub const fn allows(self, permission: Permission) -> bool {
-        use Permission::{Administer, Decide, Open, Operate, Read, Serve, Submit};
+        use Permission::{Administer, Converse, Decide, Open, Operate, Read, Serve, Submit};
         match permission {
             Open => true,
             Read => !matches!(self, Self::Agent),
             Submit => matches!(self, Self::Submitter | Self::Operator | Self::Admin),
             Decide => matches!(self, Self::Approver | Self::Admin),
+            Converse => !matches!(self, Self::Viewer),
             Operate => matches!(self, Self::Operator | Self::Admin),
             Serve => matches!(self, Self::Agent | Self::Operator | Self::Admin),
             Administer => matches!(self, Self::Admin),
@@ -70,6 +72,8 @@ pub enum Permission {
     Submit,
     /// To decide about approvals.
     Decide,
+    /// To take part in conversations: to vote, to bid, to take locks.
+    Converse,
     /// To do work as an agent.
     Serve,
     /// To run the node.
@@ -80,11 +84,12 @@ pub enum Permission {
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Open,
         Self::Read,
         Self::Submit,
         Self::Decide,
+        Self::Converse,
         Self::Serve,
         Self::Operate,
         Self::Administer,
@@ -127,6 +132,7 @@ mod tests {
             (Permission::Read, "viewer,submitter,approver,operator,admin"),
             (Permission::Submit, "submitter,operator,admin"),
             (Permission::Decide, "approver,admin"),
+            (Permission::Converse, "submitter,approver,operator,admin,agent"),
             (Permission::Serve, "operator,admin,agent"),
             (Permission::Operate, "operator,admin"),
             (Permission::Administer, "admin"),

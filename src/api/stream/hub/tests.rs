@@ -5,6 +5,7 @@ use synod_runtime::ActorState;
 use uuid::Uuid;
 
 use super::super::event::{Content, Subject};
+use super::super::filter::About;
 use super::*;
 
 fn hub(capacity: usize, boot: u64) -> EventHub {
@@ -99,7 +100,7 @@ async fn a_cursor_of_another_boot_or_from_the_future_is_a_reset() {
 async fn filters_pass_only_what_is_wanted_and_the_place_moves_on() {
     let hub = hub(16, 1);
     let wanted = Uuid::from_u128(7);
-    let filter = Filter::new(Some("synod.task.completed, synod.agent.*"), Some(wanted), None, None);
+    let filter = Filter::new(Some("synod.task.completed, synod.agent.*"), [About::Task(wanted)]);
     let mut reader = hub.subscribe(None, filter);
     hub.publish(change("synod.task.completed", 1));
     hub.publish(change("synod.task.queued", 7));
