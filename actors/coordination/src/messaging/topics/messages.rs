@@ -201,9 +201,22 @@ impl Ask for ListSubscriptions {
     type Reply = Vec<SubscriptionView>;
 }
 
+/// How does this durable subscription stand? Answered with nothing when it is not there.
+#[derive(Debug, Clone)]
+pub struct ShowSubscription {
+    /// Which.
+    pub name: String,
+}
+
+impl Ask for ShowSubscription {
+    type Reply = Option<SubscriptionView>;
+}
+
 /// What could not be worked on? The oldest first.
 #[derive(Debug, Clone)]
 pub struct ListTopicLetters {
+    /// Only those of this subscription; none for all.
+    pub subscription: Option<String>,
     /// Only those after this number.
     pub after: u64,
     /// Most to be given; at most 1,000.
@@ -223,6 +236,21 @@ pub struct ShowRetained {
 
 impl Ask for ShowRetained {
     type Reply = Option<Arc<Published>>;
+}
+
+/// What are the last values of the topics that a filter matches? In order of topic.
+#[derive(Debug, Clone)]
+pub struct ListRetained {
+    /// Which topics; see [`TopicFilter`](super::TopicFilter).
+    pub filter: String,
+    /// Only those after this topic; none for all.
+    pub after: Option<String>,
+    /// Most to be given; at most 1,000.
+    pub limit: usize,
+}
+
+impl Ask for ListRetained {
+    type Reply = Result<Vec<Arc<Published>>, TopicError>;
 }
 
 /// The protocol of topics.
@@ -248,10 +276,14 @@ pub enum TopicsMessage {
     Reject(Request<Reject>),
     /// The durable subscriptions.
     List(Request<ListSubscriptions>),
+    /// One of them.
+    Show(Request<ShowSubscription>),
     /// What could not be worked on.
     Letters(Request<ListTopicLetters>),
     /// The last value of a topic.
     Retained(Request<ShowRetained>),
+    /// The last values of some.
+    AllRetained(Request<ListRetained>),
     /// From topics to themselves.
     Own(super::actor::Own),
 }
@@ -266,6 +298,8 @@ requests!(TopicsMessage {
     Acknowledge(Acknowledge),
     Reject(Reject),
     List(ListSubscriptions),
+    Show(ShowSubscription),
     Letters(ListTopicLetters),
     Retained(ShowRetained),
+    AllRetained(ListRetained),
 });

@@ -177,6 +177,12 @@ async fn who_subscribes_later_gets_the_last_value_first() {
     let stage = Stage::on(Some(&disk), TopicsConfig::default()).await;
     stage.ask(publication("a/b", "old", true)).await.unwrap();
     stage.ask(publication("a/b", "last", true)).await.unwrap();
+    let list = ListRetained { filter: "a/+".into(), after: None, limit: 10 };
+    let all = stage.ask(list.clone()).await.unwrap();
+    assert_eq!((all.len(), text(&all[0]).as_str()), (1, "last"));
+    let none = stage.ask(ListRetained { after: Some("a/b".into()), ..list.clone() }).await;
+    assert_eq!(none.unwrap(), []);
+    assert!(stage.ask(ListRetained { filter: "a#".into(), ..list }).await.is_err());
     let mut later = stage.subscribe("a/#", 10).await;
     let received = later.receive(10).await.unwrap();
     assert_eq!(text(&received.messages[0]), "last");
@@ -250,7 +256,7 @@ async fn an_agent_is_given_each_message_until_it_takes_it_or_it_is_a_dead_letter
         assert!(tokio::time::Instant::now() < deadline, "{view:?}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let letters = stage.ask(ListTopicLetters { after: 0, limit: 10 }).await;
+    let letters = stage.ask(ListTopicLetters { subscription: None, after: 0, limit: 10 }).await;
     assert_eq!(letters.len(), 1);
     assert_eq!(letters[0].reason, "given 3 times; at last: it is not there");
     let given = stage.post.given.lock().clone();

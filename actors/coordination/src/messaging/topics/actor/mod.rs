@@ -16,9 +16,10 @@ use synod_journal::{AppendError, AppendLimits, Committed, Epoch, JournalMessage,
 use synod_runtime::{Actor, ActorError, Address, AskError, Context, MailboxConfig, Spec, TimerKey};
 
 use super::config::TopicsConfig;
-use super::durable::Durable;
+use super::durable::{Durable, TopicLetter};
+use super::error::TopicError;
 use super::filter::TopicFilter;
-use super::messages::TopicsMessage;
+use super::messages::{ListRetained, ListTopicLetters, Published, TopicsMessage};
 use super::plain::Sink;
 use super::trie::{Number, Trie};
 use crate::desk::Courier;
@@ -132,6 +133,22 @@ impl Topics {
         }
     }
 
+    /// The last values that are on the disk, of the topics that the filter matches.
+    fn all_retained(&self, asked: &ListRetained) -> Result<Vec<Arc<Published>>, TopicError> {
+        let filter = TopicFilter::new(asked.filter.as_str())?;
+        let told = self.durable.retained_by(&filter).filter(|last| last.number <= self.stored);
+        let after = told.filter(|last| asked.after.as_ref().is_none_or(|name| last.topic > *name));
+        Ok(after.take(asked.limit.min(MAX_PAGE)).cloned().collect())
+    }
+
+    /// The dead letters that are asked for, the oldest first.
+    fn letters(&self, asked: &ListTopicLetters) -> Vec<TopicLetter> {
+        let of = asked.subscription.as_deref();
+        let later = self.durable.letters(asked.after);
+        let theirs = later.filter(|one| of.is_none_or(|name| one.subscription == name));
+        theirs.take(asked.limit.min(MAX_PAGE)).cloned().collect()
+    }
+
     /// The time, which never goes back here.
     fn tell_time(&mut self, ctx: &Context<Self>) -> Moment {
         let clock = Moment(ctx.system().clock().utc().as_microsecond());
@@ -198,9 +215,16 @@ impl Actor for Topics {
                 request.answer(list);
             }
             TopicsMessage::Letters(request) => {
-                let letters =
-                    self.durable.letters(request.body.after, request.body.limit.min(MAX_PAGE));
+                let letters = self.letters(&request.body);
                 request.answer(letters);
+            }
+            TopicsMessage::Show(request) => {
+                let shown = self.durable.show(&request.body.name);
+                request.answer(shown);
+            }
+            TopicsMessage::AllRetained(request) => {
+                let all = self.all_retained(&request.body);
+                request.answer(all);
             }
             TopicsMessage::Retained(request) => {
                 let last = self.durable.retained(&request.body.topic);

@@ -169,10 +169,8 @@ impl Durable {
     pub(in crate::messaging::topics) fn letters(
         &self,
         after: u64,
-        limit: usize,
-    ) -> Vec<TopicLetter> {
-        let later = self.letters.iter().filter(|letter| letter.number > after);
-        later.take(limit).cloned().collect()
+    ) -> impl Iterator<Item = &TopicLetter> {
+        self.letters.iter().filter(move |letter| letter.number > after)
     }
 
     /// The agent of a subscription.
