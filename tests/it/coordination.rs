@@ -124,7 +124,7 @@ async fn what_is_wrong_is_named_and_nothing_is_opened() {
     assert_problem(&client.post(&strange, vote("ada", "yes")).await, 404, "not-found");
     assert_problem(&client.get(&format!("{COORDINATION}/ballot/x")).await, 404, "not-found");
     let path = opened(client, "ballot", ballot(&["ada"])).await;
-    assert_problem(&client.post(&path, vote("mallory", "yes")).await, 422, "invalid-field");
+    assert_problem(&client.post(&path, vote("mallory", "yes")).await, 403, "not-allowed");
     assert_problem(&client.post(&path, vote("ada", "perhaps")).await, 422, "invalid-field");
     let (_, page) = client.get(&format!("{COORDINATION}/ballot?state=open")).await;
     assert_eq!(page["conversations"].as_array().map(Vec::len), Some(1), "{page:#}");
@@ -137,7 +137,7 @@ async fn a_step_of_a_workflow_waits_for_what_a_ballot_comes_to() {
         "id": "vote", "capability": "coordinate.ballot", "input": ballot(&["ada"]),
     });
     let definition = json!({"name": "release", "steps": [step], "outputs": {
-        "chosen": "${steps.vote.output.view.outcome.chosen.option}",
+        "chosen": "${outputs.vote.view.outcome.chosen.option}",
     }});
     let run = client.started(json!({"definition": definition})).await;
     let listed = format!("{COORDINATION}/ballot?state=open");
