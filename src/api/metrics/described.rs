@@ -3,7 +3,7 @@
 use ::metrics::{describe_counter, describe_gauge, describe_histogram};
 
 /// Counts since the process started.
-const COUNTERS: [(&str, &str); 50] = [
+const COUNTERS: [(&str, &str); 60] = [
     ("synod_actor_failures_total", "Incarnations of actors that ended in a failure."),
     ("synod_actors_abandoned_total", "Actors that did not end when they were killed."),
     ("synod_agent_messages_refused_total", "Messages that an agent had no room for."),
@@ -11,6 +11,11 @@ const COUNTERS: [(&str, &str); 50] = [
     ("synod_agent_performs_total", "Executions that agents of this node carried out, by result."),
     ("synod_agent_process_failures_total", "Programs of agents that ended without being told to."),
     ("synod_agent_refusals_total", "Executions that an agent had no room for."),
+    ("synod_conversation_deliveries_total", "Messages to agents, by protocol and outcome."),
+    ("synod_conversation_inputs_total", "Inputs that conversations took, by protocol."),
+    ("synod_conversation_notes_total", "Notes that conversations made, by protocol."),
+    ("synod_conversation_refusals_total", "What conversations did not take, by protocol."),
+    ("synod_conversations_opened_total", "Conversations opened, by protocol."),
     ("synod_dead_letters_total", "Messages that were not handled, by reason."),
     ("synod_http_connections_evicted_total", "Overdue connections that made room for another."),
     ("synod_http_connections_refused_total", "Connections turned away because all were in use."),
@@ -44,6 +49,11 @@ const COUNTERS: [(&str, &str); 50] = [
     ("synod_remote_frames_lost_total", "Frames for agents elsewhere that could not be sent."),
     ("synod_remote_frames_rejected_total", "Frames of agents elsewhere that could not be read."),
     ("synod_remote_lost_total", "Messages to actors of other nodes that were lost."),
+    ("synod_shared_received_total", "Messages of other nodes' shared state received."),
+    ("synod_shared_refused_total", "Messages of shared state that could not be taken over."),
+    ("synod_shared_sent_bytes_total", "Bytes of shared state sent to other nodes."),
+    ("synod_shared_sent_total", "Messages of shared state sent to other nodes."),
+    ("synod_shared_unsent_total", "Messages of shared state that could not be sent."),
     ("synod_task_executions_lost_total", "Executions of tasks lost with their agent or node."),
     ("synod_task_executions_total", "Executions of tasks begun."),
     ("synod_tasks_accepted_total", "Tasks accepted."),
@@ -57,9 +67,11 @@ const COUNTERS: [(&str, &str); 50] = [
 ];
 
 /// States.
-const GAUGES: [(&str, &str); 18] = [
+const GAUGES: [(&str, &str); 22] = [
     ("synod_actor_restarts", "Restarts of all actors that are there now."),
     ("synod_actors", "Actors, by state."),
+    ("synod_conversation_deliveries_open", "Messages on their way to agents, by protocol."),
+    ("synod_conversations", "Conversations that are kept, by protocol and state."),
     ("synod_dead_letters", "Messages not handled since the node started, by reason."),
     ("synod_journal_accepting", "1 while the journal takes appends, 0 while it does not."),
     ("synod_kept_executions_open", "Executions open for callers that keep them, such as runs."),
@@ -71,6 +83,8 @@ const GAUGES: [(&str, &str); 18] = [
     ("synod_node_uptime_seconds", "Time since the node started."),
     ("synod_registry_bytes", "Bytes of the cluster's registry."),
     ("synod_registry_entries", "Entries of the cluster's registry."),
+    ("synod_shared_bytes", "Bytes of the documents that agents share."),
+    ("synod_shared_documents", "Documents that agents share."),
     ("synod_task_latency_seconds", "Quantiles of the latest tasks' time, by phase."),
     ("synod_tasks_open", "Tasks that have not ended, by state."),
     ("synod_workflow_history_bytes", "Bytes of the histories of runs in memory."),
