@@ -23,6 +23,7 @@ use tokio::time::{Instant, sleep};
 
 use super::WORK;
 use super::identity::Identity;
+use crate::config::ClusterSection;
 
 /// Work groups of a cluster that is formed here.
 pub(super) const GROUPS: u32 = 1;
@@ -50,13 +51,38 @@ pub(super) struct FounderParts {
     pub(super) enters: Arc<watch::Sender<bool>>,
     pub(super) membership: Address<MembershipMessage>,
     pub(super) overseer: Address<OverseerMessage>,
-    pub(super) seeds: Vec<String>,
+    pub(super) search: Search,
+}
+
+/// Where a node looks for its cluster.
+#[derive(Clone)]
+pub(super) struct Search {
+    seeds: Vec<String>,
     /// Whom an operator named after the start.
-    pub(super) invited: Arc<Invited>,
+    invited: Arc<Invited>,
     /// Whether it may form a cluster.
-    pub(super) forms: bool,
+    forms: bool,
     /// How long it tries.
-    pub(super) within: Duration,
+    within: Duration,
+}
+
+impl Search {
+    pub(super) fn of(section: &ClusterSection, entrance: &Entrance) -> Self {
+        Self {
+            seeds: section.seeds.clone(),
+            invited: Arc::clone(&entrance.invited),
+            forms: section.forms,
+            within: Duration::from_secs(section.join_timeout_s),
+        }
+    }
+}
+
+/// The way of a node into its cluster, for who wants to help it in.
+#[derive(Clone)]
+pub(super) struct Entrance {
+    pub(super) invited: Arc<Invited>,
+    /// Whether this node is in its cluster.
+    pub(super) is_in: watch::Receiver<bool>,
 }
 
 /// Nodes to join that an operator named after the start, and what kept this node out last.
@@ -209,21 +235,22 @@ impl FounderParts {
         let begun = Instant::now();
         let mut told = String::new();
         loop {
-            let forms = self.forms && self.is_first() && begun.elapsed() >= self.look_around();
+            let forms =
+                self.search.forms && self.is_first() && begun.elapsed() >= self.look_around();
             let why = match self.try_once(forms, entropy).await {
                 Ok(cluster) => return Ok(cluster),
                 Err(Hindrance::Lasting(why)) => return Err(why),
                 Err(Hindrance::Passing(why)) => why,
             };
-            self.invited.hindrance.lock().clone_from(&why);
+            self.search.invited.hindrance.lock().clone_from(&why);
             if why != told {
                 tracing::info!(%why, "not in the cluster yet");
                 told = why;
             }
-            if begun.elapsed() >= self.within {
+            if begun.elapsed() >= self.search.within {
                 return Err(format!(
                     "the node could not come into its cluster within {} s: {told}",
-                    self.within.as_secs()
+                    self.search.within.as_secs()
                 ));
             }
             sleep(PAUSE).await;
@@ -245,7 +272,7 @@ impl FounderParts {
     /// A node with work of its own can't join others, who would know nothing of it.
     async fn may_join(&self) -> Result<(), String> {
         let alone = self.others().is_empty();
-        if self.identity.lock().cluster.is_some() || alone || self.forms && self.is_first() {
+        if self.identity.lock().cluster.is_some() || alone || self.search.forms && self.is_first() {
             return Ok(());
         }
         if has_own_work(&self.groups).await.map_err(|why| why.to_string())? {
@@ -261,7 +288,7 @@ impl FounderParts {
 
     /// Whether it is this node that forms a cluster when no other seed answers.
     fn is_first(&self) -> bool {
-        self.seeds.first().is_none_or(|first| *first == self.own().address)
+        self.search.seeds.first().is_none_or(|first| *first == self.own().address)
     }
 
     fn look_around(&self) -> Duration {
@@ -270,8 +297,8 @@ impl FounderParts {
 
     /// The nodes to ask, those first that an operator named last.
     fn others(&self) -> Vec<String> {
-        let invited = self.invited.addresses.lock();
-        let known = invited.iter().rev().chain(&self.seeds);
+        let invited = self.search.invited.addresses.lock();
+        let known = invited.iter().rev().chain(&self.search.seeds);
         known.filter(|seed| **seed != self.own().address).cloned().collect()
     }
 

@@ -12,7 +12,7 @@ use synod_cluster::{
 use synod_runtime::{Address, AskError};
 use tokio::sync::watch;
 
-use super::founder::{Invited, has_own_work};
+use super::founder::{Entrance, has_own_work};
 use super::leaving::{HAND_OVER, Leaving, RUNNING};
 use super::owner::UnderWay;
 use super::placing::{DepartPlaced, Offers, PlacedStatus, PlacerMessage};
@@ -38,9 +38,7 @@ pub struct Cluster {
     /// What all nodes could host for the cluster.
     pub(super) offered: watch::Receiver<Arc<Offers>>,
     pub(super) placer: Option<Address<PlacerMessage>>,
-    pub(super) invited: Arc<Invited>,
-    /// Whether this node is in its cluster.
-    pub(super) is_in: watch::Receiver<bool>,
+    pub(super) entrance: Entrance,
 }
 
 /// Why the cluster did not do what it was asked.
@@ -171,12 +169,12 @@ impl Cluster {
         if has_own_work(&self.groups).await.map_err(|why| not_joined(why.to_string()))? {
             return Err(ClusterError::OwnWork);
         }
-        self.invited.add(address);
-        let mut is_in = self.is_in.clone();
+        self.entrance.invited.add(address);
+        let mut is_in = self.entrance.is_in.clone();
         let came = is_in.wait_for(|is_in| *is_in);
         match tokio::time::timeout(JOIN, came).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(not_joined(self.invited.take_back(address))),
+            Ok(Err(_)) | Err(_) => Err(not_joined(self.entrance.invited.take_back(address))),
         }
     }
 

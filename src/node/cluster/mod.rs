@@ -29,7 +29,6 @@ mod work;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use parking_lot::Mutex;
 use synod_agents::{HostMessage, RegistryMessage as AgentsMessage};
@@ -49,7 +48,7 @@ pub use view::{ClusterView, GroupStatus, LinkStatus, MemberStatus};
 
 use self::agents::{AgentParts, RemoteAgents};
 use self::events::{EventParts, EventRelay};
-use self::founder::{Founder, FounderParts, Invited};
+use self::founder::{Entrance, Founder, FounderParts, Search};
 use self::identity::Identity;
 use self::leaving::{Engaged, Leaving};
 use self::owner::{GroupOwner, OwnerPort, UnderWay};
@@ -119,16 +118,14 @@ pub(super) fn enter(
     let log = GroupLog::spec(WORK, &groups);
     let work_log = ground::work_log(builder, &log.address());
     let (enters, is_in) = watch::channel(false);
-    let came = is_in.clone();
+    let entrance = Entrance { invited: Arc::default(), is_in: is_in.clone() };
     let (remote, desk) =
         RemoteDesk::spec(section.remote, peers.clone(), Some(membership.address()));
     let events = events(builder, &around, (&peers, &groups), desk.clone());
     let hubs = around.hub.iter().cloned().chain([events.outbox.clone()]).collect();
-    let log_and_hubs = (work_log, hubs);
-    let (keeper, engines) = keeper(builder, &around, log_and_hubs, (&groups, is_in));
+    let (keeper, engines) = keeper(builder, &around, (work_log, hubs), (&groups, is_in));
     let leaving = Arc::new(Leaving::new(groups.clone(), keeper.address()));
     groups.house(WORK, Arc::new(Engaged(keeper.address())));
-    let invited = Arc::new(Invited::default());
     let founder = Founder::spec(FounderParts {
         identity: Arc::new(Mutex::new(identity)),
         peers: peers.clone(),
@@ -137,22 +134,12 @@ pub(super) fn enter(
         enters: Arc::new(enters),
         membership: membership.address(),
         overseer: overseer.address(),
-        seeds: section.seeds.clone(),
-        invited: Arc::clone(&invited),
-        forms: section.forms,
-        within: Duration::from_secs(section.join_timeout_s),
+        search: Search::of(section, &entrance),
     });
     let (told, members) = (registry.address(), membership.address());
     let agents = around.agents.clone();
-    let port = AgentPort { registry: around.agents, leaving: Arc::clone(&leaving) };
-    peers.serve(Service::Remote, Arc::new(port));
-    let owner = GroupOwner {
-        group: WORK_ENGINES,
-        peers: peers.clone(),
-        view: groups.watch(WORK),
-        control: control.clone(),
-        engines: engines.clone(),
-    };
+    peers.serve(Service::Remote, Arc::new(AgentPort::new(&agents, &leaving)));
+    let owner = owner(&peers, &groups, &control, &engines);
     let tells = Roles(section.roles.iter().copied().collect()).has(NodeRole::Executor);
     let root = root
         .child(links.backoff(BACKOFF))
@@ -165,26 +152,34 @@ pub(super) fn enter(
         .child(remote.backoff(BACKOFF))
         .child(EventRelay::spec(events).backoff(BACKOFF))
         .child(founder.backoff(BACKOFF));
-    let membership = members.clone();
-    let under_way = UnderWay::default();
     let (offers, offered) = watch::channel(Arc::new(Offers::default()));
     let cluster = Cluster {
         peers: peers.clone(),
         groups,
         control,
-        membership,
+        membership: members.clone(),
         leaving,
-        under_way,
+        under_way: UnderWay::default(),
         desk,
         offered,
         placer: None,
-        invited,
-        is_in: came,
+        entrance,
     };
     let placing = (section.placing.clone(), Arc::new(offers));
     let settling = Settling { agents, told, members, tells };
     ground::show(builder, &cluster, &settling);
     (root, Room { engines, cluster, owner, peers, settling, placing })
+}
+
+/// Who owns the work, as this node knows it.
+fn owner(peers: &Peers, groups: &Groups, control: &Control, engines: &Engines) -> GroupOwner {
+    GroupOwner {
+        group: WORK_ENGINES,
+        peers: peers.clone(),
+        view: groups.watch(WORK),
+        control: control.clone(),
+        engines: engines.clone(),
+    }
 }
 
 /// The groups of this node, on its journal.

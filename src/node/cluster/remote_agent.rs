@@ -202,11 +202,15 @@ fn unreached(why: LinkError) -> AgentError {
 
 /// Lets other nodes have agents of this node work.
 pub(super) struct AgentPort {
-    pub(super) registry: Address<RegistryMessage>,
-    pub(super) leaving: Arc<Leaving>,
+    registry: Address<RegistryMessage>,
+    leaving: Arc<Leaving>,
 }
 
 impl AgentPort {
+    pub(super) fn new(registry: &Address<RegistryMessage>, leaving: &Arc<Leaving>) -> Self {
+        Self { registry: registry.clone(), leaving: Arc::clone(leaving) }
+    }
+
     async fn perform(registry: Address<RegistryMessage>, work: RemoteWork) -> Outcome {
         let entry = look_up(&registry, &work.agent).await?;
         let within = Duration::from_micros(work.within_us);

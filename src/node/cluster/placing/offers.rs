@@ -56,7 +56,9 @@ impl Offers {
         match change {
             RegistryChange::Snapshot(entries) => {
                 *self = Self::default();
-                entries.iter().for_each(|entry| drop(self.put(entry)));
+                for entry in entries.iter() {
+                    self.put(entry);
+                }
                 true
             }
             RegistryChange::Put(entry) => self.put(entry),
