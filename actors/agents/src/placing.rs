@@ -142,7 +142,8 @@ mod tests {
     fn the_keys_of_a_configuration_say_where_an_agent_is_hosted() {
         assert_eq!(read(r#""place": "node""#).placing(), None);
         let config = read(
-            r#""place": "cluster", "instances": 2, "require": {"disk": "ssd"}, "apart_from": ["b"]"#,
+            r#""place": "cluster", "instances": 2, "apart_from": ["b"],
+                "require": {"disk": "ssd"}"#,
         );
         let other = AgentId::new("b").unwrap();
         let expected = Placing::default().instances(2).require("disk", "ssd").apart_from(other);

@@ -39,7 +39,8 @@ pub enum HostingCommand {
         /// The fence: higher than that of any instance before it in this seat.
         token: FencingToken,
     },
-    /// Stop it, and answer when nothing of it runs any more: [`Hosting::stopped`](super::Hosting::stopped).
+    /// Stop it, and answer when nothing of it runs any more:
+    /// [`Hosting::stopped`](super::Hosting::stopped).
     Stop {
         /// What.
         name: String,
