@@ -50,6 +50,7 @@ use axum::http::{Method, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use synod_agents::{HostMessage, RegistryMessage};
+use synod_coordination::sync::SharedMessage;
 use synod_runtime::{Address, Ask, Request, System};
 use synod_tasks::TasksMessage;
 use synod_workflows::WorkflowsMessage;
@@ -97,6 +98,8 @@ pub struct ApiParts {
     pub registry: Address<RegistryMessage>,
     /// The host of agents.
     pub host: Address<HostMessage>,
+    /// The state that agents share, as this node has it.
+    pub shared: Address<SharedMessage>,
     /// The status actor.
     pub status: Address<StatusMessage>,
     /// The stream of changes.

@@ -38,6 +38,9 @@ const OF_WORK: [&str; 6] = [
     "/api/v1/coordination",
 ];
 
+/// What begins there and is answered by the node that is asked, whoever leads the work.
+const OF_NODE: &str = "/api/v1/coordination/shared";
+
 /// Headers that mean something to the owner.
 const PASSED_ON: [HeaderName; 3] =
     [header::CONTENT_TYPE, header::ACCEPT, HeaderName::from_static("idempotency-key")];
@@ -158,9 +161,11 @@ async fn twice(state: &ApiState, request: Request) -> Result<(Request, Request),
 }
 
 fn is_of_work(path: &str) -> bool {
-    OF_WORK.iter().any(|prefix| {
-        path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    })
+    !is_below(OF_NODE, path) && OF_WORK.iter().any(|prefix| is_below(prefix, path))
+}
+
+fn is_below(prefix: &str, path: &str) -> bool {
+    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 async fn ask(state: &ApiState, owner: &dyn Owner, request: Request) -> Result<Response, Problem> {
@@ -289,6 +294,15 @@ fn asked(request: OwnerRequest) -> Result<Request, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shared_state_is_asked_where_it_is_and_all_else_of_coordination_at_its_owner() {
+        assert!(is_of_work("/api/v1/coordination"));
+        assert!(is_of_work("/api/v1/coordination/ballot"));
+        assert!(is_of_work("/api/v1/coordination/shared-ride"));
+        assert!(!is_of_work("/api/v1/coordination/shared"));
+        assert!(!is_of_work("/api/v1/coordination/shared/board"));
+    }
 
     #[tokio::test]
     async fn who_asks_goes_along_and_no_header_can_say_so_instead() {

@@ -29,6 +29,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::Value;
 use synod_coordination::desk::DeskConfig;
+use synod_coordination::sync::SharedConfig;
 use synod_journal::JournalConfig;
 use synod_runtime::{ConfigFault, SystemConfig};
 use synod_security::SecurityConfig;
@@ -113,6 +114,8 @@ sections! {
     workflows: WorkflowsConfig,
     /// The limits of conversations: ballots, auctions, locks and the others, of each protocol.
     coordination: DeskConfig,
+    /// How the state that agents share spreads, and how large it may become.
+    shared: SharedConfig,
     /// Whether it is one of several nodes, and whom it joins.
     cluster: ClusterSection,
     /// The limits of the kernel.

@@ -9,6 +9,7 @@
 //!  ├─ coordination  the desks of conversations, one for each protocol, on the journal
 //!  │              (in a cluster all three run where the work is led: see `cluster/mod.rs`)
 //!  ├─ host        the agents' actors
+//!  ├─ shared-state  what agents share, on every node its own
 //!  ├─ status      answers for the node
 //!  ├─ tokens      issues and takes back tokens, where callers need them
 //!  └─ http        the API, last to start and first to stop
@@ -39,8 +40,8 @@ use tokio::time::Instant;
 use super::cluster::{self, Around, Cluster, Door, PlacedAgent, Settled};
 use super::coordination::{self, Conversations, DeskParts, Moderator, courier};
 use super::start::Start;
-use super::{EngineSet, Engines, Node, NodeBuilder, NodeError, Parts, reload, security};
-use crate::api::stream::{EngineSource, LIFECYCLE_BUFFER, NodeSource, StreamLimits};
+use super::{EngineSet, Engines, Node, NodeBuilder, NodeError, Parts, reload, security, shared};
+use crate::api::stream::{EngineSource, LIFECYCLE_BUFFER, NodeSource, SharedSource, StreamLimits};
 use crate::api::{ApiParts, ApiState, EventHub, HttpServer, Listener};
 use crate::config::{AgentsSection, NodeConfig};
 use crate::status::{StatusActor, StatusParts};
@@ -151,6 +152,7 @@ fn wire(
         None => alone(root, builder, around)?,
         Some(door) => among(root, builder, door, around)?,
     };
+    let (root, shared) = shared::add(root, config, journal_address.clone(), work.among.as_ref());
     let status = status_parts(builder, boot, journal_address, &work);
     let status = StatusActor::spec(status).backoff(BACKOFF);
     let parts = Parts {
@@ -159,6 +161,7 @@ fn wire(
         workflows: work.workflows.clone(),
         registry: registry_address,
         host: work.host.clone(),
+        shared,
         status: status.address(),
         cluster: work.cluster().cloned(),
     };
@@ -357,6 +360,7 @@ fn with_http(
     let (tokens, access) = security::open(config, system)?.unzip();
     let actors = system.subscribe_lifecycle(LIFECYCLE_BUFFER);
     let events = NodeSource::spec(hub.clone(), parts.registry.clone(), actors);
+    let changes = SharedSource::spec(hub.clone(), parts.shared.clone());
     let state = ApiState::new(ApiParts {
         config: config.http.clone(),
         system: system.clone(),
@@ -366,6 +370,7 @@ fn with_http(
         engines: parts.engines.clone(),
         protocols: builder.protocols.iter().map(|offer| offer.kind()).collect(),
         host: parts.host.clone(),
+        shared: parts.shared.clone(),
         status: parts.status.clone(),
         hub,
         streams: StreamLimits::new(&config.http),
@@ -377,7 +382,7 @@ fn with_http(
     if let Some(among) = &work.among {
         among.serve(state.clone());
     }
-    let mut root = root.child(events.backoff(BACKOFF));
+    let mut root = root.child(events.backoff(BACKOFF)).child(changes.backoff(BACKOFF));
     if let Some(tokens) = tokens {
         root = root.child(tokens.backoff(BACKOFF));
     }

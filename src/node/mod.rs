@@ -19,6 +19,7 @@ mod ground;
 pub mod process;
 mod reload;
 pub(crate) mod security;
+mod shared;
 mod start;
 
 use std::time::Duration;
@@ -26,6 +27,7 @@ use std::time::Duration;
 use synod_agents::{HostMessage, RegistryMessage};
 use synod_coordination::Protocol;
 use synod_coordination::desk::DeskMessage;
+use synod_coordination::sync::SharedMessage;
 use synod_runtime::{Address, ExitReason, RootHandle, System};
 use synod_tasks::{DrainEngine, TasksMessage};
 use synod_workflows::{DrainWorkflows, WorkflowsMessage};
@@ -54,6 +56,7 @@ struct Parts {
     workflows: Address<WorkflowsMessage>,
     registry: Address<RegistryMessage>,
     host: Address<HostMessage>,
+    shared: Address<SharedMessage>,
     status: Address<StatusMessage>,
     /// None when the node is alone.
     cluster: Option<Cluster>,
@@ -105,6 +108,12 @@ impl Node {
     #[must_use]
     pub fn host(&self) -> &Address<HostMessage> {
         &self.parts.host
+    }
+
+    /// The state that agents share: this node's own, in step with that of other nodes.
+    #[must_use]
+    pub fn shared(&self) -> &Address<SharedMessage> {
+        &self.parts.shared
     }
 
     /// The status actor.

@@ -36,6 +36,7 @@ fn endpoints(document: &Value) -> Vec<Endpoint<'_>> {
             .replace("{approval_id}", NOBODY)
             .replace("{protocol}", "ballot")
             .replace("{id}", NOBODY)
+            .replace("{document}", "board")
             .replace("{name}", "nothing")
             .replace("{agent}", "echo")
             .replace("{control}", "pause"),

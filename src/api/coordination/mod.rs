@@ -6,6 +6,8 @@
 mod door;
 mod refusal;
 mod shapes;
+mod shared;
+mod shared_refusal;
 
 use std::time::Duration;
 
@@ -316,4 +318,5 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(open, list))
         .routes(routes!(tell, show))
         .routes(routes!(history))
+        .merge(shared::routes())
 }

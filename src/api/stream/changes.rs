@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use synod_agents::{AgentChange, AgentEntry, AgentKey, AgentStatus};
+use synod_coordination::sync::SharedChange;
 use synod_runtime::{ActorPath, ActorState, LifecycleChange, LifecycleEvent};
 use synod_tasks::{TaskChange, TaskState};
 use synod_workflows::RunChange;
@@ -52,6 +53,23 @@ pub(crate) fn note_event(
         subject: Subject::Conversation(protocol, conversation),
         at: Some(note.at),
         content: Content::Note(note),
+    }
+}
+
+/// Most keys that an event names: it is no copy of the document.
+const MOST_KEYS: usize = 64;
+
+/// The event of a change in a document that agents share. Where it is of more than 64 keys it
+/// names none, as where it is not known which they are.
+pub(super) fn shared_event(mut change: SharedChange, at: Timestamp) -> Event {
+    if change.keys.len() > MOST_KEYS {
+        change.keys.clear();
+    }
+    Event {
+        kind: "synod.shared.changed".into(),
+        subject: Subject::Document(change.document.clone()),
+        at: Some(at),
+        content: Content::Shared(change),
     }
 }
 
@@ -208,6 +226,21 @@ mod tests {
             told(LifecycleChange::Ended).1,
             serde_json::json!({"kind": "agent", "restarts": 2})
         );
+    }
+
+    #[test]
+    fn a_change_of_very_many_keys_is_told_as_one_of_any() {
+        let told = |count: usize| {
+            let keys = (0..count).map(|key| key.to_string()).collect();
+            let change = SharedChange { document: "board".into(), keys, by: "user:ada".into() };
+            let event = shared_event(change, Timestamp::UNIX_EPOCH);
+            assert_eq!(event.subject.to_string(), "coordination/shared/board");
+            serde_json::to_value(&event.content).unwrap()
+        };
+        let expected = serde_json::json!({"document": "board", "keys": ["0"], "by": "user:ada"});
+        assert_eq!(told(1), expected);
+        assert_eq!(told(MOST_KEYS)["keys"].as_array().unwrap().len(), MOST_KEYS);
+        assert_eq!(told(MOST_KEYS + 1)["keys"], serde_json::json!([]));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use axum::extract::ws::Utf8Bytes;
 use jiff::Timestamp;
 use serde::Serialize;
 use synod_agents::{AgentId, AgentStatus};
+use synod_coordination::sync::SharedChange;
 use synod_runtime::{ActorPath, ActorState, Correlation};
 use synod_tasks::TaskChange;
 use synod_workflows::RunChange;
@@ -16,7 +17,7 @@ use uuid::Uuid;
 use super::cursor::Cursor;
 use crate::api::coordination::ConversationNote;
 
-/// One change of a task, a run, an agent or an actor.
+/// One change of a task, a run, a document, an agent or an actor.
 #[derive(Debug, Clone)]
 pub struct Event {
     /// The type: `synod.task.completed`, `synod.step.started`, `synod.agent.joined`,
@@ -39,6 +40,8 @@ pub enum Subject {
     Run(Uuid),
     /// A conversation: its protocol and its id.
     Conversation(Cow<'static, str>, Uuid),
+    /// A document that agents share: its name.
+    Document(String),
     /// An agent.
     Agent(AgentId),
     /// An actor.
@@ -53,6 +56,7 @@ impl fmt::Display for Subject {
             Self::Task(id) => write!(f, "tasks/{id}"),
             Self::Run(id) => write!(f, "workflows/{id}"),
             Self::Conversation(protocol, id) => write!(f, "coordination/{protocol}/{id}"),
+            Self::Document(name) => write!(f, "coordination/shared/{name}"),
             Self::Agent(id) => write!(f, "agents/{id}"),
             Self::Actor(path) => write!(f, "actors{path}"),
             Self::Stream => f.write_str("stream"),
@@ -70,6 +74,8 @@ pub enum Content {
     Run(RunChange),
     /// Something happened in a conversation.
     Note(ConversationNote),
+    /// Something changed in a document that agents share.
+    Shared(SharedChange),
     /// An agent came, changed its status or left.
     Agent {
         /// Which version of it.

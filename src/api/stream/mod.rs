@@ -9,6 +9,7 @@ mod event;
 mod filter;
 mod hub;
 mod ring;
+mod shared;
 mod source;
 mod sse;
 mod ws;
@@ -35,6 +36,7 @@ pub use cursor::{Cursor, NotACursor};
 pub use event::{CloudEvent, Content, Event, StreamNotice, Subject};
 pub use filter::{About, Filter};
 pub use hub::{EventHub, Next, Numbered, Subscription};
+pub use shared::SharedSource;
 pub use source::{EngineSource, LIFECYCLE_BUFFER, NodeSource, SourceMessage};
 
 use super::ApiState;

@@ -68,6 +68,7 @@ async fn world_of(mut of_node: NodeConfig) -> World {
         workflows,
         registry,
         host: node.host().clone(),
+        shared: node.shared().clone(),
         status: node.status().clone(),
         hub,
         metrics: Metrics::default(),

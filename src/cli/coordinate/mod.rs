@@ -1,6 +1,7 @@
 //! `synod coordinate`: open, follow and move conversations of agents and people.
 
 mod document;
+mod shared;
 
 use std::io;
 
@@ -17,6 +18,8 @@ use crate::cli::client::{decode, segment};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::input::json_text;
 use crate::cli::output::{Cell, Column, Paint, Screen, Table, ago, count, harmless};
+
+use shared::SharedCommand;
 
 /// Where conversations are in the API.
 const COORDINATION: &str = "/api/v1/coordination";
@@ -74,6 +77,9 @@ pub(crate) enum CoordinateCommand {
     },
     /// Follow a conversation until it ends
     Watch(Target),
+    /// Documents that agents share: list, show and edit them
+    #[command(subcommand)]
+    Shared(SharedCommand),
 }
 
 /// A conversation.
@@ -129,6 +135,7 @@ pub(crate) async fn run(command: CoordinateCommand, session: &Session) -> Result
             history(&target, after, session).await?;
         }
         CoordinateCommand::Watch(target) => return watch(&target, session).await,
+        CoordinateCommand::Shared(command) => return shared::run(command, session).await,
     }
     Ok(Exit::Done)
 }

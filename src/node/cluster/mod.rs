@@ -243,6 +243,11 @@ impl Settled {
         Arc::new(self.owner.clone())
     }
 
+    /// How other nodes are reached, and who tells which of them are up.
+    pub(super) fn links(&self) -> (Peers, Address<MembershipMessage>) {
+        (self.peers.clone(), self.cluster.membership.clone())
+    }
+
     /// Shows this node's tree to other nodes.
     pub(super) fn shows(
         &self,

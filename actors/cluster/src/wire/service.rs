@@ -24,6 +24,8 @@ pub enum Service {
     Control = 7,
     /// Messages to actors of another node.
     Message = 8,
+    /// State that the agents of all nodes share.
+    Shared = 9,
 }
 
 /// Which of the two connections between a pair of nodes.
@@ -50,7 +52,7 @@ impl StreamKind {
 
 impl Service {
     /// How many there are.
-    pub const COUNT: usize = 8;
+    pub const COUNT: usize = 9;
 
     /// All of them, by number.
     pub const ALL: [Self; Self::COUNT] = [
@@ -62,6 +64,7 @@ impl Service {
         Self::Api,
         Self::Control,
         Self::Message,
+        Self::Shared,
     ];
 
     /// The service of a number on the wire, if there is one.
@@ -92,7 +95,8 @@ impl Service {
             | Self::Remote
             | Self::Api
             | Self::Control
-            | Self::Message => StreamKind::Data,
+            | Self::Message
+            | Self::Shared => StreamKind::Data,
         }
     }
 
@@ -108,6 +112,7 @@ impl Service {
             Self::Api => "api",
             Self::Control => "control",
             Self::Message => "message",
+            Self::Shared => "shared",
         }
     }
 }
@@ -129,6 +134,6 @@ mod tests {
             assert_eq!(Service::ALL[service.index()], service);
         }
         assert_eq!(Service::from_number(0), None);
-        assert_eq!(Service::from_number(9), None);
+        assert_eq!(Service::from_number(10), None);
     }
 }

@@ -25,9 +25,8 @@ const JOURNAL_TIMEOUT: Duration = Duration::from_secs(10);
 const SNAPSHOT_RECORDS: u64 = 10_000;
 /// Most writes that wait for the journal.
 const MAX_WAITING: usize = 8192;
-/// Writes in one append, and about how many bytes.
+/// Writes in one append. They have about as many bytes as one write may have.
 const BATCH: usize = 512;
-const BATCH_BYTES: usize = 1 << 20;
 /// Records of one page while replaying, and their bytes.
 const PAGE_RECORDS: u32 = 1_024;
 const PAGE_BYTES: u64 = 4 << 20;
@@ -87,7 +86,7 @@ impl SharedState {
         }
         let mut bytes = 0;
         while self.writing.len() < BATCH
-            && bytes < BATCH_BYTES
+            && bytes < self.config.delta_bytes
             && let Some(waiting) = self.gathered.pop_front()
         {
             bytes += waiting.record.weight();
