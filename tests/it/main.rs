@@ -31,6 +31,7 @@ mod process_agents;
 mod refused_start;
 mod reload;
 mod security;
+mod shared_state;
 mod slow_clients;
 mod status;
 mod stream;

@@ -6,6 +6,7 @@ mod joining;
 mod network;
 mod placed;
 mod planned;
+mod shared;
 mod stream;
 mod together;
 mod trees;
