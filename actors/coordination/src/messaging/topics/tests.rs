@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use synod_agents::{AgentId, BoxFuture, Envelope, Payload};
-use synod_journal::{JournalActor, JournalConfig, SimulatedDisk};
+use synod_journal::{
+    Append, Epoch, Expected, JournalActor, JournalConfig, JournalMessage, Partition, Record,
+    RecordKind, SimulatedDisk, Stream,
+};
 use synod_runtime::{Address, Ask, AskError, Request, Strategy, Supervisor, System};
 use synod_testkit::{Seed, VirtualTime};
 
@@ -43,6 +46,7 @@ impl Courier for Post {
 
 struct Stage {
     system: System,
+    log: Option<Address<JournalMessage>>,
     topics: Address<TopicsMessage>,
     post: Arc<Kept>,
 }
@@ -63,8 +67,8 @@ impl Stage {
         let post = Arc::new(Kept::default());
         let courier: Arc<dyn Courier> = Arc::new(Post(Arc::clone(&post)));
         let journal = disk.map(|disk| JournalActor::simulated(small(), disk.clone()));
-        let address = journal.as_ref().map(synod_runtime::Spec::address);
-        let topics = Topics::spec(config, address, courier);
+        let log = journal.as_ref().map(synod_runtime::Spec::address);
+        let topics = Topics::spec(config, log.clone(), courier);
         let address = topics.address();
         let mut root = Supervisor::new(Strategy::RestForOne);
         if let Some(journal) = journal {
@@ -72,7 +76,7 @@ impl Stage {
         }
         // A cut power ends a start as well; what is asked then is not answered.
         let _ = system.start(root.child(topics).into_spec("node")).await;
-        Self { system, topics: address, post }
+        Self { system, topics: address, log, post }
     }
 
     async fn new() -> Self {
@@ -435,4 +439,21 @@ async fn a_flood_is_answered_all_of_it_and_in_order() {
     let given = stage.fetch("s", 1_000).await;
     assert!(given.is_sorted_by_key(|(number, _)| *number));
     assert_eq!(given.len(), 500);
+}
+
+#[tokio::test(start_paused = true)]
+async fn topics_follow_the_owner_of_their_partition_to_a_higher_epoch() {
+    let stage = Stage::new().await;
+    let partition = Partition::from_low_bits(0);
+    let append = Append {
+        partition,
+        stream: Stream::new("others"),
+        expected: Expected::Any,
+        epoch: Epoch(7),
+        records: vec![Record::new(RecordKind::new("other"), 1, vec![1]).in_partition(partition)],
+    };
+    stage.log.clone().unwrap().ask(append, PATIENCE).await.unwrap().unwrap();
+    stage.keep("a", "#", Terms::default()).await;
+    stage.publish("x", "1").await.unwrap();
+    assert_eq!(stage.fetch("a", 10).await, [(1, "1".to_owned())]);
 }

@@ -4,8 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use synod_journal::{Append, AppendError, Committed, Expected, Partition, Record, Versioned};
-use synod_runtime::{ActorError, AskError, Context, Reply, Request};
+use synod_journal::{
+    Append, AppendError, Committed, Expected, JournalMessage, Partition, Record, Versioned,
+};
+use synod_runtime::{ActorError, Address, AskError, Context, Reply, Request};
 
 use super::{Event, Own, Topics};
 use crate::messaging::topics::error::TopicError;
@@ -117,6 +119,12 @@ impl Topics {
         if batch.records.is_empty() {
             return;
         }
+        let journal = journal.clone();
+        self.write(&journal, batch, ctx);
+    }
+
+    /// Has the journal write a batch.
+    fn write(&mut self, journal: &Address<JournalMessage>, batch: Batch, ctx: &Context<Self>) {
         let append = Append {
             partition: Partition::from_low_bits(0),
             stream: STREAM,
@@ -306,13 +314,16 @@ impl Topics {
                 self.release(batch);
                 return Ok(());
             }
-            Ok(Err(error)) => {
-                // The subscriptions are the node's own: the epoch is learnt, not defended.
-                if let AppendError::Fenced { current, .. } = error {
-                    self.epoch = self.epoch.max(current);
+            // Nothing was written. The subscriptions are the node's own: the epoch, which only
+            // grows, is learnt and not defended.
+            Ok(Err(AppendError::Fenced { current, .. })) if current > self.epoch => {
+                self.epoch = current;
+                if let Some(journal) = self.journal.clone() {
+                    self.write(&journal, batch, ctx);
                 }
-                error.to_string()
+                return Ok(());
             }
+            Ok(Err(error)) => error.to_string(),
             Err(error) => format!("the journal: {error}"),
         };
         tracing::warn!(why, "the journal did not take a change of topics");
