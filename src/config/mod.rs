@@ -30,6 +30,8 @@ use serde::Serialize;
 use serde_json::Value;
 use synod_coordination::desk::DeskConfig;
 use synod_coordination::sync::SharedConfig;
+use synod_coordination::messaging::router::RouterConfig;
+use synod_coordination::messaging::topics::TopicsConfig;
 use synod_journal::JournalConfig;
 use synod_runtime::{ConfigFault, SystemConfig};
 use synod_security::SecurityConfig;
@@ -116,6 +118,10 @@ sections! {
     coordination: DeskConfig,
     /// How the state that agents share spreads, and how large it may become.
     shared: SharedConfig,
+    /// How much is sent between agents at a time, and remembered of it.
+    messaging: RouterConfig,
+    /// What topics, and those who subscribe to them, may take.
+    topics: TopicsConfig,
     /// Whether it is one of several nodes, and whom it joins.
     cluster: ClusterSection,
     /// The limits of the kernel.

@@ -6,7 +6,8 @@
 //!  ├─ registry    which agents there are
 //!  ├─ tasks       the engine, on the journal and the registry
 //!  ├─ workflows   the engine of runs, on the journal and the task engine
-//!  ├─ coordination  the desks of conversations, one for each protocol, on the journal
+//!  ├─ coordination  the desks of conversations, one for each protocol, on the journal; topics
+//!  │              and messages
 //!  │              (in a cluster all three run where the work is led: see `cluster/mod.rs`)
 //!  ├─ host        the agents' actors
 //!  ├─ shared-state  what agents share, on every node its own
@@ -38,7 +39,9 @@ use synod_workflows::{WorkflowEngine, WorkflowsMessage};
 use tokio::time::Instant;
 
 use super::cluster::{self, Around, Cluster, Door, PlacedAgent, Settled};
-use super::coordination::{self, Conversations, DeskParts, Moderator, courier};
+use super::coordination::{
+    self, Conversations, DeskParts, Moderator, NodeMessenger, PostConfig, courier,
+};
 use super::start::Start;
 use super::{EngineSet, Engines, Node, NodeBuilder, NodeError, Parts, reload, security, shared};
 use crate::api::stream::{EngineSource, LIFECYCLE_BUFFER, NodeSource, SharedSource, StreamLimits};
@@ -210,9 +213,12 @@ fn alone(
         journal,
         courier: courier(&agents),
         hubs: hub.iter().cloned().collect(),
+        registry: agents.clone(),
+        post: PostConfig::of(config),
     };
-    let (desks, doors) = coordination::desks(&builder.protocols, &parts);
-    let set = EngineSet { group: 0, tasks: tasks.address(), workflows: workflows.address(), doors };
+    let (desks, doors, post) = coordination::desks(&builder.protocols, &parts);
+    let (to_tasks, to_workflows) = (tasks.address(), workflows.address());
+    let set = EngineSet { group: 0, tasks: to_tasks, workflows: to_workflows, doors, post };
     let engines = Engines::alone(set);
     let conversations = Conversations { engines: engines.clone(), owner: None };
     let host = host(builder, agents, tasks.address(), conversations)?.backoff(BACKOFF);
@@ -262,7 +268,7 @@ fn host(
     programs.note_in(builder.config.node.data_folder.join("programs"));
     let mut agents = builder.agents.clone();
     agents.extend(triage_team(&builder.config, tasks));
-    let moderator = Moderator::new(builder.protocols.clone(), conversations);
+    let moderator = Moderator::new(builder.protocols.clone(), conversations.clone());
     agents.push(factory(move || moderator.clone()));
     for process in &section.hosting.process {
         let factory = ProcessFactory::new(process.clone(), Arc::clone(&config), programs.clone());
@@ -281,7 +287,10 @@ fn host(
         agents.extend(builder.placed.iter().map(|agent| Arc::clone(&agent.factory)));
     }
     let kinds = BTreeMap::from([(AgentKind::Http, kind_factory(section.http.clone()))]);
-    Ok(AgentHost::spec(HostSettings { config, registry, agents, kinds, programs })?)
+    let host = AgentHost::spec(HostSettings { config, registry, agents, kinds, programs })?;
+    let longest = Duration::from_secs(builder.config.http.max_wait_s);
+    NodeMessenger::give(&host.address(), conversations, longest);
+    Ok(host)
 }
 
 /// The team that triages the logs which the configuration lets others have read.

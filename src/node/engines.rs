@@ -12,6 +12,7 @@ use synod_runtime::{ActorPath, Address, Metadata, Route, SendOptions, TrySendErr
 use synod_tasks::TasksMessage;
 use synod_workflows::WorkflowsMessage;
 
+use super::coordination::Post;
 use crate::api::coordination::{DeskDoor, Door};
 
 /// The engines of one group, and the desks of its conversations.
@@ -25,6 +26,8 @@ pub struct EngineSet {
     pub workflows: Address<WorkflowsMessage>,
     /// The doors to its desks.
     pub(crate) doors: Vec<Arc<dyn Door>>,
+    /// Where messages go, and what is published.
+    pub(crate) post: Post,
 }
 
 /// The sets at work. Cheap to clone; clones show the same.
@@ -72,6 +75,11 @@ impl Engines {
         let sets = self.0.read();
         let mut doors = sets.first()?.doors.iter();
         doors.find(|door| door.kind() == protocol).cloned()
+    }
+
+    /// Where messages of the first group that is owned here go; none while there is none.
+    pub(crate) fn post(&self) -> Option<Post> {
+        self.0.read().first().map(|set| set.post.clone())
     }
 
     /// The task engine of the first group that is owned here, whichever that is at the time of

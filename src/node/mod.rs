@@ -33,6 +33,7 @@ use synod_tasks::{DrainEngine, TasksMessage};
 use synod_workflows::{DrainWorkflows, WorkflowsMessage};
 
 pub use builder::NodeBuilder;
+pub(crate) use coordination::Post;
 pub use cluster::{
     Cluster, ClusterError, ClusterView, GroupStatus, LinkStatus, MemberStatus, PlacedStatus,
     SeatStatus,

@@ -26,6 +26,7 @@ mod http_agents;
 mod idempotency;
 mod kill;
 mod lifecycle;
+mod messaging;
 mod modes;
 mod process_agents;
 mod refused_start;

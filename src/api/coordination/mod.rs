@@ -4,6 +4,7 @@
 //! asked like those that come with the program.
 
 mod door;
+mod messaging;
 mod refusal;
 mod shapes;
 mod shared;
@@ -25,6 +26,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) use door::{Asking, DeskDoor, Door};
+pub use messaging::{
+    FetchedMessage, FetchedMessages, NotRead, PublishedTopic, RetainedValues, SaidMessages,
+    SentMessage, Subscriptions, TopicLetters, TopicValue,
+};
 pub use shapes::{Conversation, ConversationHistory, ConversationNote, Protocols, Told};
 
 use super::ApiState;
@@ -318,5 +323,6 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(open, list))
         .routes(routes!(tell, show))
         .routes(routes!(history))
+        .merge(messaging::routes())
         .merge(shared::routes())
 }

@@ -28,7 +28,7 @@ pub(super) fn refused(why: DeskError) -> Problem {
 }
 
 /// What the protocol itself says.
-fn of_protocol(refusal: Refusal) -> Problem {
+pub(super) fn of_protocol(refusal: Refusal) -> Problem {
     let detail = refusal.to_string();
     let new = |kind| Problem::new(kind, detail.clone());
     match refusal {

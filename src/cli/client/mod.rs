@@ -86,6 +86,21 @@ impl Client {
         self.call(self.request(method, path, &[]).json(body).timeout(ANSWER)).await
     }
 
+    /// Sends `body` to `path` with a query; the node may take `within` longer than usual.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub(crate) async fn send_within(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        body: &impl Serialize,
+        within: Duration,
+    ) -> Result<Value, CliError> {
+        let request = self.request(Method::POST, path, query).json(body);
+        self.call(request.timeout(ANSWER.saturating_add(within))).await
+    }
+
     /// Sends `body` to `path`, under a key that makes it safe to repeat, if there is one.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! `synod coordinate`: open, follow and move conversations of agents and people.
 
 mod document;
+mod messages;
 mod shared;
 
 use std::io;
@@ -18,6 +19,8 @@ use crate::cli::client::{decode, segment};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::input::json_text;
 use crate::cli::output::{Cell, Column, Paint, Screen, Table, ago, count, harmless};
+
+use messages::MessageCommand;
 
 use shared::SharedCommand;
 
@@ -77,6 +80,8 @@ pub(crate) enum CoordinateCommand {
     },
     /// Follow a conversation until it ends
     Watch(Target),
+    #[command(flatten)]
+    Message(MessageCommand),
     /// Documents that agents share: list, show and edit them
     #[command(subcommand)]
     Shared(SharedCommand),
@@ -135,6 +140,7 @@ pub(crate) async fn run(command: CoordinateCommand, session: &Session) -> Result
             history(&target, after, session).await?;
         }
         CoordinateCommand::Watch(target) => return watch(&target, session).await,
+        CoordinateCommand::Message(command) => messages::run(command, session).await?,
         CoordinateCommand::Shared(command) => return shared::run(command, session).await,
     }
     Ok(Exit::Done)

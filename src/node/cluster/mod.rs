@@ -58,7 +58,7 @@ use self::remote_agent::AgentPort;
 use self::statuses::StatusDesk;
 use self::work::{WorkKeeper, WorkParts};
 use super::assembly::BACKOFF;
-use super::coordination::courier;
+use super::coordination::{PostConfig, courier};
 use super::{Engines, Ground, NodeBuilder, NodeError};
 use crate::api::{ApiState, EventHub, Owner};
 use crate::config::{ClusterSection, NodeConfig};
@@ -380,6 +380,7 @@ fn keeper(
         tasks: builder.config.tasks.clone(),
         workflows: builder.config.workflows.clone(),
         desks: builder.config.coordination.clone(),
+        post: PostConfig::of(&builder.config),
         offers: builder.protocols.clone(),
         courier: courier(&around.agents),
         log,

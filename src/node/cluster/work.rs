@@ -25,7 +25,7 @@ use tokio::sync::watch;
 
 use crate::api::EventHub;
 use crate::api::stream::EngineSource;
-use crate::node::coordination::{DeskParts, Offer, desks};
+use crate::node::coordination::{DeskParts, Offer, PostConfig, desks};
 use crate::node::{EngineSet, Engines};
 
 /// Time the engines have to say that they are drained, beyond what running work has.
@@ -51,6 +51,8 @@ pub(super) struct WorkParts {
     pub(super) tasks: TasksConfig,
     pub(super) workflows: WorkflowsConfig,
     pub(super) desks: DeskConfig,
+    /// How much is sent and published.
+    pub(super) post: PostConfig,
     /// The protocols that have desks.
     pub(super) offers: Vec<Arc<dyn Offer>>,
     /// How conversations reach agents.
@@ -66,6 +68,21 @@ pub(super) struct WorkParts {
     pub(super) view: watch::Receiver<GroupView>,
     /// Whether this node is in its cluster: what it had alone is the group's by then.
     pub(super) is_in: watch::Receiver<bool>,
+}
+
+impl WorkParts {
+    /// What the desks among the engines are made of.
+    fn of_desks(&self) -> DeskParts {
+        DeskParts {
+            config: self.desks.clone(),
+            share: self.share,
+            journal: self.log.clone(),
+            courier: Arc::clone(&self.courier),
+            hubs: self.hubs.clone(),
+            registry: self.registry.clone(),
+            post: self.post,
+        }
+    }
 }
 
 /// Starts and stops the engines of a group.
@@ -178,20 +195,17 @@ impl WorkKeeper {
     }
 
     fn engines(&self, name: Arc<str>) -> (Spec<Supervisor>, EngineSet) {
-        let WorkParts { share, tasks, workflows, desks: config, log, registry, hubs, .. } =
-            self.parts.clone();
-        let courier = Arc::clone(&self.parts.courier);
-        let journal = log.clone();
-        let parts = DeskParts { config, share, journal, courier, hubs: hubs.clone() };
+        let WorkParts { share, tasks, workflows, log, registry, hubs, .. } = self.parts.clone();
         let tasks = TaskEngine::spec_of(share, tasks, log.clone(), registry).backoff(BACKOFF);
         let workflows =
             WorkflowEngine::spec_of(share, workflows, log, tasks.address()).backoff(BACKOFF);
-        let (desks, doors) = desks(&self.parts.offers, &parts);
+        let (desks, doors, post) = desks(&self.parts.offers, &self.parts.of_desks());
         let set = EngineSet {
             group: self.parts.group,
             tasks: tasks.address(),
             workflows: workflows.address(),
             doors,
+            post,
         };
         let changes =
             EngineSource::spec(hubs, tasks.address(), workflows.address()).backoff(BACKOFF);

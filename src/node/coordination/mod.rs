@@ -1,6 +1,9 @@
-//! The protocols that a node offers: a desk for each, and the doors to them.
+//! The protocols that a node offers: a desk for each, and the doors to them; and what agents say
+//! to each other beside them: messages and topics.
 
+mod messenger;
 mod moderator;
+mod owner_way;
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -14,16 +17,21 @@ use synod_coordination::contract_net::ContractNet;
 use synod_coordination::desk::{Courier, Desk, DeskConfig, NoteTeller};
 use synod_coordination::lock::LockSpace;
 use synod_coordination::messaging::AgentCourier;
+use synod_coordination::messaging::router::{MessageRouter, RouterConfig, RouterMessage};
+use synod_coordination::messaging::topics::{Topics, TopicsConfig, TopicsMessage};
 use synod_coordination::sync::Group;
 use synod_coordination::team::Team;
 use synod_journal::{JournalMessage, PartitionShare};
 use synod_runtime::{Address, Spec, Strategy, Supervisor, SupervisorSpec};
 
-pub(super) use self::moderator::{Conversations, Moderator};
+pub(super) use self::messenger::NodeMessenger;
+pub(super) use self::moderator::Moderator;
+pub(super) use self::owner_way::Conversations;
 use super::assembly::BACKOFF;
 use crate::api::EventHub;
 use crate::api::coordination::{ConversationNote, DeskDoor, Door};
 use crate::api::stream::note_event;
+use crate::config::NodeConfig;
 
 /// What desks are made of.
 #[derive(Clone)]
@@ -34,6 +42,30 @@ pub(super) struct DeskParts {
     pub(super) courier: Arc<dyn Courier>,
     /// Where notes are told.
     pub(super) hubs: Vec<EventHub>,
+    /// Whom messages are for.
+    pub(super) registry: Address<RegistryMessage>,
+    pub(super) post: PostConfig,
+}
+
+/// The sections about messages and topics.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PostConfig {
+    pub(super) messaging: RouterConfig,
+    pub(super) topics: TopicsConfig,
+}
+
+impl PostConfig {
+    /// Those of a node's configuration.
+    pub(super) fn of(config: &NodeConfig) -> Self {
+        Self { messaging: config.messaging, topics: config.topics }
+    }
+}
+
+/// Where agents' messages go, and what is published.
+#[derive(Clone)]
+pub(crate) struct Post {
+    pub(crate) messages: Address<RouterMessage>,
+    pub(crate) topics: Address<TopicsMessage>,
 }
 
 /// A protocol that a node offers.
@@ -53,7 +85,7 @@ impl<P: Protocol> Offer for Offered<P> {
     }
 
     fn add(&self, desks: SupervisorSpec, parts: &DeskParts) -> (SupervisorSpec, Arc<dyn Door>) {
-        let DeskParts { config, share, journal, courier, hubs } = parts.clone();
+        let DeskParts { config, share, journal, courier, hubs, .. } = parts.clone();
         let desk = Desk::<P>::spec(config, share, journal, courier, teller(hubs));
         let desk = desk.backoff(BACKOFF);
         let door = DeskDoor::new(desk.address());
@@ -93,17 +125,28 @@ pub(super) fn offers() -> Vec<Arc<dyn Offer>> {
     ]
 }
 
-/// The desks of all protocols under one supervisor, and the doors to them.
+/// The desks of all protocols, messages and topics under one supervisor, and the ways to them.
 pub(super) fn desks(
     offers: &[Arc<dyn Offer>],
     parts: &DeskParts,
-) -> (Spec<Supervisor>, Vec<Arc<dyn Door>>) {
-    let mut desks = Supervisor::new(Strategy::OneForOne);
+) -> (Spec<Supervisor>, Vec<Arc<dyn Door>>, Post) {
+    let (mut desks, post) = post(Supervisor::new(Strategy::OneForOne), parts);
     let mut doors = Vec::new();
     for offer in offers {
         let (with, door) = offer.add(desks, parts);
         desks = with;
         doors.push(door);
     }
-    (desks.into_spec("coordination"), doors)
+    (desks.into_spec("coordination"), doors, post)
+}
+
+/// Adds messages and topics; those that are kept are in the log of the work.
+fn post(desks: SupervisorSpec, parts: &DeskParts) -> (SupervisorSpec, Post) {
+    let PostConfig { messaging, topics } = parts.post;
+    let (journal, courier) = (parts.journal.clone(), Arc::clone(&parts.courier));
+    let topics = Topics::spec(topics, Some(journal), courier).backoff(BACKOFF);
+    let messages = MessageRouter::spec(messaging, parts.registry.clone(), topics.address());
+    let messages = messages.backoff(BACKOFF);
+    let post = Post { messages: messages.address(), topics: topics.address() };
+    (desks.child(topics).child(messages), post)
 }

@@ -16,9 +16,9 @@ use synod_coordination::desk::History;
 use synod_runtime::Principal;
 
 use super::Offer;
+use super::owner_way::{Conversations, JSON, Question, by_status};
 use crate::api::coordination::{Asking, Conversation, ConversationHistory, Door};
-use crate::api::{Caller, Owner, OwnerRequest, Problem};
-use crate::node::Engines;
+use crate::api::{Caller, Problem};
 
 /// What every capability of the moderator begins with.
 const COORDINATE: &str = "coordinate.";
@@ -34,14 +34,6 @@ const WITHIN: Duration = Duration::from_secs(10);
 
 /// The longest conversation that is followed, in seconds: a day.
 const LONGEST_S: u64 = 86_400;
-
-/// Where conversations are found: on this node, or where the work is.
-#[derive(Clone)]
-pub(in crate::node) struct Conversations {
-    pub(in crate::node) engines: Engines,
-    /// Who owns the work; none when this node owns it all.
-    pub(in crate::node) owner: Option<Arc<dyn Owner>>,
-}
 
 /// The agent.
 #[derive(Clone)]
@@ -108,10 +100,8 @@ impl Way<'_> {
             let begun = door.open(setup, Some(key.to_owned()), asking()).await;
             return begun.map(|begun| begun.conversation).map_err(|why| refused(&why));
         }
-        let headers = vec![
-            ("content-type".to_owned(), "application/json".to_owned()),
-            ("idempotency-key".to_owned(), key.to_owned()),
-        ];
+        let key = ("idempotency-key", key);
+        let headers = [JSON, key].map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         self.far("POST", String::new(), headers, setup).await
     }
 
@@ -166,30 +156,14 @@ impl Way<'_> {
     /// Has the node answer that does the work.
     async fn far<T: DeserializeOwned>(
         &self,
-        method: &str,
+        method: &'static str,
         path: String,
         headers: Vec<(String, String)>,
         body: Vec<u8>,
     ) -> Result<T, AgentError> {
-        let lost = |why: &dyn std::fmt::Display| {
-            AgentError::unavailable(format!("the node that does the work: {why}"))
-        };
-        let owner = self.conversations.owner.as_ref();
-        let owner = owner.ok_or_else(|| lost(&"there is none"))?;
-        let request = OwnerRequest {
-            method: method.to_owned(),
-            uri: format!("/api/v1/coordination/{}{path}", self.protocol),
-            headers,
-            principal: asking().caller.principal,
-            groups: Vec::new(),
-            body,
-        };
-        let answer = owner.ask(request, HOLD + WITHIN).await.map_err(|why| lost(&why))?;
-        if !(200..300).contains(&answer.status) {
-            let text = String::from_utf8_lossy(&answer.body).into_owned();
-            return Err(by_status(answer.status, text));
-        }
-        serde_json::from_slice(&answer.body).map_err(|why| lost(&why))
+        let path = format!("/{}{path}", self.protocol);
+        let question = Question { method, path, headers, by: asking().caller.principal, body };
+        self.conversations.ask_owner(question, HOLD, by_status).await
     }
 }
 
@@ -200,14 +174,4 @@ fn asking() -> Asking {
 
 fn refused(problem: &Problem) -> AgentError {
     by_status(problem.status().as_u16(), problem.members().detail.clone())
-}
-
-/// What is wrong with the request stays wrong; all else may pass.
-fn by_status(status: u16, why: String) -> AgentError {
-    match status {
-        400 | 404 | 409 | 413 | 415 | 422 => AgentError::invalid_input(why),
-        403 => AgentError::refused(why),
-        429 => AgentError::rate_limited(why),
-        _ => AgentError::unavailable(why),
-    }
 }
