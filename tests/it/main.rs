@@ -18,6 +18,7 @@ mod cluster;
 mod commands;
 mod config_faults;
 mod coordination;
+mod coordination_kill;
 mod damage;
 mod demo;
 mod every_endpoint;
