@@ -13,13 +13,14 @@ use synod_runtime::Principal;
 use tokio::time::sleep;
 
 use crate::agent::{Piece, WORK};
+use crate::talks::Talks;
 use crate::world::World;
 
 /// How long one request may take.
 const WITHIN: Duration = Duration::from_millis(2_500);
 
-/// One run in so many requests.
-const RUNS: u32 = 6;
+/// One run, one ballot and one lock in so many requests.
+const KINDS: u32 = 7;
 
 /// What clients were told.
 #[derive(Default)]
@@ -33,6 +34,7 @@ pub(crate) struct Kept {
 pub(crate) struct Clients {
     world: Arc<World>,
     pub(crate) kept: Mutex<Kept>,
+    pub(crate) talks: Talks,
     ending: AtomicBool,
     at_work: Mutex<usize>,
 }
@@ -43,6 +45,7 @@ impl Clients {
         let clients = Arc::new(Self {
             world: Arc::clone(world),
             kept: Mutex::default(),
+            talks: Talks::new(world),
             ending: AtomicBool::new(false),
             at_work: Mutex::new(count),
         });
@@ -78,11 +81,16 @@ impl Clients {
             kept.next
         };
         let piece = Piece { number, ms: rng.random_range(0..400) };
-        let is_run = rng.random_range(0..RUNS) == 0;
+        let kind = rng.random_range(0..KINDS);
+        match kind {
+            1 => return self.talks.ballot(number, rng).await,
+            2 => return self.talks.lock(number, rng).await,
+            _ => {}
+        }
         loop {
             let node = rng.random_range(0..self.world.seats.len());
             let accepted =
-                if is_run { self.run(node, piece).await } else { self.task(node, piece).await };
+                if kind == 0 { self.run(node, piece).await } else { self.task(node, piece).await };
             if accepted {
                 return;
             }

@@ -14,12 +14,14 @@
 
 mod agent;
 mod clients;
+mod decisions;
 mod facts;
 mod faults;
 mod randomness;
 mod run;
 mod scan;
 mod seeds;
+mod talks;
 mod witness;
 mod world;
 

@@ -45,6 +45,8 @@ pub(crate) struct Outcome {
     pub(crate) trace: Vec<String>,
     pub(crate) tasks: usize,
     pub(crate) runs: usize,
+    pub(crate) ballots: usize,
+    pub(crate) grants: usize,
     pub(crate) performed: u64,
     /// Simulated time until all was well again after the last fault.
     pub(crate) healed: Duration,
@@ -106,10 +108,15 @@ async fn whole(seed: u64, planted: Planted, scenario: Scenario) -> Outcome {
         let kept = clients.kept.lock();
         (kept.tasks.len(), kept.runs.len())
     };
+    let (ballots, grants) = {
+        let decisions = clients.talks.decisions.lock();
+        (decisions.ballots.len(), decisions.grants())
+    };
     let mut facts = world.facts.lock();
     let (violations, trace) =
         (std::mem::take(&mut facts.violations), std::mem::take(&mut facts.trace));
-    Outcome { violations, trace, tasks, runs, performed: facts.performed, healed }
+    let performed = facts.performed;
+    Outcome { violations, trace, tasks, runs, ballots, grants, performed, healed }
 }
 
 /// Looks until there is nothing to say, or says the last that there was.

@@ -13,6 +13,7 @@ use synod_runtime::Address;
 
 use crate::agent::Piece;
 use crate::clients::Clients;
+use crate::decisions;
 use crate::world::World;
 
 /// How long a question may take when all is well.
@@ -31,7 +32,7 @@ pub(crate) async fn unwell(world: &Arc<World>, clients: &Clients) -> Option<Stri
     if let Some(why) = apart(world).await {
         return Some(why);
     }
-    open(world).await
+    open(world, clients).await
 }
 
 /// Whether all members of a group follow one leader and know all that it has.
@@ -89,7 +90,7 @@ fn owner(world: &World) -> Option<Arc<Node>> {
 }
 
 /// Whether all work is done.
-async fn open(world: &World) -> Option<String> {
+async fn open(world: &World, clients: &Clients) -> Option<String> {
     let Some(owner) = owner(world) else { return Some("nobody owns the work".to_owned()) };
     let Ok(tasks) = owner.tasks().ask(EngineStats {}, WITHIN).await else {
         return Some("the task engine does not answer".to_owned());
@@ -100,7 +101,10 @@ async fn open(world: &World) -> Option<String> {
     let Ok(runs) = owner.workflows().ask(WorkflowStats {}, WITHIN).await else {
         return Some("the workflow engine does not answer".to_owned());
     };
-    (runs.ledger.open > 0).then(|| format!("{} runs are open", runs.ledger.open))
+    if runs.ledger.open > 0 {
+        return Some(format!("{} runs are open", runs.ledger.open));
+    }
+    decisions::open(&owner, &clients.talks.decisions).await
 }
 
 /// All that was accepted is there, done once, with the right result; the ledgers balance.
@@ -129,6 +133,7 @@ pub(crate) async fn durable(world: &Arc<World>, clients: &Clients) {
     for (id, piece) in &runs {
         run(world, &owner, *id, *piece).await;
     }
+    decisions::durable(world, &owner, &clients.talks.decisions).await;
     if let Some(leader) = world.leader(1) {
         let log = world.seats[leader].eye.log.lock().clone();
         if let Some(log) = log {

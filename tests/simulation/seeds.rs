@@ -35,10 +35,13 @@ const WITHIN: Duration = Duration::from_secs(300);
 pub(crate) fn report(seed: &Seed, outcome: &Outcome) {
     let trace = outcome.trace.join("\n");
     println!(
-        "\nseed {}: {} tasks and {} runs accepted, {} executions, well after {:?}, trace {:016x}",
+        "\nseed {}: {} tasks, {} runs, {} ballots, {} locks, {} executions, well after {:?}, trace \
+         {:016x}",
         seed.value(),
         outcome.tasks,
         outcome.runs,
+        outcome.ballots,
+        outcome.grants,
         outcome.performed,
         outcome.healed,
         fingerprint(trace.as_bytes()),
