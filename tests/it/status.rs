@@ -67,7 +67,7 @@ async fn the_tree_shows_every_actor_with_all_that_is_known_of_it() {
     let (_, shallow) = client.get(&format!("{STATUS}?depth=1")).await;
     let deepest = actors(&shallow["tree"]).iter().filter(|one| one["path"] == ECHO).count();
     assert_eq!(deepest, 0, "{shallow}");
-    assert_eq!(shallow["tree"]["children"][0]["child_count"], 9, "what is not shown is counted");
+    assert_eq!(shallow["tree"]["children"][0]["child_count"], 12, "what is not shown is counted");
     for path in ["/nowhere", "node", ""] {
         let answer = client.get(&format!("{STATUS}?path={path}")).await;
         if answer.0 != 200 {
