@@ -28,7 +28,7 @@ const PART: &str = "shared state";
 
 /// Documents that agents share, as the node that was asked knows them.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct SharedDocuments {
+pub(super) struct SharedDocuments {
     /// Some of them, in the order of their names.
     documents: Vec<SharedSummary>,
     /// Where the next page begins; none on the last one.
@@ -64,7 +64,7 @@ struct ReadQuery {
 /// What to change in a document.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SharedEdits {
+pub(super) struct SharedEdits {
     /// All of them are made, or none; 1 to 1,000.
     edits: Vec<Edit>,
 }

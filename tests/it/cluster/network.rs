@@ -3,6 +3,7 @@
 //!
 //! Needs root, `ip`, and `nft` for dropped packets; says what it leaves out.
 
+mod shared;
 mod yard;
 
 use std::path::Path;
