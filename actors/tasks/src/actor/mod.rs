@@ -216,7 +216,11 @@ impl Actor for TaskEngine {
 
     async fn start(&mut self, ctx: &mut Context<Self>) -> Result<(), ActorError> {
         let mut seed = [0; 32];
-        ctx.system().entropy().fill(&mut seed);
+        let entropy = ctx.system().entropy();
+        entropy.fill(&mut seed);
+        // An append of the former incarnation may still be answered, to this one: its number must
+        // be another.
+        self.head.append = entropy.next_u64() >> 1;
         let config = self.machine.config().clone();
         self.machine = TaskMachine::new(config, seed).owning(self.share).awaiting_agents();
         self.origin = ctx.now();

@@ -276,6 +276,9 @@ impl Actor for WorkflowEngine {
 
     async fn start(&mut self, ctx: &mut Context<Self>) -> Result<(), ActorError> {
         self.origin = ctx.now();
+        // An append of the former incarnation may still be answered, to this one: its number must
+        // be another.
+        self.head.append = ctx.system().entropy().next_u64() >> 1;
         self.look_at_log(ctx);
         self.open(ctx).await
     }
