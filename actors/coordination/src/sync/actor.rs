@@ -66,6 +66,10 @@ pub struct SharedState {
     pub(super) version: u64,
     pub(super) last: Position,
     pub(super) unsaved: u64,
+    /// Where the last snapshot was made, and how many more must contain the last record before the
+    /// journal can drop it.
+    pub(super) kept: Position,
+    pub(super) owed: u8,
     /// Whether others' writes came since a snapshot.
     pub(super) has_learned: bool,
 }
@@ -94,6 +98,8 @@ impl SharedState {
             version: 0,
             last: Position::START,
             unsaved: 0,
+            kept: Position::START,
+            owed: 0,
             has_learned: false,
         };
         Spec::new("shared-state", make)
@@ -236,8 +242,8 @@ impl SharedState {
                 self.listeners.lock().catch_up();
             }
             Stepped::Keep => {
-                if self.unsaved > 0 || self.has_learned {
-                    self.save(ctx)?;
+                if self.owed > 0 || self.has_learned {
+                    self.keep(ctx).await?;
                 }
             }
         }

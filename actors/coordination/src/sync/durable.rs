@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use rand::Rng;
 use synod_journal::{
-    Append, AppendError, Committed, Expected, JournalMessage, LoadSnapshot, Partition, Position,
-    ReadStream, Record, SaveSnapshot, Survey, Versioned,
+    Append, AppendError, Committed, Expected, Health, JournalMessage, LoadSnapshot, Partition,
+    Position, ReadStream, Record, SaveSnapshot, Survey, Versioned,
 };
 use synod_runtime::{ActorError, Address, AskError, Context, Reply, Request};
 
@@ -23,6 +23,8 @@ use super::replica::Replica;
 const JOURNAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Records since the last snapshot after which another one is made at once.
 const SNAPSHOT_RECORDS: u64 = 10_000;
+/// Snapshots that must contain a record before the journal drops it.
+const OWED: u8 = 2;
 /// Most writes that wait for the journal.
 const MAX_WAITING: usize = 8192;
 /// Writes in one append. They have about as many bytes as one write may have.
@@ -75,14 +77,13 @@ impl SharedState {
         let keys: BTreeSet<_> = edits.iter().map(|edit| edit.key().to_owned()).collect();
         let keys = keys.into_iter().collect();
         self.gathered.push_back(Waiting { written, keys, record, answer, reply });
-        self.append(ctx);
-        Ok(())
+        self.append(ctx)
     }
 
     /// Gives the journal what has been gathered, unless it has something in hand.
-    fn append(&mut self, ctx: &Context<Self>) {
+    fn append(&mut self, ctx: &Context<Self>) -> Result<(), ActorError> {
         if !self.writing.is_empty() || self.gathered.is_empty() {
-            return;
+            return Ok(());
         }
         let mut bytes = 0;
         while self.writing.len() < BATCH
@@ -92,21 +93,28 @@ impl SharedState {
             bytes += waiting.record.weight();
             self.writing.push(waiting);
         }
-        self.send_append(ctx);
+        self.send_append(ctx)
     }
 
-    fn send_append(&self, ctx: &Context<Self>) {
+    fn send_append(&mut self, ctx: &Context<Self>) -> Result<(), ActorError> {
+        let mut records = Vec::new();
+        if self.version == 0 {
+            let begun = records::begun(self.replica()?.id);
+            records.push(begun.map_err(|error| ActorError::new(error.to_string()))?);
+        }
+        records.extend(self.writing.iter().map(|waiting| waiting.record.clone()));
         let append = Append {
             partition: Partition::from_low_bits(0),
             stream: STREAM,
             // An append of before, of which nobody knew what became, must not come in between.
             expected: Expected::Exact(self.version),
             epoch: self.epoch,
-            records: self.writing.iter().map(|waiting| waiting.record.clone()).collect(),
+            records,
         };
         self.journal.ask_into(append, JOURNAL_TIMEOUT, &ctx.address(), |answer| {
             SharedMessage::Own(Step(Stepped::Appended(answer)))
         });
+        Ok(())
     }
 
     pub(super) async fn appended(
@@ -119,8 +127,7 @@ impl SharedState {
             // The writes are the node's own: the epoch is learnt here, not defended.
             Ok(Err(AppendError::Fenced { current, .. })) if current > self.epoch => {
                 self.epoch = current;
-                self.send_append(ctx);
-                return Ok(());
+                return self.send_append(ctx);
             }
             Ok(Err(error @ AppendError::OutcomeUnknown)) => {
                 SharedError::OutcomeUnknown(error.to_string())
@@ -147,6 +154,7 @@ impl SharedState {
         self.version = committed.stream_version;
         self.last = self.last.max(committed.last);
         self.unsaved += done.len() as u64;
+        self.owed = OWED;
         self.stored += done.len() as u64;
         let mut news: BTreeMap<String, SharedDocument> = BTreeMap::new();
         let limits = self.config.limits();
@@ -167,15 +175,23 @@ impl SharedState {
                 replica.push(around, document, delta.whole(), out);
             }
         })?;
-        self.append(ctx);
+        self.append(ctx)?;
         if self.unsaved >= SNAPSHOT_RECORDS {
-            self.save(ctx)?;
+            self.save(self.last, ctx)?;
         }
         Ok(())
     }
 
+    /// Makes a snapshot of all there is. While nothing is under way it contains all that the log has
+    /// of this stream, so it stands at the end of the log, and a second one behind the first.
+    pub(super) async fn keep(&mut self, ctx: &mut Context<Self>) -> Result<(), ActorError> {
+        let end = self.journal.ask(Health {}, JOURNAL_TIMEOUT).await?.last;
+        let at = if self.made == self.stored { end.max(self.last) } else { self.last };
+        self.save(at, ctx)
+    }
+
     /// Lets the journal drop what is older.
-    pub(super) fn save(&mut self, ctx: &Context<Self>) -> Result<(), ActorError> {
+    fn save(&mut self, at: Position, ctx: &Context<Self>) -> Result<(), ActorError> {
         let replica = self.replica()?;
         let bytes = match records::snapshot(replica.id, replica.documents.iter()) {
             Ok(bytes) => bytes,
@@ -185,7 +201,10 @@ impl SharedState {
             }
         };
         (self.unsaved, self.has_learned) = (0, false);
-        let save = SaveSnapshot { stream: STREAM, at: self.last, version: SNAPSHOT_VERSION, bytes };
+        if at > self.kept {
+            (self.kept, self.owed) = (at, self.owed.saturating_sub(1));
+        }
+        let save = SaveSnapshot { stream: STREAM, at, version: SNAPSHOT_VERSION, bytes };
         self.journal.ask_into(save, JOURNAL_TIMEOUT, &ctx.address(), |answer| {
             let answer = match answer {
                 Ok(saved) => saved.map_err(|error| error.to_string()),
@@ -206,35 +225,16 @@ impl SharedState {
         let restored = self.replay(ctx).await?;
         let replica = match restored {
             Some(replica) => replica,
-            None => self.begin(ctx).await?,
+            // A new replica takes a name that nobody had: what one with an older disk wrote stays
+            // its. The journal learns it with the first write.
+            None => {
+                let mut rng = ctx.system().entropy().child();
+                Replica::new(ReplicaId(rng.next_u64()), self.config, rng)
+            }
         };
         self.listeners.lock().lost_touch(replica.documents.keys());
         self.replica = Some(replica);
         Ok(())
-    }
-
-    /// A new replica takes a name that nobody had: what one with an older disk wrote stays its.
-    async fn begin(&mut self, ctx: &mut Context<Self>) -> Result<Replica, ActorError> {
-        let mut rng = ctx.system().entropy().child();
-        let id = ReplicaId(rng.next_u64());
-        let append = |epoch| {
-            let record = records::begun(id).map_err(|error| ActorError::new(error.to_string()))?;
-            Ok::<_, ActorError>(Append {
-                partition: Partition::from_low_bits(0),
-                stream: STREAM,
-                expected: Expected::Exact(0),
-                epoch,
-                records: vec![record],
-            })
-        };
-        let mut answer = self.journal.ask(append(self.epoch)?, JOURNAL_TIMEOUT).await?;
-        if let Err(AppendError::Fenced { current, .. }) = &answer {
-            self.epoch = *current;
-            answer = self.journal.ask(append(self.epoch)?, JOURNAL_TIMEOUT).await?;
-        }
-        let committed = answer?;
-        (self.version, self.last) = (committed.stream_version, committed.last);
-        Ok(Replica::new(id, self.config, rng))
     }
 
     async fn replay(&mut self, ctx: &mut Context<Self>) -> Result<Option<Replica>, ActorError> {
@@ -246,6 +246,7 @@ impl SharedState {
         let snapshot = self.journal.ask(LoadSnapshot { stream: STREAM }, JOURNAL_TIMEOUT).await??;
         if let Some(snapshot) = snapshot {
             self.last = snapshot.at;
+            (self.kept, self.owed) = (snapshot.at, OWED - 1);
             let kept = records::read_snapshot(snapshot.version, &snapshot.bytes)?;
             let restored = replica.insert(new(kept.replica));
             for (document, delta) in kept.documents {
@@ -257,7 +258,10 @@ impl SharedState {
             let page = page_of(&self.journal, position).await?;
             for record in &page.records {
                 match records::read(record)? {
-                    Event::Begun(id) => replica = Some(new(id)),
+                    // One that has heard of others before its first write has a snapshot already.
+                    Event::Begun(id) => {
+                        replica.get_or_insert_with(|| new(id));
+                    }
                     Event::Written(WrittenV1 { document, delta, .. }) => {
                         let replica = replica.as_mut();
                         let replica = replica.ok_or_else(|| ActorError::new(NOT_BEGUN))?;
@@ -265,7 +269,7 @@ impl SharedState {
                     }
                 }
                 self.last = record.position;
-                self.unsaved += 1;
+                (self.unsaved, self.owed) = (self.unsaved + 1, OWED);
             }
             after = page.next;
         }
