@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use synod_agents::BoxFuture;
 use synod_coordination::desk::{
-    ConversationPage, DeskError, DeskHealth, DeskHealthResponse, DeskMessage, Follow, History,
-    HistoryPage, List, Open, Opened, Show, Shown, Step,
+    ConversationPage, DeskError, DeskHealth, DeskHealthResponse, DeskMessage, DrainDesk, Follow,
+    History, HistoryPage, List, Open, Opened, Show, Shown, Step,
 };
 use synod_coordination::{ConversationId, Protocol};
 use synod_runtime::{Address, Ask, Request};
@@ -75,6 +75,10 @@ pub(crate) trait Door: Any + Send + Sync {
 
     /// How the desk is.
     fn health(&self, asking: Asking) -> BoxFuture<'_, Result<DeskHealthResponse, Problem>>;
+
+    /// Has the desk open no more, and waits until all that it was told before is stored and
+    /// answered; whether it is within that time.
+    fn drain(&self, within: Duration) -> BoxFuture<'_, bool>;
 }
 
 /// The door to a desk.
@@ -132,8 +136,12 @@ impl<P: Protocol> Door for DeskDoor<P> {
         Box::pin(async move {
             let by = asking.caller.principal.clone();
             let question = Open::<P> { setup: read(&body)?, by, id: None, key };
-            let Opened { id, duplicate, .. } = self.change(question, &asking).await?;
-            Ok(Begun { conversation: self.shown(id, &asking).await?, duplicate })
+            // Shown by the answer itself: a second question might not be answered, and whoever
+            // heard so would take the conversation for one that was never opened.
+            let Opened { summary, view, duplicate, .. } = self.change(question, &asking).await?;
+            let protocol = P::KIND.to_owned();
+            let conversation = Conversation { protocol, summary, view: value(&view)? };
+            Ok(Begun { conversation, duplicate })
         })
     }
 
@@ -183,6 +191,10 @@ impl<P: Protocol> Door for DeskDoor<P> {
 
     fn health(&self, asking: Asking) -> BoxFuture<'_, Result<DeskHealthResponse, Problem>> {
         Box::pin(async move { self.ask(DeskHealth::default(), &asking).await })
+    }
+
+    fn drain(&self, within: Duration) -> BoxFuture<'_, bool> {
+        Box::pin(async move { self.0.ask(DrainDesk::default(), within).await.is_ok() })
     }
 }
 

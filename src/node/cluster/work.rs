@@ -11,6 +11,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use synod_agents::RegistryMessage;
 use synod_cluster::GroupView;
 use synod_coordination::desk::{Courier, DeskConfig};
@@ -227,7 +228,7 @@ impl WorkKeeper {
         // From now on requests wait for the new owner.
         self.parts.engines.close(self.parts.group);
         let drained = async move {
-            if let Some(EngineSet { tasks, workflows, .. }) = set {
+            if let Some(EngineSet { tasks, workflows, doors, .. }) = set {
                 let told = within.saturating_add(AFTER_DRAIN);
                 // What does not answer is stopped all the same, and goes on elsewhere as lost.
                 let (runs, tasks) = tokio::join!(
@@ -235,7 +236,10 @@ impl WorkKeeper {
                     tasks.ask(DrainEngine { within }, told),
                 );
                 let open = tasks.map(|drained| drained.open);
-                tracing::info!(?open, runs = runs.is_ok(), "the engines are drained");
+                // Conversations that tasks wait for go on until those are handed back.
+                let desks = join_all(doors.iter().map(|door| door.drain(AFTER_DRAIN))).await;
+                let desks = desks.into_iter().all(|drained| drained);
+                tracing::info!(?open, runs = runs.is_ok(), desks, "the engines are drained");
             }
             reply
         };

@@ -45,6 +45,8 @@ impl<P: Protocol> Ask for Open<P> {
 pub struct Opened<V> {
     /// Its name.
     pub id: ConversationId,
+    /// What is the same for all protocols.
+    pub summary: Summary,
     /// How it stands.
     pub view: V,
     /// Whether it is one that was opened before with the same key or name.

@@ -46,9 +46,12 @@ impl<P: Protocol> Desk<P> {
                 return self.release_when_stored(Release::Opened(reply, Err(error)));
             }
         };
-        let view = self.book.get(id).map(|conversation| conversation.state.view());
         let duplicate = opened.is_none();
-        let answer = view.map(|view| Opened { id, view, duplicate }).ok_or(DeskError::Unknown);
+        let answer = self.book.get(id).map(|it| {
+            let (summary, view) = (it.summary(), it.state.view());
+            Opened { id, summary, view, duplicate }
+        });
+        let answer = answer.ok_or(DeskError::Unknown);
         let release = Release::Opened(reply, answer);
         match opened {
             Some((entry, change)) => self.gather(id, entry, change, Some(release)),
