@@ -1,8 +1,10 @@
 //! Three nodes on one machine: real processes, real links, kill -9.
 
+mod decisions;
 mod failures;
 mod growth;
 mod joining;
+mod messages;
 mod network;
 mod placed;
 mod planned;
