@@ -18,7 +18,7 @@ fn at(path: &str) -> String {
 }
 
 /// An agent that reads messages: says its name and what it was asked, or fails when told to.
-async fn reader(url: &str, id: &'static str) -> JoinHandle<()> {
+pub(crate) async fn reader(url: &str, id: &'static str) -> JoinHandle<()> {
     let card = json!({
         "id": id, "version": "1.0.0", "capabilities": ["talk"], "protocols": ["talk"],
     });
