@@ -11,4 +11,5 @@ mod draining;
 mod executions;
 mod flow;
 mod keeping;
+mod late;
 mod stage;
