@@ -191,7 +191,7 @@ impl Field {
     }
 
     fn lies(agent: usize) -> bool {
-        agent % 3 == 0
+        agent.is_multiple_of(3)
     }
 
     fn expected_ms(&self, agent: usize, work: Work) -> f64 {

@@ -8,8 +8,11 @@
 //! ten; `steady` promises little and has delivered. Expect `steady` to be awarded the contract and
 //! to report `{"done_by": "steady"}`, and the notes that say why.
 
+#![allow(clippy::print_stdout, reason = "an example shows what it does")]
+
 use std::time::Duration;
 
+use serde_json::json;
 use synod::agents::{Envelope, MessageContext, Performative};
 use synod::coordination::contract_net::{ContractNet, Measured, Setup};
 use synod::coordination::desk::{History, Open, ended};
@@ -17,7 +20,6 @@ use synod::prelude::*;
 use synod::runtime::Principal;
 
 /// A worker that promises to take so long, in milliseconds.
-#[derive(Clone)]
 struct Worker(&'static str, u32);
 
 impl Agent for Worker {
@@ -39,17 +41,12 @@ impl Agent for Worker {
         envelope: Envelope,
         _: &mut MessageContext,
     ) -> Result<Option<Envelope>, AgentError> {
-        Ok(match envelope.performative {
-            Performative::Cfp => {
-                let promise = serde_json::json!({"time_ms": self.1});
-                Some(envelope.answer(Performative::Propose, Payload::json(&promise)?))
-            }
-            Performative::AcceptProposal => {
-                let result = serde_json::json!({"done_by": self.0});
-                Some(envelope.answer(Performative::Inform, Payload::json(&result)?))
-            }
-            _ => None,
-        })
+        let (act, content) = match envelope.performative {
+            Performative::Cfp => (Performative::Propose, json!({"time_ms": self.1})),
+            Performative::AcceptProposal => (Performative::Inform, json!({"done_by": self.0})),
+            _ => return Ok(None),
+        };
+        Ok(Some(envelope.answer(act, Payload::json(&content)?)))
     }
 }
 
@@ -62,11 +59,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let builder = builder.agent(|| Worker("boaster", 10)).agent(|| Worker("steady", 900));
     let node = builder.start().await?;
 
-    let shown = |who: &str, success| Measured::new(who.parse().expect("a name"), success, 1_000.0);
     let setup = Setup {
         task: "weld a frame".into(),
         participants: vec!["boaster".parse()?, "steady".parse()?],
-        measured: vec![shown("boaster", 0.1), shown("steady", 0.99)],
+        measured: vec![
+            Measured::new("boaster".parse()?, 0.1, 1_000.0),
+            Measured::new("steady".parse()?, 0.99, 1_000.0),
+        ],
         ..Setup::default()
     };
     let (desk, within) = (node.desk::<ContractNet>(), Duration::from_secs(10));

@@ -9,6 +9,8 @@
 //! the circle has it broken at once: expect the younger to be the victim, the elder to get what it
 //! waited for, and the victim to get both as soon as the elder is done.
 
+#![allow(clippy::print_stdout, reason = "an example shows what it does")]
+
 use std::time::Duration;
 
 use synod::coordination::desk::{DeskMessage, Follow, Open, Step};

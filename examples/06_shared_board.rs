@@ -8,6 +8,8 @@
 //! Expect each to know only its own count and goal while they are apart (3 and 5), and both to come
 //! to 8, with both goals side by side and the same fingerprint, once the wire is whole.
 
+#![allow(clippy::print_stdout, reason = "an example shows what it does")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

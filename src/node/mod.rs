@@ -33,11 +33,11 @@ use synod_tasks::{DrainEngine, TasksMessage};
 use synod_workflows::{DrainWorkflows, WorkflowsMessage};
 
 pub use builder::NodeBuilder;
-pub(crate) use coordination::Post;
 pub use cluster::{
     Cluster, ClusterError, ClusterView, GroupStatus, LinkStatus, MemberStatus, PlacedStatus,
     SeatStatus,
 };
+pub(crate) use coordination::Post;
 pub use endpoint::Endpoint;
 pub use engines::{EngineSet, Engines};
 pub use error::NodeError;

@@ -86,7 +86,7 @@ pub(crate) struct DeskDoor<P: Protocol>(Address<DeskMessage<P>>);
 
 impl<P: Protocol> DeskDoor<P> {
     /// The door to the desk at this address.
-    pub(crate) fn new(desk: Address<DeskMessage<P>>) -> Arc<dyn Door> {
+    pub(crate) fn to(desk: Address<DeskMessage<P>>) -> Arc<dyn Door> {
         Arc::new(Self(desk))
     }
 

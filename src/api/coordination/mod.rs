@@ -75,7 +75,7 @@ impl ApiState {
         if let Some(door) = self.engines.door(protocol) {
             return Ok(door);
         }
-        if !self.protocols.iter().any(|known| *known == protocol) {
+        if !self.protocols.contains(&protocol) {
             let known = self.protocols.join(", ");
             return Err(Problem::not_found(
                 "protocol",

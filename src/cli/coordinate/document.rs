@@ -45,8 +45,11 @@ fn is_table(value: &Value) -> bool {
     rows(value).is_some()
 }
 
-/// The rows of a table, each with its name, if it has one.
-fn rows(value: &Value) -> Option<Vec<(Option<&str>, &Map<String, Value>)>> {
+/// A row of a table, with its name, if it has one.
+type Row<'v> = (Option<&'v str>, &'v Map<String, Value>);
+
+/// The rows of a table.
+fn rows(value: &Value) -> Option<Vec<Row<'_>>> {
     match value {
         Value::Array(items) if !items.is_empty() => {
             items.iter().map(|item| Some((None, item.as_object()?))).collect()
@@ -59,7 +62,7 @@ fn rows(value: &Value) -> Option<Vec<(Option<&str>, &Map<String, Value>)>> {
     }
 }
 
-fn table(title: &str, rows: &[(Option<&str>, &Map<String, Value>)]) -> Table {
+fn table(title: &str, rows: &[Row<'_>]) -> Table {
     let named = rows.iter().any(|(name, _)| name.is_some());
     let mut keys: Vec<&str> = Vec::new();
     for (_, row) in rows.iter().take(MOST_ROWS) {

@@ -88,7 +88,7 @@ impl<P: Protocol> Offer for Offered<P> {
         let DeskParts { config, share, journal, courier, hubs, .. } = parts.clone();
         let desk = Desk::<P>::spec(config, share, journal, courier, teller(hubs));
         let desk = desk.backoff(BACKOFF);
-        let door = DeskDoor::new(desk.address());
+        let door = DeskDoor::to(desk.address());
         (desks.child(desk), door)
     }
 }

@@ -21,7 +21,6 @@ mod shell;
 mod stopping;
 
 pub use messages::{
-    AddAgent, AwaitAgents, Carrier, ConnectAgent, HostError, HostMessage, StartAgent,
-    StopAgent,
+    AddAgent, AwaitAgents, Carrier, ConnectAgent, HostError, HostMessage, StartAgent, StopAgent,
 };
 pub use shell::{AgentHost, HostSettings, KindFactory};

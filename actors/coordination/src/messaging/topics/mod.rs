@@ -33,8 +33,8 @@ pub use durable::{Given, Overflow, SubscriptionView, Terms, TopicLetter};
 pub use error::TopicError;
 pub use filter::{MAX_LEVELS, MAX_TOPIC_BYTES, TopicFilter, check_topic};
 pub use messages::{
-    Acknowledge, Fetch, KeepSubscription, ListRetained, ListSubscriptions, ListTopicLetters, Listen,
-    Publish, Published, PublishedTo, Reject, RemoveSubscription, ShowRetained, ShowSubscription,
-    Subscribe, TopicListener, TopicsMessage,
+    Acknowledge, Fetch, KeepSubscription, ListRetained, ListSubscriptions, ListTopicLetters,
+    Listen, Publish, Published, PublishedTo, Reject, RemoveSubscription, ShowRetained,
+    ShowSubscription, Subscribe, TopicListener, TopicsMessage,
 };
 pub use plain::{Received, Subscription};
