@@ -2,8 +2,8 @@
 //!
 //! The rule about sleeping, precisely. In code that is compiled for tests only, `thread::sleep` and
 //! tokio's `sleep` are refused, except where
-//! - tokio's time is paused: the test crate (a file of `tests/`, a folder of `tests/`, or a
-//!   `tests.rs`) says `start_paused = true`, `start_paused(true)` or `time::pause()` somewhere;
+//! - tokio's time is paused: the test crate (a file of `tests/`, a folder of `tests/`, a `tests.rs`
+//!   or a folder `tests` below `src/`) says `start_paused = true`, `start_paused(true)` or `time::pause()` somewhere;
 //! - a condition is polled with a deadline: the function loops and looks at `Instant::now()`;
 //! - the line above says why it must be the real clock: `// Real time on purpose: ...`.
 //!
@@ -38,6 +38,10 @@ fn test_crate(path: &str) -> &str {
     else {
         return path;
     };
+    // Below src/ the folder is one module, whose files share what its tests say of time.
+    if path[..start].contains("/src/") {
+        return &path[..start];
+    }
     path[start..].find('/').map_or(path, |end| &path[..start + end])
 }
 

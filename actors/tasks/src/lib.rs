@@ -28,8 +28,8 @@
 //!   ignored.
 //! - An execution that its caller keeps ([`Execute`]) waits for no append, is in no record but for
 //!   what its agent saved, and ends before its caller is answered, whatever becomes of the engine.
-//! - No agent is given more than its capacity, however it is chosen. Nobody is held while agents are
-//!   asked: a round of bidding is in no record, and after a restart it is asked again.
+//! - No agent is given more than its capacity, however it is chosen. Nobody is held while agents
+//!   are asked: a round of bidding is in no record, and after a restart it is asked again.
 //! - Work that waits for one agent never blocks work that another could do, and no lane is
 //!   overtaken for ever.
 

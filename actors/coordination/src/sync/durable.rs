@@ -182,8 +182,8 @@ impl SharedState {
         Ok(())
     }
 
-    /// Makes a snapshot of all there is. While nothing is under way it contains all that the log has
-    /// of this stream, so it stands at the end of the log, and a second one behind the first.
+    /// Makes a snapshot of all there is. While nothing is under way it contains all that the log
+    /// has of this stream, so it stands at the end of the log, and a second one behind the first.
     pub(super) async fn keep(&mut self, ctx: &mut Context<Self>) -> Result<(), ActorError> {
         let end = self.journal.ask(Health {}, JOURNAL_TIMEOUT).await?.last;
         let at = if self.made == self.stored { end.max(self.last) } else { self.last };
