@@ -102,7 +102,7 @@ async fn agents_are_listed_and_found_by_capability_and_version() {
     let mut found = list("capability=read&min_version=1.2.0").await;
     found.sort();
     assert_eq!(found, ["a@1.10.0", "a@2.0.0-beta.1"]);
-    assert_eq!(list("kind=native").await, ["echo@0.1.0"]);
+    assert_eq!(list("kind=native").await, ["echo@0.1.0", "moderator@0.1.0"]);
     assert_eq!(list("status=paused").await.len(), 0);
     let (_, a) = client.get(&format!("{AGENTS}/a")).await;
     assert_eq!(keys(&a), ["a@1.0.0", "a@1.10.0", "a@2.0.0-beta.1"], "all its versions");
@@ -264,7 +264,7 @@ async fn a_wrong_card_is_refused_with_its_field() {
 
 #[tokio::test]
 async fn a_node_has_no_more_agents_than_it_may_have() {
-    let World { client, node: _node, .. } = &World::start("[agents]\nmax_agents = 3\n");
+    let World { client, node: _node, .. } = &World::start("[agents]\nmax_agents = 4\n");
     register(client, web("a", "1.0.0", &["x"])).await;
     register(client, web("b", "1.0.0", &["x"])).await;
     let refused = client.post(AGENTS, web("c", "1.0.0", &["x"])).await;
