@@ -202,7 +202,7 @@ impl<P: Protocol> Actor for Desk<P> {
         self.head.append = entropy.next_u64() >> 1;
         self.deliveries.begin(entropy.next_u64() >> 1);
         self.look_at_log(ctx);
-        self.open_log(ctx).await?;
+        self.begin(ctx).await?;
         // What was resumed is sent, and what is due is done, also when nobody asks for anything.
         self.settle(ctx).await
     }

@@ -65,6 +65,33 @@ impl<P: Protocol> Desk<P> {
         Ok((book, snapshot.at))
     }
 
+    /// Goes to work for the first time.
+    ///
+    /// A log that never had a record gets none: a record of a protocol that nobody uses would keep
+    /// those of all others from being dropped. Should an append of an older incarnation still come
+    /// after this look, the first of this one is refused for it, and the log is read anew.
+    pub(super) async fn begin(&mut self, ctx: &mut Context<Self>) -> Result<(), ActorError> {
+        let health = self.journal.ask(Health {}, self.journal_timeout()).await?;
+        if !health.accepting || !self.is_unused().await? {
+            return self.open_log(ctx).await;
+        }
+        (self.limits, self.refusal) = (health.limits, None);
+        Ok(())
+    }
+
+    /// Whether the log has nothing of this desk, and never had.
+    async fn is_unused(&mut self) -> Result<bool, ActorError> {
+        let stream = self.stream()?;
+        let (after, max_bytes) = (Position::START, PAGE_BYTES);
+        let first = ReadStream { stream, after, max_records: 1, max_bytes };
+        let page = self.journal.ask(first, self.journal_timeout()).await??;
+        if !page.records.is_empty() {
+            return Ok(false);
+        }
+        let load = LoadSnapshot { stream };
+        Ok(self.journal.ask(load, self.journal_timeout()).await??.is_none())
+    }
+
     /// Goes to work from what the log says, or says why not.
     ///
     /// An older incarnation, or this one before a failure, may have an append under way that is not
