@@ -6,8 +6,8 @@
 //! ```
 //!
 //! `left` holds the disk and wants the net, `right` holds the net and wants the disk. Whoever
-//! closes the circle has it broken at once: expect the younger to be the victim, the elder to get what it
-//! waited for, and the victim to get both as soon as the elder is done.
+//! closes the circle has it broken at once: expect the younger to be the victim, the elder to get
+//! what it waited for, and the victim to get both as soon as the elder is done.
 
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
 

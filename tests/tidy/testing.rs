@@ -3,7 +3,8 @@
 //! The rule about sleeping, precisely. In code that is compiled for tests only, `thread::sleep` and
 //! tokio's `sleep` are refused, except where
 //! - tokio's time is paused: the test crate (a file of `tests/`, a folder of `tests/`, a `tests.rs`
-//!   or a folder `tests` below `src/`) says `start_paused = true`, `start_paused(true)` or `time::pause()` somewhere;
+//!   or a folder `tests` below `src/`) says `start_paused = true`, `start_paused(true)` or
+//!   `time::pause()` somewhere;
 //! - a condition is polled with a deadline: the function loops and looks at `Instant::now()`;
 //! - the line above says why it must be the real clock: `// Real time on purpose: ...`.
 //!

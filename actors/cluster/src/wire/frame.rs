@@ -227,8 +227,8 @@ mod tests {
         let mut other = head(Kind::Cast, 1, 1, 8);
         other[5] = 99;
         assert_eq!(decode(&mut BytesMut::from(&other[..]), 64), Err(FrameFault::Kind(99)));
-        let other = head(Kind::Cast, 1, 9, 8);
-        assert_eq!(decode(&mut BytesMut::from(&other[..]), 64), Err(FrameFault::Service(9)));
+        let other = head(Kind::Cast, 1, 99, 8);
+        assert_eq!(decode(&mut BytesMut::from(&other[..]), 64), Err(FrameFault::Service(99)));
         let other = head(Kind::Beat, 1, 1, 8);
         assert_eq!(decode(&mut BytesMut::from(&other[..]), 64), Err(FrameFault::Service(1)));
     }
