@@ -5,7 +5,8 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use synod_cluster::{GroupId, Groups, NodeId, Tenant};
-use synod_runtime::Address;
+use synod_runtime::{Address, after};
+use tokio::time::{Instant, sleep};
 
 use super::work::{HandOver, WorkMessage};
 
@@ -18,6 +19,10 @@ const MARGIN: Duration = Duration::from_secs(6);
 
 /// Time to give one group to another node.
 const TRANSFER: Duration = Duration::from_secs(3);
+
+/// How long a node that stops looks whether it is given a group after all, and how often.
+const SETTLE: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_millis(25);
 
 /// Time that all of it takes at most.
 pub(super) const HAND_OVER: Duration = Duration::from_secs(10);
@@ -40,6 +45,12 @@ impl Leaving {
             tracing::warn!(%why, "the keeper of the work does not know that the node stops");
         }
         self.hand_over().await;
+        // Another node may just be giving this one a group: nobody would do its work here.
+        let until = after(Instant::now(), SETTLE);
+        while Instant::now() < until {
+            sleep(LOOK).await;
+            self.hand_over().await;
+        }
     }
 
     /// Hands over all that is led here to nodes that are up to date. What can't be handed over
