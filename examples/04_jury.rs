@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Three jurors judge a log line. In the first round only `metrics` sees the fault; in the second
-//! the others follow its reason. Expect `incident` with three votes after two rounds.
+//! the others follow its reason. Expect `incident` after two rounds.
 
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
 

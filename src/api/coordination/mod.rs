@@ -1,6 +1,6 @@
 //! `/api/v1/coordination`: conversations of any protocol that the node offers.
 //!
-//! The routes know no protocol: a [`Door`] leads to the desk of each, so one that a user adds is
+//! The routes know no protocol: a `Door` leads to the desk of each, so one that a user adds is
 //! asked like those that come with the program.
 
 mod door;
