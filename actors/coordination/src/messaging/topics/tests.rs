@@ -1,5 +1,7 @@
 //! Topics as an actor: who is told what, what slow readers lose, what survives a power cut.
 
+mod lasting;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

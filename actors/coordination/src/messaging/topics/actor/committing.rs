@@ -9,6 +9,7 @@ use synod_journal::{
 };
 use synod_runtime::{ActorError, Address, AskError, Context, Reply, Request};
 
+use super::recovery::OWED;
 use super::{Event, Own, Topics};
 use crate::messaging::topics::error::TopicError;
 use crate::messaging::topics::messages::{
@@ -128,13 +129,16 @@ impl Topics {
         let append = Append {
             partition: Partition::from_low_bits(0),
             stream: STREAM,
-            expected: Expected::Any,
+            // An append of before, of which nobody knew what became, must not come in between.
+            expected: Expected::Exact(self.version),
             epoch: self.epoch,
             records: batch.records.clone(),
         };
         self.in_flight = Some(batch);
-        journal.ask_into(append, JOURNAL_TIMEOUT, &ctx.address(), |answer| {
-            TopicsMessage::Own(Own(Event::Appended(answer)))
+        self.append += 1;
+        let number = self.append;
+        journal.ask_into(append, JOURNAL_TIMEOUT, &ctx.address(), move |answer| {
+            TopicsMessage::Own(Own(Event::Appended(number, answer)))
         });
     }
 
@@ -303,13 +307,19 @@ impl Topics {
 
     pub(super) async fn appended(
         &mut self,
+        number: u64,
         answer: Result<Result<Committed, AppendError>, AskError>,
         ctx: &mut Context<Self>,
     ) -> Result<(), ActorError> {
+        if number != self.append {
+            tracing::debug!(number, "an answer to an append of an incarnation before this one");
+            return Ok(());
+        }
         let Some(batch) = self.in_flight.take() else { return Ok(()) };
         let why = match answer {
             Ok(Ok(committed)) => {
                 self.unsaved += committed.last.0 - committed.first.0 + 1;
+                (self.version, self.owed) = (committed.stream_version, OWED);
                 self.position = self.position.max(committed.last);
                 self.release(batch);
                 return Ok(());
@@ -324,7 +334,10 @@ impl Topics {
                 return Ok(());
             }
             Ok(Err(error)) => error.to_string(),
-            Err(error) => format!("the journal: {error}"),
+            Err(error @ (AskError::Full | AskError::Closed | AskError::Refused)) => {
+                format!("the journal: {error}")
+            }
+            Err(error) => format!("the outcome is unknown: {error}"),
         };
         tracing::warn!(why, "the journal did not take a change of topics");
         batch.refuse(&why);

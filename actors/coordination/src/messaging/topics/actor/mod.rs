@@ -11,6 +11,7 @@ mod serving;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use synod_journal::{AppendError, AppendLimits, Committed, Epoch, JournalMessage, Position};
 use synod_runtime::{Actor, ActorError, Address, AskError, Context, MailboxConfig, Spec, TimerKey};
@@ -31,6 +32,8 @@ use serving::Waiting;
 const MAILBOX: usize = 8_192;
 /// Agents that are given messages side by side.
 const MAX_DELIVERIES: usize = 256;
+/// How often it is seen to that the log need not hold the records of a quiet state.
+const KEEP: Duration = Duration::from_secs(60);
 /// Most entries that a page has.
 const MAX_PAGE: usize = 1_000;
 
@@ -44,14 +47,18 @@ pub struct Own(Event);
 
 #[derive(Debug)]
 enum Event {
-    /// The journal answered about the batch.
-    Appended(Result<Result<Committed, AppendError>, AskError>),
+    /// The journal answered about the batch of this number.
+    Appended(u64, Result<Result<Committed, AppendError>, AskError>),
     /// An agent was given this message: it has it, or why not.
     Delivered { name: String, number: u64, outcome: Result<(), String> },
     /// Time has passed.
     Wake,
-    /// The state was saved as a whole, or why not.
-    Saved(Result<(), String>),
+    /// Time to see whether the log needs to hold the records of the state.
+    Keep,
+    /// The state was saved as a whole, up to this position, or why not.
+    Saved(Position, Result<(), String>),
+    /// The log dropped what snapshots have, or why not.
+    Dropped(Result<(), String>),
 }
 
 /// Publishes to subscribers.
@@ -71,12 +78,21 @@ pub struct Topics {
     stored: u64,
     queue: VecDeque<Command>,
     in_flight: Option<Batch>,
+    /// The number of the last append. Each incarnation begins with another: an answer that one
+    /// before it asked for passes for none of its own.
+    append: u64,
+    /// How many records the stream has ever had.
+    version: u64,
     limits: AppendLimits,
     epoch: Epoch,
     position: Position,
     unsaved: u64,
     /// Whether the state is being saved.
     saving: bool,
+    /// Where it was saved last, and how many more times it must be until the log can drop its last
+    /// record.
+    kept: Position,
+    owed: u8,
     // Consumers.
     fetching: BTreeMap<String, Waiting>,
     patience: BTreeSet<(Moment, String)>,
@@ -119,11 +135,15 @@ impl Topics {
             stored: 0,
             queue: VecDeque::new(),
             in_flight: None,
+            append: 0,
+            version: 0,
             limits: WITHOUT_JOURNAL,
             epoch: Epoch(0),
             position: Position(0),
             unsaved: 0,
             saving: false,
+            kept: Position(0),
+            owed: 0,
             fetching: BTreeMap::new(),
             patience: BTreeSet::new(),
             delivering: BTreeSet::new(),
@@ -158,7 +178,7 @@ impl Topics {
 
     async fn own(&mut self, event: Event, ctx: &mut Context<Self>) -> Result<(), ActorError> {
         match event {
-            Event::Appended(answer) => self.appended(answer, ctx).await?,
+            Event::Appended(number, answer) => self.appended(number, answer, ctx).await?,
             Event::Delivered { name, number, outcome } => {
                 self.delivering.remove(&name);
                 self.queue.push_back(match outcome {
@@ -170,12 +190,10 @@ impl Topics {
                 self.alarm = None;
                 self.queue.push_back(Command::Wake);
             }
-            Event::Saved(saved) => {
-                self.saving = false;
-                if let Err(why) = saved {
-                    tracing::warn!(why, "the state of topics was not saved");
-                }
-            }
+            Event::Keep => self.keep(ctx).await,
+            Event::Saved(at, saved) => self.saved(at, saved, ctx),
+            Event::Dropped(Ok(())) => {}
+            Event::Dropped(Err(why)) => tracing::warn!(why, "old records were not dropped"),
         }
         Ok(())
     }
@@ -186,7 +204,9 @@ impl Actor for Topics {
     const KIND: &'static str = "topics";
 
     async fn start(&mut self, ctx: &mut Context<Self>) -> Result<(), ActorError> {
+        self.append = ctx.system().entropy().next_u64() >> 1;
         self.recover().await?;
+        ctx.send_every(KEEP, || TopicsMessage::Own(Own(Event::Keep)));
         self.tell_time(ctx);
         self.stirred.extend(self.durable.of_agents());
         self.serve(ctx);

@@ -1,6 +1,8 @@
 //! What was stored, read back; and stored as a whole.
 
-use synod_journal::{Health, LoadSnapshot, Position, ReadStream, SaveSnapshot, Versioned};
+use synod_journal::{
+    Health, LoadSnapshot, Position, ReadStream, SaveSnapshot, Survey, Truncate, Versioned,
+};
 use synod_runtime::{ActorError, Context};
 
 use super::committing::JOURNAL_TIMEOUT;
@@ -15,11 +17,17 @@ use crate::messaging::topics::records::{
 const PAGE_RECORDS: u32 = 1_024;
 const PAGE_BYTES: u64 = 4 << 20;
 
+/// Snapshots that must contain a record before the log can drop it.
+pub(super) const OWED: u8 = 2;
+
 impl Topics {
     /// Makes the state what the log says.
     pub(super) async fn recover(&mut self) -> Result<(), ActorError> {
         let Some(journal) = self.journal.clone() else { return Ok(()) };
         self.limits = journal.ask(Health {}, JOURNAL_TIMEOUT).await?.limits;
+        let contents = journal.ask(Survey {}, JOURNAL_TIMEOUT).await?;
+        let known = contents.streams.iter().find(|(stream, _)| *stream == STREAM);
+        self.version = known.map_or(0, |(_, version)| *version);
         let loaded = journal.ask(LoadSnapshot { stream: STREAM }, JOURNAL_TIMEOUT).await??;
         self.position = Position(0);
         self.durable = match loaded {
@@ -30,6 +38,7 @@ impl Topics {
             None => Durable::new(self.config),
         };
         self.unsaved = 0;
+        (self.kept, self.owed) = (self.position, OWED.saturating_sub(1));
         let mut after = Some(self.position);
         while let Some(position) = after {
             let page = ReadStream {
@@ -44,7 +53,7 @@ impl Topics {
                 self.durable.apply(event);
                 self.position = record.position;
                 self.epoch = self.epoch.max(record.epoch);
-                self.unsaved += 1;
+                (self.unsaved, self.owed) = (self.unsaved + 1, OWED);
             }
             after = page.next;
         }
@@ -56,10 +65,27 @@ impl Topics {
     /// Saves the state when many records were written since. To be called while nothing is on its
     /// way: the state is what is stored then.
     pub(super) fn save_if_due(&mut self, ctx: &Context<Self>) {
-        let Some(journal) = &self.journal else { return };
-        if self.saving || self.unsaved < self.config.snapshot_records {
+        if !self.saving && self.unsaved >= self.config.snapshot_records {
+            self.save(self.position, ctx);
+        }
+    }
+
+    /// Lets the log do without the records of a state that is quiet: it is saved at the end of the
+    /// log, and once more behind that, as the log keeps the last two.
+    pub(super) async fn keep(&mut self, ctx: &mut Context<Self>) {
+        let Some(journal) = self.journal.clone() else { return };
+        if self.saving || self.owed == 0 || self.in_flight.is_some() {
             return;
         }
+        // A journal that does not answer is asked again the next time.
+        let Ok(health) = journal.ask(Health {}, JOURNAL_TIMEOUT).await else { return };
+        if health.last > self.kept {
+            self.save(health.last.max(self.position), ctx);
+        }
+    }
+
+    fn save(&mut self, at: Position, ctx: &Context<Self>) {
+        let Some(journal) = &self.journal else { return };
         let bytes = match snapshot(&self.durable.save()) {
             Ok(bytes) => bytes,
             Err(error) => {
@@ -68,15 +94,35 @@ impl Topics {
             }
         };
         (self.saving, self.unsaved) = (true, 0);
-        let at = self.position;
         let save = SaveSnapshot { stream: STREAM, at, version: SNAPSHOT_VERSION, bytes };
-        journal.ask_into(save, JOURNAL_TIMEOUT, &ctx.address(), |answer| {
+        journal.ask_into(save, JOURNAL_TIMEOUT, &ctx.address(), move |answer| {
             let saved = match answer {
                 Ok(Ok(_)) => Ok(()),
                 Ok(Err(error)) => Err(error.to_string()),
                 Err(error) => Err(error.to_string()),
             };
-            TopicsMessage::Own(Own(Event::Saved(saved)))
+            TopicsMessage::Own(Own(Event::Saved(at, saved)))
+        });
+    }
+
+    /// The state was saved, or not.
+    pub(super) fn saved(&mut self, at: Position, saved: Result<(), String>, ctx: &Context<Self>) {
+        self.saving = false;
+        if let Err(why) = saved {
+            return tracing::warn!(why, "the state of topics was not saved");
+        }
+        if at > self.kept {
+            // What came meanwhile is owed anew.
+            let paid = u8::from(self.unsaved == 0);
+            (self.kept, self.owed) = (at, self.owed.saturating_sub(paid));
+        }
+        let Some(journal) = &self.journal else { return };
+        journal.ask_into(Truncate { before: at }, JOURNAL_TIMEOUT, &ctx.address(), |answer| {
+            TopicsMessage::Own(Own(Event::Dropped(match answer {
+                Ok(Ok(_)) => Ok(()),
+                Ok(Err(error)) => Err(error.to_string()),
+                Err(error) => Err(error.to_string()),
+            })))
         });
     }
 }
