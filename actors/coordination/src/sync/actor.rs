@@ -35,10 +35,12 @@ pub struct Step(pub(super) Stepped);
 
 #[derive(Debug)]
 pub(super) enum Stepped {
-    /// The journal has answered.
-    Appended(Result<Result<Committed, AppendError>, AskError>),
-    /// The journal has a snapshot, or not.
-    Saved(Result<(), String>),
+    /// The journal has answered about the append of this number.
+    Appended(u64, Result<Result<Committed, AppendError>, AskError>),
+    /// The journal has a snapshot up to here, or not.
+    Saved(Position, Result<(), String>),
+    /// The journal dropped what snapshots have, or why not.
+    Dropped(Result<(), String>),
     /// Time to look for differences.
     Round,
     /// Time to keep everything whole.
@@ -61,6 +63,9 @@ pub struct SharedState {
     pub(super) stored: u64,
     /// What may tell of writes up to this number, and waits for them.
     pub(super) held: VecDeque<(u64, Vec<Command>)>,
+    /// The number of the last append. Each incarnation begins with another: an answer that one
+    /// before it asked for passes for none of its own.
+    pub(super) append: u64,
     pub(super) epoch: Epoch,
     /// Records that the stream has ever had; the last one, and how many since a snapshot.
     pub(super) version: u64,
@@ -94,6 +99,7 @@ impl SharedState {
             made: 0,
             stored: 0,
             held: VecDeque::new(),
+            append: 0,
             epoch: Epoch(0),
             version: 0,
             last: Position::START,
@@ -231,11 +237,10 @@ impl SharedState {
 
     async fn stepped(&mut self, step: Stepped, ctx: &mut Context<Self>) -> Result<(), ActorError> {
         match step {
-            Stepped::Appended(answer) => self.appended(answer, ctx).await?,
-            Stepped::Saved(Ok(())) => {}
-            Stepped::Saved(Err(reason)) => {
-                tracing::warn!(%reason, "the journal did not take a snapshot of shared state");
-            }
+            Stepped::Appended(number, answer) => self.appended(number, answer, ctx).await?,
+            Stepped::Saved(at, saved) => self.saved(at, saved, ctx),
+            Stepped::Dropped(Ok(())) => {}
+            Stepped::Dropped(Err(why)) => tracing::warn!(why, "old records were not dropped"),
             Stepped::Round => {
                 self.with(ctx, |replica, around, out| replica.round(around, out))?;
                 self.measure(ctx)?;
@@ -269,6 +274,7 @@ impl Actor for SharedState {
     const KIND: &'static str = "shared-state";
 
     async fn start(&mut self, ctx: &mut Context<Self>) -> Result<(), ActorError> {
+        self.append = ctx.system().entropy().next_u64() >> 1;
         self.rebuild(ctx).await?;
         let own = |step| SharedMessage::Own(Step(step));
         ctx.send_every(self.config.round(), move || own(Stepped::Round));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rand::Rng;
 use synod_journal::{
     Append, AppendError, Committed, Expected, Health, JournalMessage, LoadSnapshot, Partition,
-    Position, ReadStream, Record, SaveSnapshot, Survey, Versioned,
+    Position, ReadStream, Record, SaveSnapshot, Survey, Truncate, Versioned,
 };
 use synod_runtime::{ActorError, Address, AskError, Context, Reply, Request};
 
@@ -111,17 +111,24 @@ impl SharedState {
             epoch: self.epoch,
             records,
         };
-        self.journal.ask_into(append, JOURNAL_TIMEOUT, &ctx.address(), |answer| {
-            SharedMessage::Own(Step(Stepped::Appended(answer)))
+        self.append += 1;
+        let number = self.append;
+        self.journal.ask_into(append, JOURNAL_TIMEOUT, &ctx.address(), move |answer| {
+            SharedMessage::Own(Step(Stepped::Appended(number, answer)))
         });
         Ok(())
     }
 
     pub(super) async fn appended(
         &mut self,
+        number: u64,
         answer: Result<Result<Committed, AppendError>, AskError>,
         ctx: &mut Context<Self>,
     ) -> Result<(), ActorError> {
+        if number != self.append {
+            tracing::debug!(number, "an answer to an append of an incarnation before this one");
+            return Ok(());
+        }
         let error = match answer {
             Ok(Ok(committed)) => return self.committed(committed, ctx),
             // The writes are the node's own: the epoch is learnt here, not defended.
@@ -205,14 +212,28 @@ impl SharedState {
             (self.kept, self.owed) = (at, self.owed.saturating_sub(1));
         }
         let save = SaveSnapshot { stream: STREAM, at, version: SNAPSHOT_VERSION, bytes };
-        self.journal.ask_into(save, JOURNAL_TIMEOUT, &ctx.address(), |answer| {
+        self.journal.ask_into(save, JOURNAL_TIMEOUT, &ctx.address(), move |answer| {
             let answer = match answer {
                 Ok(saved) => saved.map_err(|error| error.to_string()),
                 Err(error) => Err(error.to_string()),
             };
-            SharedMessage::Own(Step(Stepped::Saved(answer)))
+            SharedMessage::Own(Step(Stepped::Saved(at, answer)))
         });
         Ok(())
+    }
+
+    /// Has the journal drop what snapshots have.
+    pub(super) fn saved(&self, at: Position, saved: Result<(), String>, ctx: &Context<Self>) {
+        if let Err(error) = saved {
+            return tracing::warn!(error, "shared state was not saved");
+        }
+        let truncate = Truncate { before: at };
+        self.journal.ask_into(truncate, JOURNAL_TIMEOUT, &ctx.address(), |answer| {
+            SharedMessage::Own(Step(Stepped::Dropped(match answer {
+                Ok(dropped) => dropped.map(|_| ()).map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            })))
+        });
     }
 
     /// Begins with what the journal has: at the start, and when it did not take what was written.
